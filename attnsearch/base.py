@@ -1,0 +1,118 @@
+"""The words every other module shares: array types, the error, and how numbers are named.
+
+One legend for the shapes in all docstrings::
+
+    L  context length: tokens of a sequence      S  state size
+    D  width: features of a token                s  support size: positions a target depends on
+    V  vocabulary size                           R  targets of a sequence
+    B  batch: sequences of a step                Q  queries: positions at which logits are computed,
+    N  runs, or lanes                               the R targets among them
+    E  recorded points of a run                  M  recorded maps of a run
+
+This module belongs to both sides of the house and never imports jax.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import jax
+
+RECORDING_INTERVAL = 10
+"""Training steps averaged into one recorded point, and the steps of one compiled segment."""
+
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.floating]
+Integers = npt.NDArray[np.integer]
+
+
+class AttnsearchError(Exception):
+    """Something the user can put right. Its text is one line: what, where, and what would be right."""
+
+
+class Example(NamedTuple):
+    """One sequence with what is asked of it and where the answers come from.
+
+    tokens:         `i32[L]` the sequence as the network sees it
+    answers:        `i32[Q]` the token that is right at each query
+    attention_map:  `bool[R, L]` row r: the positions whose tokens the answer to target r depends on
+    """
+
+    tokens: jax.Array
+    answers: jax.Array
+    attention_map: jax.Array
+
+
+class Truth(NamedTuple):
+    """What is known about a run's task before anything is trained.
+
+    attention_map:             `bool[R, L]` the support of each target
+    cheapest_route:            `bool[R, L]` the fewest visible tokens that determine it; equal to
+                               `attention_map` where no shorter way exists
+    query_positions:           `i32[Q]` position whose logits answer each query
+    is_target:                 `bool[Q]` whether a query is a target; the others are unpredictable
+    replaceable:               `bool[L]` positions whose token differs between sequences
+    log2_search_space:         `f64[R]` bits: log2 of the number of supports the cheapest route
+                               could have had
+    nominal_log2_search_space: `f64[]` bits: the same for the support as the task states it
+    chance_loss:               `f64[]` nats: loss of the best guess that has not found the support
+    """
+
+    attention_map: Bools
+    cheapest_route: Bools
+    query_positions: Integers
+    is_target: Bools
+    replaceable: Bools
+    log2_search_space: Floats
+    nominal_log2_search_space: Floats
+    chance_loss: Floats
+
+
+class Curves(NamedTuple):
+    """What was recorded while training: means over each `RECORDING_INTERVAL` steps.
+
+    step:      `i32[E]` steps done at the end of the interval
+    loss:      `f32[E, Q]` nats, by query
+    accuracy:  `f32[E, Q]` share of sequences answered right, by query
+    """
+
+    step: Integers
+    loss: Floats
+    accuracy: Floats
+
+
+class Maps(NamedTuple):
+    """The measured attention map at a few steps.
+
+    step:       `i32[M]` steps done when the map was measured; 0 is before training
+    influence:  `f32[M, R, L]` how much the answer to target r moves when the token at position k
+                is replaced: mean total variation distance, in [0, 1]; 0 where never replaced
+    """
+
+    step: Integers
+    influence: Floats
+
+
+class Plateaus(NamedTuple):
+    """Waiting times with their censoring; the one never travels without the other.
+
+    length:    `i64[N]` steps until the event, or steps trained without it
+    observed:  `bool[N]` whether the event happened; False is right-censored
+    """
+
+    length: Integers
+    observed: Bools
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """` (did you mean X?)` and the known names, for the message about an unknown one."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=2, cutoff=0.5)
+    guess = f" Did you mean {' or '.join(close)}?" if close else ""
+    return f"{guess} Known: {', '.join(names)}."

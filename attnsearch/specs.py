@@ -1,0 +1,126 @@
+"""A run's specification: fully resolved, frozen, with a digest that is its name.
+
+Numpy side; never imports jax. Task files are read by `attnsearch.taskfiles`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+
+FORMAT_VERSION = 1
+"""Version of the specification and of what is stored under its digest."""
+
+Value = int | float | str | bool | None
+Settings = tuple[tuple[str, Value], ...]
+"""Names and values, sorted by name: a mapping that is hashable and has one written form."""
+
+
+def settings(mapping: Mapping[str, Value]) -> Settings:
+    """`mapping` as sorted pairs."""
+    return tuple(sorted(mapping.items()))
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """A task with every knob set. `knobs` are those of the generator, static and traced alike."""
+
+    name: str
+    generator: str
+    knobs: Settings
+
+
+@dataclass(frozen=True)
+class MixerSpec:
+    """A mixer with every setting of its constructor."""
+
+    name: str
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """The network round the mixer. Widths are features, `mlp_width` those of the hidden layer."""
+
+    width: int = 128
+    num_layers: int = 1
+    mlp_width: int = 512
+
+
+@dataclass(frozen=True)
+class OptimizerSpec:
+    """AdamW, linear warm-up over `warmup_steps`, then a constant learning rate."""
+
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.01
+    warmup_steps: int = 100
+
+
+@dataclass(frozen=True)
+class BudgetSpec:
+    """How long a run may train. `early_stopping` ends it when it has mastered every target."""
+
+    steps: int = 10_000
+    tokens_per_step: int = 2_048
+    early_stopping: bool = True
+
+
+@dataclass(frozen=True)
+class CellSpec:
+    """One cell of a grid: everything but the seed. The runs of a cell are what statistics compare."""
+
+    task: TaskSpec
+    mixer: MixerSpec
+    network: NetworkSpec
+    optimizer: OptimizerSpec
+    budget: BudgetSpec
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One training of one network on one task: the unit that is stored.
+
+    seed:       initialisation and data order
+    rule_seed:  the hidden rule; equal to `seed` unless one rule is fixed for all
+    """
+
+    cell: CellSpec
+    seed: int
+    rule_seed: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The specification as JSON values, from which `from_json` makes an equal one."""
+        document = asdict(self.cell)
+        document["task"]["knobs"] = dict(self.cell.task.knobs)
+        document["mixer"]["settings"] = dict(self.cell.mixer.settings)
+        return {
+            "format_version": FORMAT_VERSION,
+            **document,
+            "seed": self.seed,
+            "rule_seed": self.rule_seed,
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        """Inverse of `to_json`. Errors: ValueError, KeyError or TypeError on anything else."""
+        if document["format_version"] != FORMAT_VERSION:
+            raise ValueError(f"format version {document['format_version']}, expected {FORMAT_VERSION}")
+        task, mixer = document["task"], document["mixer"]
+        cell = CellSpec(
+            task=TaskSpec(task["name"], task["generator"], settings(task["knobs"])),
+            mixer=MixerSpec(mixer["name"], settings(mixer["settings"])),
+            network=NetworkSpec(**document["network"]),
+            optimizer=OptimizerSpec(**document["optimizer"]),
+            budget=BudgetSpec(**document["budget"]),
+        )
+        return cls(cell, document["seed"], document["rule_seed"])
+
+    @property
+    def digest(self) -> str:
+        """64 hex digits: sha256 of the canonical JSON. The same question has the same digest."""
+        canonical = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()

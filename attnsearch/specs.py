@@ -26,12 +26,28 @@ def settings(mapping: Mapping[str, Value]) -> Settings:
 
 
 @dataclass(frozen=True)
+class PlateauRule:
+    """Loss thresholds as fractions of chance. They are applied to stored curves, after the fact, so
+    they are no part of a run's digest.
+
+    escape:   of the mean target loss (1.3 / ln 4, arXiv:2606.25010, cellular automata)
+    found:    of one target's loss
+    mastery:  of every target's loss
+    """
+
+    escape: float = 0.938
+    found: float = 0.5
+    mastery: float = 0.1
+
+
+@dataclass(frozen=True)
 class TaskSpec:
     """A task with every knob set. `knobs` are those of the generator, static and traced alike."""
 
     name: str
     generator: str
     knobs: Settings
+    plateau: PlateauRule = PlateauRule()
 
 
 @dataclass(frozen=True)
@@ -111,7 +127,9 @@ class RunSpec:
             raise ValueError(f"format version {document['format_version']}, expected {FORMAT_VERSION}")
         task, mixer = document["task"], document["mixer"]
         cell = CellSpec(
-            task=TaskSpec(task["name"], task["generator"], settings(task["knobs"])),
+            task=TaskSpec(
+                task["name"], task["generator"], settings(task["knobs"]), PlateauRule(**task["plateau"])
+            ),
             mixer=MixerSpec(mixer["name"], settings(mixer["settings"])),
             network=NetworkSpec(**document["network"]),
             optimizer=OptimizerSpec(**document["optimizer"]),
@@ -122,5 +140,7 @@ class RunSpec:
     @property
     def digest(self) -> str:
         """64 hex digits: sha256 of the canonical JSON. The same question has the same digest."""
-        canonical = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
+        document = self.to_json()
+        del document["task"]["plateau"]
+        canonical = json.dumps(document, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()

@@ -1,0 +1,94 @@
+"""Lanes: where the run axis is mapped, over the lanes of a device and over devices. Nowhere else.
+
+On a CPU each core is a device with one lane, because two small single-lane programs side by side were
+faster than one program whose products share the cores (docs/performance.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from attnsearch.base import Bools, Floats
+from attnsearch.train import Record, RunInputs, RunState, Trainer
+
+_LANES = PartitionSpec("lanes")
+
+
+class Lanes:
+    """The compiled programs of one cohort: N lanes of `trainer`, shared evenly by `devices`.
+
+    Every method takes and returns arrays with a leading axis N. A lane never reads another.
+    """
+
+    def __init__(self, trainer: Trainer, devices: list[jax.Device], lanes_per_device: int):
+        self.count = len(devices) * lanes_per_device
+        mesh = Mesh(np.array(devices), ("lanes",), axis_types=(jax.sharding.AxisType.Auto,))
+        self._sharding = NamedSharding(mesh, _LANES)
+        if devices[0].platform == "cpu":
+            one_after_another: Callable[..., Any] = _map_in_turn
+        else:
+            one_after_another = jax.vmap
+
+        def over_lanes(function: Callable[..., Any], donate: tuple[int, ...] = ()) -> Callable[..., Any]:
+            mapped = jax.shard_map(
+                one_after_another(function), mesh=mesh, in_specs=_LANES, out_specs=_LANES, check_vma=False
+            )
+            return jax.jit(mapped, donate_argnums=donate)
+
+        self._begin = over_lanes(trainer.begin)
+        self._refill = over_lanes(partial(_refill, trainer), donate=(0,))
+        self._advance = over_lanes(partial(_advance, trainer), donate=(0,))
+        self._influence = over_lanes(partial(_influence, trainer))
+
+    def begin(self, inputs: RunInputs) -> RunState:
+        """Every lane before its first step."""
+        return self._begin(self._put(inputs))
+
+    def refill(self, states: RunState, inputs: RunInputs, fresh: Bools) -> RunState:
+        """Begin the runs of `inputs` in the lanes where `fresh`, `bool[N]`; the others are untouched."""
+        return self._refill(states, *self._put((inputs, fresh)))
+
+    def advance(self, states: RunState, active: Bools) -> tuple[RunState, Record]:
+        """One recorded point further where `active`, `bool[N]`; on a CPU idle lanes cost nothing."""
+        return self._advance(states, self._put(active))
+
+    def influence(self, states: RunState, wanted: Bools) -> Floats:
+        """`f32[N, R, L]`, on the host; lanes not `wanted`, `bool[N]`, hold zeros."""
+        return np.asarray(self._influence(states, self._put(wanted)))
+
+    def _put(self, values: Any) -> Any:
+        return jax.device_put(values, self._sharding)
+
+
+def _map_in_turn(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`vmap` as a loop, in which a `cond` skips work; batched small products are slow on a CPU."""
+
+    def mapped(*arguments: Any) -> Any:
+        return jax.lax.map(lambda one: function(*one), arguments)
+
+    return mapped
+
+
+def _refill(trainer: Trainer, state: RunState, inputs: RunInputs, fresh: jax.Array) -> RunState:
+    return jax.lax.cond(fresh, lambda: trainer.begin(inputs), lambda: state)
+
+
+def _advance(trainer: Trainer, state: RunState, active: jax.Array) -> tuple[RunState, Record]:
+    return jax.lax.cond(active, trainer.advance, partial(_idle, trainer), state)
+
+
+def _idle(trainer: Trainer, state: RunState) -> tuple[RunState, Record]:
+    nothing = jnp.full(len(trainer.network.query_positions), jnp.nan)
+    return state, Record(nothing, nothing)
+
+
+def _influence(trainer: Trainer, state: RunState, wanted: jax.Array) -> jax.Array:
+    shape = jax.eval_shape(trainer.influence, state)
+    return jax.lax.cond(wanted, trainer.influence, lambda _: jnp.zeros(shape.shape, shape.dtype), state)

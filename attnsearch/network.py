@@ -1,0 +1,130 @@
+"""Embedding, pre-norm blocks, unembedding: what surrounds a mixer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import chex
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from attnsearch.base import AttnsearchError
+from attnsearch.generators.base import Generator
+from attnsearch.mixers.base import Mixer
+from attnsearch.specs import NetworkSpec, Settings
+
+Parameters = Any
+"""A network's trained arrays: a pytree."""
+
+BuildMixer = Callable[[nnx.Rngs], Mixer]
+
+
+class _Block(nnx.Module):
+    """x + mixer(norm(x)), then x + MLP(norm(x)) (pre-norm, GELU)."""
+
+    def __init__(self, width: int, mlp_width: int, build_mixer: BuildMixer, rngs: nnx.Rngs):
+        self.mixer_norm = nnx.LayerNorm(width, rngs=rngs)
+        self.mixer = build_mixer(rngs)
+        self.mlp_norm = nnx.LayerNorm(width, rngs=rngs)
+        self.mlp_in = nnx.Linear(width, mlp_width, rngs=rngs)
+        self.mlp_out = nnx.Linear(mlp_width, width, rngs=rngs)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return self._mlp(x + self.mixer(self.mixer_norm(x)))
+
+    def at(self, x: jax.Array, positions: jax.Array) -> jax.Array:
+        """The rows `positions` of `self(x)`, computing no others where the mixer can."""
+        return self._mlp(x[positions] + self.mixer.at(self.mixer_norm(x), positions))
+
+    def _mlp(self, x: jax.Array) -> jax.Array:
+        return x + self.mlp_out(nnx.gelu(self.mlp_in(self.mlp_norm(x))))
+
+
+class _Model(nnx.Module):
+    def __init__(self, network: Network, rngs: nnx.Rngs):
+        spec = network.spec
+        self.tokens = nnx.Embed(network.vocab_size, spec.width, rngs=rngs)
+        self.positions = nnx.Embed(network.context_length, spec.width, rngs=rngs)
+        self.blocks = nnx.List(
+            [
+                _Block(spec.width, spec.mlp_width, network.build_mixer, rngs)
+                for _ in range(spec.num_layers)
+            ]
+        )
+        self.norm = nnx.LayerNorm(spec.width, rngs=rngs)
+        self.unembedding = nnx.Linear(spec.width, network.vocab_size, use_bias=False, rngs=rngs)
+
+    def __call__(self, tokens: jax.Array, positions: jax.Array) -> jax.Array:
+        x = self.tokens(tokens) + self.positions(jnp.arange(len(tokens)))
+        for block in self.blocks[:-1]:
+            x = block(x)
+        return self.unembedding(self.norm(self.blocks[-1].at(x, positions)))
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network as a pair of pure functions, for one sequence of one run.
+
+    Learned absolute positions, `spec.num_layers` pre-norm blocks, untied unembedding.
+    `query_positions` are the positions at which logits are computed, and beyond the last mixer
+    nothing else is.
+    """
+
+    spec: NetworkSpec
+    mixer: type[Mixer]
+    mixer_settings: Settings
+    vocab_size: int
+    context_length: int
+    query_positions: tuple[int, ...]
+
+    @classmethod
+    def of(
+        cls, spec: NetworkSpec, mixer: type[Mixer], mixer_settings: Settings, generator: Generator
+    ) -> Network:
+        """The network for `generator`'s sequences and queries.
+
+        Errors: AttnsearchError where the mixer refuses its settings.
+        """
+        network = cls(
+            spec,
+            mixer,
+            mixer_settings,
+            generator.vocab_size,
+            generator.context_length,
+            tuple(int(position) for position in generator.query_positions),
+        )
+        network._definition  # noqa: B018  a bad setting must speak here, not in the middle of a sweep
+        return network
+
+    def init(self, key: jax.Array) -> Parameters:
+        """Freshly initialised parameters."""
+        return nnx.split(_Model(self, nnx.Rngs(key)))[1]
+
+    def apply(self, parameters: Parameters, tokens: jax.Array) -> jax.Array:
+        """Logits at the queries, `f32[Q, V]`, of `tokens`, `i32[L]`."""
+        chex.assert_shape(tokens, (self.context_length,))
+        model = nnx.merge(self._definition, parameters)
+        logits = model(tokens, jnp.asarray(self.query_positions))
+        chex.assert_shape(logits, (len(self.query_positions), self.vocab_size))
+        return logits
+
+    def build_mixer(self, rngs: nnx.Rngs) -> Mixer:
+        """One mixer layer. Settings were checked against its constructor when the run was specified."""
+        return self.mixer(self.spec.width, self.context_length, rngs=rngs, **dict(self.mixer_settings))
+
+    @cached_property
+    def _definition(self) -> nnx.GraphDef[_Model]:
+        """The model's structure; its arrays are all parameters."""
+        abstract = nnx.eval_shape(lambda: _Model(self, nnx.Rngs(0)))
+        definition, _, others = nnx.split(abstract, nnx.Param, ...)
+        if jax.tree.leaves(others):
+            raise AttnsearchError(
+                f"mixer {self.mixer.__name__} holds arrays that are not nnx.Param:"
+                f" {', '.join('.'.join(map(str, path)) for path, _ in nnx.to_flat_state(others))};"
+                " keep constants in numpy, and no state between calls"
+            )
+        return definition

@@ -1,0 +1,106 @@
+"""From a run's stored curves to its measures: escape, found, mastery, map mass.
+
+Nothing here looks at a network, so a threshold can change without retraining.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from attnsearch.base import Bools, Curves, Floats, Maps, Plateaus, Truth
+from attnsearch.specs import PlateauRule
+
+MASTERY_HOLD = 3
+"""Recorded points in a row that must show mastery: one lucky interval is not knowledge, and the run
+ends on what is measured here."""
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What one run's curves say.
+
+    plateau:         `[1]` steps until escape
+    mastery:         `[1]` steps until every target is mastered
+    found:           `[R]` steps until each target is found
+    map_mass:        `f64[M, R]` share of the influence on each target that comes from its support;
+                     nan where nothing had any influence
+    chance_map_mass: `f64[R]` the same if every visible replaceable token had equal influence
+    """
+
+    plateau: Plateaus
+    mastery: Plateaus
+    found: Plateaus
+    map_mass: Floats
+    chance_map_mass: Floats
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values; a length that was not observed is the steps trained without the event."""
+        return {
+            "plateau_length": int(self.plateau.length[0]),
+            "escaped": bool(self.plateau.observed[0]),
+            "mastery_step": int(self.mastery.length[0]),
+            "mastered": bool(self.mastery.observed[0]),
+            "found_step": self.found.length.tolist(),
+            "found": self.found.observed.tolist(),
+            "map_mass": [[None if np.isnan(m) else float(m) for m in row] for row in self.map_mass],
+            "chance_map_mass": self.chance_map_mass.tolist(),
+        }
+
+
+def measure(curves: Curves, maps: Maps, truth: Truth, rule: PlateauRule) -> Measures:
+    """The measures of one run under `rule`."""
+    chance = float(truth.chance_loss)
+    loss = curves.loss[:, truth.is_target]
+    below_mastery = (loss < rule.mastery * chance).all(axis=1)
+    return Measures(
+        plateau=first_step(curves.step, (loss.mean(axis=1) < rule.escape * chance)[:, None]),
+        mastery=first_step(curves.step, held(below_mastery)[:, None]),
+        found=first_step(curves.step, loss < rule.found * chance),
+        map_mass=map_mass(maps.influence, truth.attention_map),
+        chance_map_mass=chance_map_mass(truth),
+    )
+
+
+def first_step(step: np.ndarray, happened: Bools) -> Plateaus:
+    """First recorded step at which each column of `happened`, `bool[E, N]`, holds.
+
+    Where it never does: the last recorded step (0 if there is none), unobserved.
+    """
+    observed = happened.any(axis=0)
+    last = int(step[-1]) if len(step) else 0
+    if not len(step):
+        return Plateaus(np.zeros(happened.shape[1], np.int64), observed)
+    return Plateaus(np.where(observed, step[happened.argmax(axis=0)], last).astype(np.int64), observed)
+
+
+def held(condition: Bools, points: int = MASTERY_HOLD) -> Bools:
+    """`bool[E]`: where `condition` begins to hold for `points` recorded points in a row."""
+    holds = np.zeros_like(condition)
+    if len(condition) >= points:
+        windows = np.lib.stride_tricks.sliding_window_view(condition, points)
+        holds[: len(windows)] = windows.all(axis=1)
+    return holds
+
+
+def map_mass(influence: Floats, attention_map: Bools) -> Floats:
+    """`f64[..., R]`: share of `influence`, `f32[..., R, L]`, on the support; nan where there is none."""
+    influence = influence.astype(np.float64)
+    total = influence.sum(axis=-1)
+    on_support = (influence * attention_map).sum(axis=-1)
+    return np.divide(on_support, total, out=np.full_like(total, np.nan), where=total > 0)
+
+
+def chance_map_mass(truth: Truth) -> Floats:
+    """`f64[R]`: size of each support over the number of replaceable tokens its query can see."""
+    positions = np.arange(truth.attention_map.shape[1])
+    queries = truth.query_positions[truth.is_target]
+    visible = truth.replaceable & (positions <= queries[:, None])
+    return truth.attention_map.sum(axis=1) / visible.sum(axis=1)
+
+
+def prediction_loss(curves: Curves) -> Floats:
+    """`f32[E]`: mean over all queries; with every prediction trained, the loss the paper plots."""
+    return curves.loss.mean(axis=1)

@@ -1,0 +1,217 @@
+"""Task files: TOML data that names a generator, its knobs and its plateau rule.
+
+The schema, by example, is `tasks/README.md`. Whatever a file holds beyond it is an error.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Self
+
+from attnsearch.base import AttnsearchError, nearest
+from attnsearch.specs import PlateauRule, TaskSpec, Value, settings
+
+_PACKAGE = Path(__file__).parent
+TASK_FOLDER = next(
+    folder for folder in (_PACKAGE / "task_files", _PACKAGE.parent / "tasks") if folder.is_dir()
+)
+"""The shipped task files: inside an installed package, or the repository's own."""
+
+
+@dataclass(frozen=True)
+class Knob:
+    """One knob of a task.
+
+    name, meaning:     what it is called and what it sets, with its unit
+    default:           its value unless given; None where `default_ratio` or nothing stands for it
+    minimum, maximum:  inclusive bounds; `maximum` may name another knob
+    choices:           the permitted words, for a knob that is a word
+    ratio:             name under which the knob may be given as a share of its `maximum` instead
+    default_ratio:     that share, unless given
+    """
+
+    name: str
+    meaning: str
+    default: int | str | None = None
+    minimum: int | None = None
+    maximum: int | str | None = None
+    choices: tuple[str, ...] = ()
+    ratio: str | None = None
+    default_ratio: float | None = None
+
+    def describe_range(self) -> str:
+        """Its range in a few words."""
+        if self.choices:
+            return " or ".join(self.choices)
+        if self.maximum is None:
+            return f"at least {self.minimum}"
+        return f"{self.minimum} to {self.maximum}"
+
+    def check(self, value: Value, others: Mapping[str, Value]) -> None:
+        """Errors: AttnsearchError where `value` is outside the range, given the `others`."""
+        if self.choices:
+            if value not in self.choices:
+                raise AttnsearchError(f"{self.name} {value!r} is unknown: {self.describe_range()}")
+            return
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise AttnsearchError(f"{self.name} {value!r} is not a whole number")
+        maximum = others[self.maximum] if isinstance(self.maximum, str) else self.maximum
+        if (self.minimum is not None and value < self.minimum) or (
+            isinstance(maximum, int) and value > maximum
+        ):
+            named = f" ({self.maximum} is {maximum})" if isinstance(self.maximum, str) else ""
+            raise AttnsearchError(f"{self.name} {value} is outside {self.describe_range()}{named}")
+
+    def from_ratio(self, share: Value, others: Mapping[str, Value]) -> int:
+        """The value that is `share` of the maximum. Errors: AttnsearchError, saying what would be right."""
+        flag = f"--{self.name.replace('_', '-')}"
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= 1:
+            hint = f"; for {share} positions use {flag} {share}" if isinstance(share, int) else ""
+            if isinstance(share, float) and share.is_integer():
+                hint = f"; for {share:.0f} positions use {flag} {share:.0f}"
+            raise AttnsearchError(f"{self.ratio} {share} is outside (0, 1]: it is a ratio{hint}")
+        whole = others[str(self.maximum)]
+        assert isinstance(whole, int)
+        exact = Fraction(str(share)) * whole
+        # A ratio like 0.333333 of 3 means a whole number that decimals cannot write.
+        if abs(exact - round(exact)) > Fraction(whole, 10**4):
+            right = ", ".join(f"{k / whole:g}" for k in range(1, whole + 1))
+            raise AttnsearchError(
+                f"{self.ratio} {share} of {self.maximum} {whole} is {float(exact):g} positions,"
+                f" not a whole number; these are: {right}"
+            )
+        return round(exact)
+
+
+@dataclass(frozen=True)
+class TaskFile:
+    """A task file as read: everything but the values of its knobs."""
+
+    name: str
+    title: str
+    family: str
+    generator: str
+    source: str
+    plateau: PlateauRule
+    knobs: tuple[Knob, ...]
+
+    @property
+    def setting_names(self) -> set[str]:
+        """What may be given: its knobs, and the ratios that stand for some."""
+        return {knob.name for knob in self.knobs} | {knob.ratio for knob in self.knobs if knob.ratio}
+
+    def resolve(self, given: Mapping[str, Value]) -> TaskSpec:
+        """The task with the `given` values and defaults for the rest.
+
+        Errors: AttnsearchError for a value out of range, or a knob given twice in two ways.
+        """
+        values: dict[str, Value] = {}
+        for knob in self.knobs:
+            if knob.ratio in given and knob.name in given:
+                raise AttnsearchError(f"give {knob.ratio} or {knob.name}, not both")
+            if knob.ratio in given:
+                values[knob.name] = knob.from_ratio(given[knob.ratio], values)
+            elif knob.name in given:
+                values[knob.name] = given[knob.name]
+            elif knob.default_ratio is not None:
+                values[knob.name] = knob.from_ratio(knob.default_ratio, values)
+            else:
+                values[knob.name] = knob.default
+            knob.check(values[knob.name], values)
+        return TaskSpec(self.name, self.generator, settings(values), self.plateau)
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Errors: AttnsearchError naming the file, and the line or key."""
+        try:
+            document = tomllib.loads(path.read_text(encoding="utf-8"))
+        except tomllib.TOMLDecodeError as error:
+            raise AttnsearchError(f"{path}: not TOML: {error}") from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise AttnsearchError(f"{path}: cannot be read: {error}") from error
+        try:
+            return cls._of(document)
+        except AttnsearchError as error:
+            raise AttnsearchError(f"{path}: {error}") from error
+
+    @classmethod
+    def _of(cls, document: Mapping[str, Any]) -> Self:
+        known = {field.name for field in fields(cls)}
+        _check_keys("", document, known, required=known - {"plateau"})
+        for key in known - {"plateau", "knobs"}:
+            if not isinstance(document[key], str):
+                raise AttnsearchError(f"{key} = {document[key]!r} is not text")
+        plateau = _table("plateau", document.get("plateau", {}))
+        _check_keys("plateau", plateau, {field.name for field in fields(PlateauRule)})
+        for key, value in plateau.items():
+            if not isinstance(value, int | float) or not 0 < value <= 1:
+                raise AttnsearchError(f"plateau.{key} = {value!r} is not a fraction of chance in (0, 1]")
+        knobs: list[Knob] = []
+        for name, table in _table("knobs", document["knobs"]).items():
+            knobs.append(_knob(name, _table(f"knobs.{name}", table), [knob.name for knob in knobs]))
+        texts = {key: document[key] for key in known - {"plateau", "knobs"}}
+        return cls(**texts, plateau=PlateauRule(**plateau), knobs=tuple(knobs))
+
+
+def _knob(name: str, table: Mapping[str, Any], earlier: list[str]) -> Knob:
+    keys = {field.name for field in fields(Knob)} - {"name"}
+    where = f"knobs.{name}"
+    _check_keys(where, table, keys, required={"meaning"})
+    kinds = {"meaning": str, "ratio": str, "minimum": int, "default_ratio": float, "choices": list}
+    for key, kind in kinds.items():
+        if key in table and (not isinstance(table[key], kind) or isinstance(table[key], bool)):
+            raise AttnsearchError(f"{where}.{key} = {table[key]!r} is not a {kind.__name__}")
+    choices = tuple(table.get("choices", ()))
+    knob = Knob(**{**table, "name": name, "choices": choices})
+    if isinstance(knob.maximum, str) and knob.maximum not in earlier:
+        raise AttnsearchError(
+            f"{where}.maximum names {knob.maximum!r}, which is no knob above it.{nearest(knob.maximum, earlier)}"
+        )
+    if knob.ratio is not None and not isinstance(knob.maximum, str):
+        raise AttnsearchError(f"{where}.ratio needs a maximum that names another knob")
+    if not knob.choices and knob.minimum is None:
+        raise AttnsearchError(f"{where} has neither choices nor a minimum")
+    if knob.default is None and knob.default_ratio is None:
+        raise AttnsearchError(f"{where} has neither default nor default_ratio")
+    return knob
+
+
+def _table(where: str, value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise AttnsearchError(f"{where} = {value!r} is not a table")
+    return value
+
+
+def _check_keys(
+    where: str, table: Mapping[str, Any], known: set[str], required: Iterable[str] = ()
+) -> None:
+    place = f" in [{where}]" if where else ""
+    for key in table:
+        if key not in known:
+            raise AttnsearchError(f"unknown key {key!r}{place}.{nearest(key, known)}")
+    for key in sorted(required):
+        if key not in table:
+            raise AttnsearchError(f"missing key {key!r}{place}")
+
+
+def shipped_tasks() -> dict[str, TaskFile]:
+    """The tasks that ship with attnsearch, by name."""
+    files = (TaskFile.read(path) for path in sorted(TASK_FOLDER.glob("*.toml")))
+    return {task.name: task for task in files}
+
+
+def find_task(name: str) -> TaskFile:
+    """A shipped task by name, or any task file by path.
+
+    Errors: AttnsearchError for an unknown name, with the nearest, or a file that is no task file.
+    """
+    if name.endswith(".toml"):
+        return TaskFile.read(Path(name))
+    tasks = shipped_tasks()
+    if name not in tasks:
+        raise AttnsearchError(f"unknown task {name!r}.{nearest(name, tasks)} Or a path ending in .toml.")
+    return tasks[name]

@@ -1,0 +1,149 @@
+"""One run as three pure functions: begin, advance by one recorded point, measure the map.
+
+Written for one run; `attnsearch.lanes` maps them over lanes. What a run sees at step t depends on its
+own seeds and t alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+import optax
+
+from attnsearch.base import RECORDING_INTERVAL, Example
+from attnsearch.generators.base import Generator, Rule
+from attnsearch.network import Network, Parameters
+
+PROBE_SEQUENCES = 32
+"""Sequences over which an influence is averaged; the same ones at every step of a run."""
+
+_INIT, _DATA, _PROBE, _RULE = range(4)
+
+
+class RunInputs(NamedTuple):
+    """What may differ between the lanes of one compilation; scalars, `[N]` in lanes.
+
+    seed, rule_seed:  `i32[]`
+    knobs:            the generator's traced knobs, `i32[]` or `f32[]` each
+    learning_rate:    `f32[]`, reached after `warmup_steps`, `i32[]`, linear steps
+    weight_decay:     `f32[]`, decoupled (AdamW), applied to every parameter
+    """
+
+    seed: jax.Array
+    rule_seed: jax.Array
+    knobs: Mapping[str, jax.Array]
+    learning_rate: jax.Array
+    weight_decay: jax.Array
+    warmup_steps: jax.Array
+
+
+class RunState(NamedTuple):
+    """A run between two recorded points. `step`: `i32[]` steps done."""
+
+    inputs: RunInputs
+    rule: Rule
+    parameters: Parameters
+    optimizer_state: Any
+    step: jax.Array
+
+
+class Record(NamedTuple):
+    """Means over the last `RECORDING_INTERVAL` steps: `loss` in nats and `accuracy`, `f32[Q]` each."""
+
+    loss: jax.Array
+    accuracy: jax.Array
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """Trains `network` on fresh sequences of `generator`, `batch_size` of them a step."""
+
+    generator: Generator
+    network: Network
+    batch_size: int
+
+    def begin(self, inputs: RunInputs) -> RunState:
+        """A run before its first step."""
+        rule = self.generator.init(_stream(inputs.rule_seed, _RULE), inputs.knobs)
+        parameters = self.network.init(_stream(inputs.seed, _INIT))
+        optimizer_state = _optimizer(inputs).init(parameters)
+        return RunState(inputs, rule, parameters, optimizer_state, jnp.zeros((), jnp.int32))
+
+    def advance(self, state: RunState) -> tuple[RunState, Record]:
+        """Train for `RECORDING_INTERVAL` steps."""
+        state, records = jax.lax.scan(self._step, state, length=RECORDING_INTERVAL)
+        return state, jax.tree.map(lambda recorded: recorded.mean(axis=0), records)
+
+    def batch(self, state: RunState) -> Example:
+        """The sequences of the step after `state`; a leading axis B on every field."""
+        key = jax.random.fold_in(_stream(state.inputs.seed, _DATA), state.step)
+        return self._sample(state.rule, key, self.batch_size)
+
+    def influence(self, state: RunState) -> jax.Array:
+        """How far the answer to each target moves when one token is replaced: `f32[R, L]`, in [0, 1].
+
+        Mean over `PROBE_SEQUENCES` sequences of the total variation distance between the answers'
+        distributions before and after the token at a position becomes another symbol; zero at
+        positions that are never replaced. It needs the network's output alone, so it is defined
+        for every mixer alike.
+        """
+        key, shift_key = jax.random.split(_stream(state.inputs.seed, _PROBE))
+        tokens = self._sample(state.rule, key, PROBE_SEQUENCES).tokens
+        symbols = self.generator.num_symbols
+        shifts = jax.random.randint(shift_key, tokens.shape, 1, symbols)
+        replaced = (tokens + shifts) % symbols
+        before = self._probabilities(state.parameters, tokens)
+
+        def moved(position: jax.Array) -> jax.Array:
+            after = self._probabilities(
+                state.parameters, tokens.at[:, position].set(replaced[:, position])
+            )
+            return jnp.abs(after - before).sum(axis=-1).mean(axis=0) / 2
+
+        positions = self.generator.replaceable.nonzero()[0]
+        distances = jax.lax.map(moved, jnp.asarray(positions))
+        influence = jnp.zeros((self.generator.context_length, len(before[0])))
+        return influence.at[positions].set(distances).T[self.generator.is_target.nonzero()[0]]
+
+    def _probabilities(self, parameters: Parameters, tokens: jax.Array) -> jax.Array:
+        """`f32[P, Q, V]` of `tokens`, `i32[P, L]`."""
+        return jax.nn.softmax(jax.vmap(self.network.apply, in_axes=(None, 0))(parameters, tokens))
+
+    def _sample(self, rule: Rule, key: jax.Array, count: int) -> Example:
+        return jax.vmap(self.generator.sample, in_axes=(None, 0))(rule, jax.random.split(key, count))
+
+    def _step(self, state: RunState, _: None) -> tuple[RunState, Record]:
+        batch = self.batch(state)
+
+        def mean_loss(parameters: Parameters) -> tuple[jax.Array, Record]:
+            logits = jax.vmap(self.network.apply, in_axes=(None, 0))(parameters, batch.tokens)
+            chex.assert_equal_shape_prefix([logits, batch.answers], 2)
+            loss = optax.softmax_cross_entropy_with_integer_labels(logits, batch.answers).mean(axis=0)
+            right = (logits.argmax(axis=-1) == batch.answers).mean(axis=0)
+            return loss.mean(), Record(loss, right)
+
+        gradients, record = jax.grad(mean_loss, has_aux=True)(state.parameters)
+        updates, optimizer_state = _optimizer(state.inputs).update(
+            gradients, state.optimizer_state, state.parameters
+        )
+        parameters = optax.apply_updates(state.parameters, updates)
+        return RunState(state.inputs, state.rule, parameters, optimizer_state, state.step + 1), record
+
+
+def _stream(seed: jax.Array, stream: int) -> jax.Array:
+    """A key of its own for each use of a seed."""
+    return jax.random.fold_in(jax.random.key(seed), stream)
+
+
+def _optimizer(inputs: RunInputs) -> optax.GradientTransformation:
+    """AdamW with a linear warm-up; its settings are arrays, so that lanes may differ in them."""
+
+    def learning_rate(count: jax.Array) -> jax.Array:
+        return inputs.learning_rate * jnp.minimum(1.0, (count + 1) / jnp.maximum(inputs.warmup_steps, 1))
+
+    return optax.adamw(learning_rate, weight_decay=inputs.weight_decay)  # pyright: ignore[reportArgumentType]

@@ -9,12 +9,12 @@ from typing import Any
 
 import chex
 import jax
-import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
-from attnsearch.base import AttnsearchError
+from attnsearch.base import AttnsearchError, Integers
 from attnsearch.generators.base import Generator
-from attnsearch.mixers.base import Mixer
+from attnsearch.mixers.base import Mixer, rows
 from attnsearch.specs import NetworkSpec, Settings
 
 Parameters = Any
@@ -36,9 +36,9 @@ class _Block(nnx.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         return self._mlp(x + self.mixer(self.mixer_norm(x)))
 
-    def at(self, x: jax.Array, positions: jax.Array) -> jax.Array:
+    def at(self, x: jax.Array, positions: Integers) -> jax.Array:
         """The rows `positions` of `self(x)`, computing no others where the mixer can."""
-        return self._mlp(x[positions] + self.mixer.at(self.mixer_norm(x), positions))
+        return self._mlp(rows(x, positions) + self.mixer.at(self.mixer_norm(x), positions))
 
     def _mlp(self, x: jax.Array) -> jax.Array:
         return x + self.mlp_out(nnx.gelu(self.mlp_in(self.mlp_norm(x))))
@@ -50,16 +50,15 @@ class _Model(nnx.Module):
         self.tokens = nnx.Embed(network.vocab_size, spec.width, rngs=rngs)
         self.positions = nnx.Embed(network.context_length, spec.width, rngs=rngs)
         self.blocks = nnx.List(
-            [
-                _Block(spec.width, spec.mlp_width, network.build_mixer, rngs)
-                for _ in range(spec.num_layers)
-            ]
+            [_Block(spec.width, spec.mlp_width, network.build_mixer, rngs) for _ in range(spec.num_layers)]
         )
         self.norm = nnx.LayerNorm(spec.width, rngs=rngs)
         self.unembedding = nnx.Linear(spec.width, network.vocab_size, use_bias=False, rngs=rngs)
 
-    def __call__(self, tokens: jax.Array, positions: jax.Array) -> jax.Array:
-        x = self.tokens(tokens) + self.positions(jnp.arange(len(tokens)))
+    def __call__(self, tokens: jax.Array, positions: Integers) -> jax.Array:
+        # A product with one-hot rows, for the gradient of a look-up is a scatter, slow on a CPU.
+        embedded = jax.nn.one_hot(tokens, self.tokens.num_embeddings) @ self.tokens.embedding[...]
+        x = embedded + self.positions.embedding[...]
         for block in self.blocks[:-1]:
             x = block(x)
         return self.unembedding(self.norm(self.blocks[-1].at(x, positions)))
@@ -108,7 +107,7 @@ class Network:
         """Logits at the queries, `f32[Q, V]`, of `tokens`, `i32[L]`."""
         chex.assert_shape(tokens, (self.context_length,))
         model = nnx.merge(self._definition, parameters)
-        logits = model(tokens, jnp.asarray(self.query_positions))
+        logits = model(tokens, np.asarray(self.query_positions))
         chex.assert_shape(logits, (len(self.query_positions), self.vocab_size))
         return logits
 

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-
 FORMAT_VERSION = 1
 """Version of the specification and of what is stored under its digest."""
 
@@ -94,6 +93,18 @@ class CellSpec:
     network: NetworkSpec
     optimizer: OptimizerSpec
     budget: BudgetSpec
+
+    def flat(self) -> dict[str, Value]:
+        """Every setting by its one name, as flags and columns call it."""
+        return {
+            "task": self.task.name,
+            **dict(self.task.knobs),
+            "mixer": self.mixer.name,
+            **dict(self.mixer.settings),
+            **asdict(self.network),
+            **asdict(self.optimizer),
+            **asdict(self.budget),
+        }
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ Numpy side; never imports jax. Layout under the root of a store::
 
 from __future__ import annotations
 
+import errno
 import io
 import itertools
 import json
@@ -18,6 +19,7 @@ import secrets
 import shutil
 import tempfile
 import time
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -27,21 +29,12 @@ from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
-import numpy.typing as npt
 
 from attnsearch.base import AttnsearchError, Curves, Maps, Truth
 from attnsearch.specs import FORMAT_VERSION, RunSpec
 
 Status = Literal["mastered", "exhausted", "diverged"]
 """How a run ended: every target mastered, step budget used up, or a loss that is not finite."""
-
-Listener = Callable[[str], None]
-"""Receives one line of text for each stored run that cannot be read."""
-
-LARGEST_ARRAY = 1 << 30
-"""Bytes of the largest array that is read: no run comes near it, a damaged file may claim anything."""
-
-_LEFTOVER_SECONDS = 24 * 3600
 
 # For each array the kind of its dtype and its axes, in the letters of the legend in `attnsearch.base`.
 _LAYOUT: Mapping[str, Mapping[str, str]] = {
@@ -52,7 +45,10 @@ _LAYOUT: Mapping[str, Mapping[str, str]] = {
 
 # What json, zipfile and numpy raise on damaged files.
 _DAMAGE = (AttributeError, EOFError, LookupError, OSError, RuntimeError, SyntaxError, TypeError, ValueError)
-_DAMAGE += (zipfile.BadZipFile, zlib.error)
+_DAMAGE += (zipfile.BadZipFile, zlib.error, tokenize.TokenError)
+
+# System errors that say nothing against the file that was to be read.
+_INNOCENT = (errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE)
 
 
 class UnreadableRun(AttnsearchError):
@@ -63,8 +59,7 @@ class UnreadableRun(AttnsearchError):
 class StoredRun:
     """One finished run, compared by identity, since equal arrays are not one truth value.
 
-    `environment` (what it was trained with and on) and `measures` (what was computed from it) are JSON
-    values, numbers finite. The arrays agree in their axes R, L and Q; a loss may be non-finite.
+    `environment` and `measures` are JSON values, numbers finite; the arrays agree in their axes R, L, Q.
     """
 
     spec: RunSpec
@@ -86,7 +81,7 @@ class Store:
     def open(cls, root: Path) -> Self:
         """The store at `root`, created where absent and proved to be writable.
 
-        Removes what killed processes left there. Errors: AttnsearchError if nothing can be written there.
+        Removes what processes killed over a day ago left. Errors: AttnsearchError if it is not writable.
         """
         store = cls(root)
         with _explaining(f"cannot store runs in {root}", "choose another folder with --out"):
@@ -96,7 +91,7 @@ class Store:
         # A younger one may still be written to; one that is gone was finished or removed by its process.
         for leftover in store._folder.glob(".partial-*"):
             with suppress(FileNotFoundError):
-                if time.time() - leftover.stat().st_mtime > _LEFTOVER_SECONDS:
+                if leftover.stat().st_mtime < time.time() - 24 * 3600:
                     shutil.rmtree(leftover, ignore_errors=True)
         return store
 
@@ -110,7 +105,6 @@ class Store:
         Errors: AttnsearchError if it cannot be written, and then nothing of it is left behind; ValueError
         for a run that could not be read back (JSON numbers not finite, arrays that disagree).
         """
-        _check_arrays(run)
         contents, final = _contents(run), self.path(run.spec)
         partial = self._folder / f".partial-{final.name}-{os.getpid()}-{secrets.token_hex(4)}"
         remedy = "what is stored already stays readable; make room, then give the same command again"
@@ -123,7 +117,7 @@ class Store:
                         file.write(content)
                         file.flush()
                         os.fsync(file.fileno())
-                os.rename(partial, final)
+                partial.rename(final)
             except OSError:
                 # A folder that holds something is never replaced: another process was first.
                 if not final.is_dir():
@@ -131,39 +125,38 @@ class Store:
             finally:
                 shutil.rmtree(partial, ignore_errors=True)
 
-    def find(self, spec: RunSpec, on_unreadable: Listener) -> StoredRun | None:
+    def find(self, spec: RunSpec, on_unreadable: Callable[[str], None]) -> StoredRun | None:
         """The stored run of `spec`, or None where it is still to be trained.
 
-        One that cannot be read is moved aside, `on_unreadable` is told what was wrong with it and where
-        it is now, and the answer is None. Errors: AttnsearchError if it cannot be moved.
+        A damaged one is moved aside, `on_unreadable` is told what was wrong with it and where it is now,
+        and the answer is None. Errors: AttnsearchError if it may not be read, or cannot be moved.
         """
         folder = self.path(spec)
         try:
             return read(folder) if os.path.lexists(folder) else None
         except UnreadableRun as error:
+            if isinstance(error.__cause__, OSError) and error.__cause__.errno in _INNOCENT:
+                raise
             numbered = (folder.with_name(f".unreadable-{folder.name}-{n}") for n in itertools.count(1))
             aside = next(place for place in numbered if not os.path.lexists(place))
             # One that is gone by now was met and moved by another process.
             with _explaining(f"cannot move {folder} aside", "remove it"), suppress(FileNotFoundError):
-                os.rename(folder, aside)
+                folder.rename(aside)
             on_unreadable(f"{error}; moved to {aside}, to be trained again")
             return None
 
-    def runs(self, on_unreadable: Listener) -> Iterator[StoredRun]:
-        """Every stored run that can be read, in the order of the digests.
+    def runs(self, on_unreadable: Callable[[str], None]) -> Iterator[StoredRun]:
+        """Every readable run, in the order of digests; `on_unreadable` is told of the others, which stay.
 
-        `on_unreadable` is told of each of the others; they stay where they are.
         Errors: AttnsearchError, at the first `next`, if there is no store at `root`.
         """
         with _explaining(f"no stored runs in {self.root}", "name a folder that was given as --out"):
-            names = sorted(name for name in os.listdir(self._folder) if not name.startswith("."))
-        for name in names:
+            folders = sorted(path for path in self._folder.iterdir() if not path.name.startswith("."))
+        for folder in folders:
             try:
-                run = read(self._folder / name)
+                yield read(folder)
             except UnreadableRun as error:
                 on_unreadable(f"{error}; left out")
-            else:
-                yield run
 
     @property
     def _folder(self) -> Path:
@@ -172,28 +165,35 @@ class Store:
 
 def read(folder: Path) -> StoredRun:
     """The run stored in `folder`, whose name is the run's digest. Errors: UnreadableRun."""
-    with _naming(folder / "run.json"):
-        document = json.loads((folder / "run.json").read_bytes())
+    file = folder / "run.json"
+    try:
+        document = json.loads(file.read_bytes())
         if document["format_version"] != FORMAT_VERSION:
             raise ValueError(f"format version {document['format_version']}, expected {FORMAT_VERSION}")
         spec, status = RunSpec.from_json(document["spec"]), document["status"]
         if not spec.digest == document["digest"] == folder.name:
-            raise ValueError(f"the digest of its specification is {spec.digest}, unlike its own or its name")
+            raise ValueError(f"its specification has the digest {spec.digest}, but it is stored as another")
         if status not in get_args(Status):
             raise ValueError(f"status {status!r}, expected one of {', '.join(get_args(Status))}")
         environment, measures = dict(document["environment"]), dict(document["measures"])
-    truth, curves, maps = (_unpacked(folder / f"{stem}.npz") for stem in _LAYOUT)
-    run = StoredRun(spec, status, environment, measures, Truth(**truth), Curves(**curves), Maps(**maps))
-    with _naming(folder):
+        arrays: dict[str, dict[str, np.ndarray]] = {}
+        for stem in _LAYOUT:
+            file = folder / f"{stem}.npz"
+            arrays[stem] = _unpacked(file)
+        truth, curves, maps = Truth(**arrays["truth"]), Curves(**arrays["curves"]), Maps(**arrays["maps"])
+        run = StoredRun(spec, status, environment, measures, truth, curves, maps)
+        file = folder
         _check_arrays(run)
+    except _DAMAGE as error:
+        raise UnreadableRun(f"cannot read {file}: {_reason(error)}") from error
     return run
 
 
 def _contents(run: StoredRun) -> dict[str, bytes]:
+    _check_arrays(run)
     question = {"format_version": FORMAT_VERSION, "digest": run.spec.digest, "spec": run.spec.to_json()}
     answer = {"status": run.status, "environment": dict(run.environment), "measures": dict(run.measures)}
-    text = json.dumps(question | answer, sort_keys=True, indent=2, allow_nan=False)
-    contents = {"run.json": f"{text}\n".encode()}
+    contents = {"run.json": json.dumps(question | answer, sort_keys=True, indent=2, allow_nan=False).encode()}
     for stem in _LAYOUT:
         # In memory: a zip file cut short by a full disk complains a second time when it is collected.
         buffer = io.BytesIO()
@@ -202,28 +202,24 @@ def _contents(run: StoredRun) -> dict[str, bytes]:
     return contents
 
 
-def _unpacked(path: Path) -> dict[str, npt.NDArray[Any]]:
-    with _naming(path), zipfile.ZipFile(path) as archive:
-        names = sorted(_LAYOUT[path.stem])
-        if sorted(archive.namelist()) != [f"{name}.npy" for name in names]:
-            raise ValueError(f"members {', '.join(archive.namelist())}, expected {', '.join(names)}")
-        for member in archive.infolist():
-            if member.file_size > LARGEST_ARRAY:
-                raise ValueError(f"{member.filename} claims {member.file_size} bytes, more than any run has")
-        return {name: _array(archive.read(f"{name}.npy")) for name in names}
-
-
-def _array(content: bytes) -> npt.NDArray[Any]:
-    """A read-only view of `content`: whatever shape its header claims, nothing is allocated."""
-    stream = io.BytesIO(content)
-    np.lib.format.read_magic(stream)
-    shape, by_column, dtype = np.lib.format.read_array_header_1_0(stream)
-    return np.frombuffer(content, dtype, offset=stream.tell()).reshape(shape, order="F" if by_column else "C")
+def _unpacked(path: Path) -> dict[str, np.ndarray]:
+    """The arrays, read-only. Whatever shape a header claims, nothing is allocated for it."""
+    arrays: dict[str, np.ndarray] = {}
+    with zipfile.ZipFile(path) as archive:
+        expected = sorted(f"{name}.npy" for name in _LAYOUT[path.stem])
+        if sorted(archive.namelist()) != expected:
+            raise ValueError(f"members {', '.join(archive.namelist())}, expected {', '.join(expected)}")
+        for member in expected:
+            stream = io.BytesIO(archive.read(member))
+            np.lib.format.read_magic(stream)
+            shape, by_column, dtype = np.lib.format.read_array_header_1_0(stream)
+            values = np.frombuffer(stream.read(), dtype)
+            arrays[Path(member).stem] = values.reshape(shape, order="F" if by_column else "C")
+    return arrays
 
 
 def _check_arrays(run: StoredRun) -> None:
-    """Errors: ValueError naming the file, the array, and what it contradicts."""
-    known = {"R": (int(np.sum(run.truth.is_target)), "the targets in truth.npz: is_target")}
+    known: dict[str, tuple[int, str]] = {}
     for stem, layout in _LAYOUT.items():
         for name, (kind, *axes) in layout.items():
             array, place = np.asarray(getattr(getattr(run, stem), name)), f"{stem}.npz: {name}"
@@ -234,14 +230,8 @@ def _check_arrays(run: StoredRun) -> None:
                 agreed, source = known.setdefault(axis, (size, place))
                 if size != agreed:
                     raise ValueError(f"{found}, but {axis} = {agreed} by {source}")
-
-
-@contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except _DAMAGE as error:
-        raise UnreadableRun(f"{path}: {_reason(error)}") from error
+    if (targets := int(np.sum(run.truth.is_target))) != known["R"][0]:
+        raise ValueError(f"truth.npz: is_target has {targets} targets, but R = {known['R'][0]}")
 
 
 @contextmanager
@@ -255,5 +245,5 @@ def _explaining(what: str, remedy: str) -> Iterator[None]:
 def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    text = " ".join(str(error).split())
-    return text if type(error) is ValueError else f"{type(error).__name__} {text}"
+    kind = "" if type(error) is ValueError else f"{type(error).__name__}: "
+    return kind + " ".join(str(error).split())[:300]

@@ -16,7 +16,8 @@ class Waiting:
     """A group of waiting times, in steps.
 
     runs, observed:    how many, and how many of them ended
-    median:            Kaplan-Meier median; None where fewer than half ever ended
+    median:            first time at which the Kaplan-Meier curve is at or below one half; None where it
+                       stays above
     shortest, longest: of those that ended; None where none did
     """
 
@@ -49,12 +50,7 @@ def summarise(waiting: Plateaus) -> Waiting:
         return Waiting(len(length), 0, None, None, None)
     data = stats.CensoredData(uncensored=ended, right=length[~observed])
     survival = stats.ecdf(data).sf
-    reached = survival.probabilities <= 0.5
-    median = None
-    if reached.any():
-        first = int(reached.argmax())
-        median = float(survival.quantiles[first])
-        # Where the curve is flat at one half, the middle of the flat part, as for a plain median.
-        if survival.probabilities[first] == 0.5 and first + 1 < len(survival.quantiles):
-            median = (median + float(survival.quantiles[first + 1])) / 2
+    # Products of fractions miss one half by rounding; no survival lies so near it otherwise.
+    reached = survival.probabilities <= 0.5 + 1e-9
+    median = float(survival.quantiles[reached.argmax()]) if reached.any() else None
     return Waiting(len(length), len(ended), median, int(ended.min()), int(ended.max()))

@@ -186,9 +186,7 @@ def _table(where: str, value: Any) -> Mapping[str, Any]:
     return value
 
 
-def _check_keys(
-    where: str, table: Mapping[str, Any], known: set[str], required: Iterable[str] = ()
-) -> None:
+def _check_keys(where: str, table: Mapping[str, Any], known: set[str], required: Iterable[str] = ()) -> None:
     place = f" in [{where}]" if where else ""
     for key in table:
         if key not in known:

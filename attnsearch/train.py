@@ -69,7 +69,7 @@ class Trainer:
 
     def begin(self, inputs: RunInputs) -> RunState:
         """A run before its first step."""
-        rule = self.generator.init(_stream(inputs.rule_seed, _RULE), inputs.knobs)
+        rule = draw_rule(self.generator, inputs.rule_seed, inputs.knobs)
         parameters = self.network.init(_stream(inputs.seed, _INIT))
         optimizer_state = _optimizer(inputs).init(parameters)
         return RunState(inputs, rule, parameters, optimizer_state, jnp.zeros((), jnp.int32))
@@ -100,9 +100,7 @@ class Trainer:
         before = self._probabilities(state.parameters, tokens)
 
         def moved(position: jax.Array) -> jax.Array:
-            after = self._probabilities(
-                state.parameters, tokens.at[:, position].set(replaced[:, position])
-            )
+            after = self._probabilities(state.parameters, tokens.at[:, position].set(replaced[:, position]))
             return jnp.abs(after - before).sum(axis=-1).mean(axis=0) / 2
 
         positions = self.generator.replaceable.nonzero()[0]
@@ -133,6 +131,11 @@ class Trainer:
         )
         parameters = optax.apply_updates(state.parameters, updates)
         return RunState(state.inputs, state.rule, parameters, optimizer_state, state.step + 1), record
+
+
+def draw_rule(generator: Generator, rule_seed: jax.Array, knobs: Mapping[str, jax.Array]) -> Rule:
+    """The hidden rule that runs with this seed have."""
+    return generator.init(_stream(rule_seed, _RULE), knobs)
 
 
 def _stream(seed: jax.Array, stream: int) -> jax.Array:

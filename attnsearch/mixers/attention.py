@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
-from attnsearch.base import AttnsearchError
-from attnsearch.mixers.base import Mixer
+from attnsearch.base import AttnsearchError, Integers
+from attnsearch.mixers.base import Mixer, rows
 
 
 class Attention(Mixer):
-    """Causal multi-head softmax attention (Vaswani et al. 2017, arXiv:1706.03762, section 3.2).
+    """Causal multi-head softmax attention (arXiv:1706.03762, section 3.2).
 
     num_heads:   attention heads, H
     head_width:  features of each head's queries, keys and values; D / H unless given, and free to
@@ -44,13 +45,13 @@ class Attention(Mixer):
         self.out = nnx.Linear(inner, width, use_bias=False, rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        return self.at(x, jnp.arange(len(x)))
+        return self.at(x, np.arange(len(x)))
 
-    def at(self, x: jax.Array, positions: jax.Array) -> jax.Array:
-        query = self._heads(self.query(x[positions] * self.head_width**-0.5))
+    def at(self, x: jax.Array, positions: Integers) -> jax.Array:
+        query = self._heads(self.query(rows(x, positions) * self.head_width**-0.5))
         key, value = self._heads(self.key(x)), self._heads(self.value(x))
         logits = jnp.einsum("qhd,khd->hqk", query, key)
-        visible = jnp.arange(len(x)) <= positions[:, None]
+        visible = np.arange(len(x)) <= positions[:, None]
         weights = jax.nn.softmax(jnp.where(visible, logits, -jnp.inf))
         mixed = jnp.einsum("hqk,khd->qhd", weights, value)
         return self.out(mixed.reshape(len(positions), -1))

@@ -8,7 +8,7 @@ from abc import abstractmethod
 import jax
 from flax import nnx
 
-from attnsearch.base import AttnsearchError
+from attnsearch.base import AttnsearchError, Integers
 from attnsearch.specs import Value
 
 
@@ -26,20 +26,39 @@ class Mixer(nnx.Module):
         """Mix `x`, `f32[L, D]`, along its first axis."""
         raise TypeError(f"{type(self).__name__} does not define __call__(x)")
 
-    def at(self, x: jax.Array, positions: jax.Array) -> jax.Array:
-        """The rows `positions`, `i32[Q]`, of `self(x)`: `f32[Q, D]`.
+    def at(self, x: jax.Array, positions: Integers) -> jax.Array:
+        """The rows `positions`, `i32[Q]` on the host, of `self(x)`: `f32[Q, D]`.
 
         Called where nothing else is read. Override it to save the work of the other rows.
         """
-        return self(x)[positions]
+        return rows(self(x), positions)
+
+
+def rows(x: jax.Array, positions: Integers) -> jax.Array:
+    """`x[positions]`, `positions` in rising order; as a slice where they have no gaps.
+
+    The gradient of a slice is a copy, that of a gather is a scatter, which a CPU does slowly.
+    """
+    if positions[-1] - positions[0] == len(positions) - 1:
+        return x[positions[0] : positions[-1] + 1]
+    return x[positions]
 
 
 def default_settings(mixer: type[Mixer]) -> dict[str, Value]:
     """A mixer's settings with their defaults. Errors: AttnsearchError for one without a default."""
     found: dict[str, Value] = {}
-    for parameter in inspect.signature(mixer).parameters.values():
+    for parameter in inspect.signature(mixer.__init__).parameters.values():
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY and parameter.name != "rngs":
             if parameter.default is inspect.Parameter.empty:
                 raise AttnsearchError(f"mixer {mixer.__name__}: setting {parameter.name} has no default")
             found[parameter.name] = parameter.default
     return found
+
+
+def describe(mixer: type[Mixer]) -> str:
+    """A mixer in one line: the first sentence of its docstring, and its settings with their defaults."""
+    summary = " ".join((inspect.getdoc(mixer) or "").partition("\n\n")[0].split())
+    listed = ", ".join(
+        f"{name}={'derived' if value is None else value}" for name, value in default_settings(mixer).items()
+    )
+    return f"{summary}  [{listed}]" if listed else summary

@@ -7,16 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from attnsearch.base import AttnsearchError
-from attnsearch.mixers.base import Mixer
+from attnsearch.base import AttnsearchError, Integers
+from attnsearch.mixers.base import Mixer, rows
 
 
 class MLPMixer(Mixer):
-    """A two-layer MLP over the positions, shared by all features (Tolstikhin et al. 2021,
-    arXiv:2105.01601, section 2), made causal by masks as in MADE (Germain et al. 2015,
-    arXiv:1502.03509, section 3).
+    """Causal two-layer MLP over the positions, shared by all features (arXiv:2105.01601, section 2).
 
-    Each position owns `expansion` hidden units. Those of position i read positions 0 ... i, and
+    Made causal by masks as in MADE (Germain et al. 2015, arXiv:1502.03509, section 3). Each position owns `expansion` hidden units. Those of position i read positions 0 ... i, and
     output t reads the hidden units of positions 0 ... t, so both matrices are block-lower-triangular
     and no path leads from a later position to an earlier one::
 
@@ -46,13 +44,15 @@ class MLPMixer(Mixer):
         self.outward_bias = nnx.Param(jnp.zeros(length))
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        return self.at(x, jnp.arange(len(x)))
+        return self.at(x, np.arange(len(x)))
 
-    def at(self, x: jax.Array, positions: jax.Array) -> jax.Array:
+    def at(self, x: jax.Array, positions: Integers) -> jax.Array:
         length, expansion = self.inward_bias.shape
-        index = jnp.arange(length)
+        index = np.arange(length)
         inward = jnp.where((index <= index[:, None])[:, None, :], self.inward[...], 0.0)
-        outward = jnp.where((index <= positions[:, None])[:, :, None], self.outward[...][positions], 0.0)
+        outward = jnp.where(
+            (index <= positions[:, None])[:, :, None], rows(self.outward[...], positions), 0.0
+        )
         hidden = inward.reshape(length * expansion, length) @ x + self.inward_bias[...].reshape(-1, 1)
         mixed = outward.reshape(len(positions), length * expansion) @ jax.nn.gelu(hidden)
-        return mixed + self.outward_bias[...][positions][:, None]
+        return mixed + rows(self.outward_bias[...], positions)[:, None]

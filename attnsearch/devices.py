@@ -1,0 +1,66 @@
+"""The machine a process trains on: its devices, its compilation cache, its description."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import jax
+
+LANES_PER_ACCELERATOR = 16
+"""Lanes on each device that is no CPU; a CPU device has one (docs/decisions.md)."""
+
+
+def use_every_core() -> None:
+    """Make each CPU core a device of its own, so that each trains a lane, and keep compilations.
+
+    Changes settings of this process, so it is for programs, not for libraries; call it before jax is
+    first used. Where jax already runs, or the number of CPU devices is already set, it stays.
+    """
+    if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
+        try:
+            jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
+        except RuntimeError:
+            return
+    if jax.config.jax_compilation_cache_dir is None:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "attnsearch"
+        try:
+            cache.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            return
+        jax.config.update("jax_compilation_cache_dir", str(cache))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+
+def lanes_per_device(device: jax.Device) -> int:
+    """Lanes that a device trains at once."""
+    return 1 if device.platform == "cpu" else LANES_PER_ACCELERATOR
+
+
+def describe(num_lanes: int) -> dict[str, Any]:
+    """The environment of a run, as JSON values: versions, device, lanes."""
+    devices = jax.local_devices()
+    packages = ("attnsearch", "jax", "jaxlib", "flax", "optax", "numpy")
+    return {
+        "versions": {name: metadata.version(name) for name in packages},
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "device": devices[0].device_kind,
+        "devices": len(devices),
+        "lanes": num_lanes,
+    }
+
+
+def _processor() -> str:
+    """The processor's name, where the system tells."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor()

@@ -1,0 +1,99 @@
+"""Which pictures a set of runs gets, and what they are called."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from attnsearch import pictures
+from attnsearch.report import Cell, plateau_of, varying
+from attnsearch.store import StoredRun
+from attnsearch.survival import pool
+
+
+def draw(cells: Sequence[Cell], folder: Path) -> list[Path]:
+    """Draw each cell's middle run, and for a grid the plateaus against the search space."""
+    drawn: list[Path] = []
+    for cell in cells:
+        run = middle_run(cell)
+        drawn += [draw_losses(run, folder), draw_maps(run, folder)]
+    if len(cells) > 1:
+        drawn.append(draw_plateaus(cells, folder))
+    return drawn
+
+
+def middle_run(cell: Cell) -> StoredRun:
+    """The run of median plateau length, those that never escaped counting as longest."""
+    ordered = sorted(cell.runs, key=lambda run: (not run.measures["escaped"], run.measures["plateau_length"]))
+    return ordered[(len(ordered) - 1) // 2]
+
+
+def draw_losses(run: StoredRun, folder: Path) -> Path:
+    """The loss of every target of `run` over its steps."""
+    measures = run.measures
+    return pictures.loss_curves(
+        folder / f"{_stem(run)}-losses.png",
+        run.curves,
+        run.truth.is_target,
+        float(run.truth.chance_loss),
+        0.0,
+        measures["plateau_length"] if measures["escaped"] else None,
+        measures["mastery_step"] if measures["mastered"] else None,
+        f"Loss of each target: {_title(run)}",
+    )
+
+
+def draw_maps(run: StoredRun, folder: Path) -> Path:
+    """The measured map of `run` at its start, escape and end, beside the true one."""
+    moments = [("start", 0)]
+    if run.measures["escaped"]:
+        at = int(np.searchsorted(run.maps.step, run.measures["plateau_length"]))
+        if 0 < at < len(run.maps.step) - 1:
+            moments.append(("escape", at))
+    moments.append(("end", len(run.maps.step) - 1))
+    path = folder / f"{_stem(run)}-maps.png"
+    return pictures.attention_maps(path, run.maps, run.truth, moments, f"Measured map: {_title(run)}")
+
+
+def draw_plateaus(cells: Sequence[Cell], folder: Path) -> Path:
+    """Every run's plateau length over its nominal search space, one series a mixer."""
+    series = []
+    for name in dict.fromkeys(_series_name(cell, cells) for cell in cells):
+        members = [cell for cell in cells if _series_name(cell, cells) == name]
+        bits = np.concatenate([np.full(len(cell.runs), cell.bits) for cell in members])
+        plateaus = pool(plateau_of(run) for cell in members for run in cell.runs)
+        series.append(pictures.Series(name, bits, plateaus))
+    tasks = ", ".join(dict.fromkeys(cell.spec.task.name for cell in cells))
+    digest = "-".join(sorted({run.spec.digest[:4] for cell in cells for run in cell.runs[:1]})[:4])
+    return pictures.plateau_against_search_space(
+        folder / f"plateau-against-search-space-{digest}.png",
+        series,
+        max(cell.spec.budget.steps for cell in cells),
+        f"Plateau length against search space: {tasks}",
+    )
+
+
+def _series_name(cell: Cell, cells: Sequence[Cell]) -> str:
+    """The mixer, and whatever differs between cells beside what makes the search space."""
+    flat = cell.spec.flat()
+    # Knobs that are numbers make the search space, which the picture has along its axis.
+    knobs = {name for name, value in cell.spec.task.knobs if not isinstance(value, str)}
+    tasks = {one.spec.task.name for one in cells}
+    parts = [cell.spec.task.name] if len(tasks) > 1 else []
+    parts.append(cell.spec.mixer.name)
+    parts += [f"{name} {flat[name]}" for name in varying(cells) if name not in knobs and name in flat]
+    return ", ".join(parts)
+
+
+def _title(run: StoredRun) -> str:
+    cell = run.spec.cell
+    knobs = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in cell.task.knobs)
+    return f"{cell.task.name}, {knobs}, {cell.mixer.name}, seed {run.spec.seed}"
+
+
+def _stem(run: StoredRun) -> str:
+    cell = run.spec.cell
+    knobs = "-".join(f"{name}-{value}" for name, value in cell.task.knobs)
+    return f"{cell.task.name}-{knobs}-{cell.mixer.name}-seed-{run.spec.seed}-{run.spec.digest[:8]}"

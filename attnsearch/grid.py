@@ -1,0 +1,182 @@
+"""From lists of values to the runs of a grid: one flat namespace of settings, every one checked here."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TypeVar
+
+from attnsearch.base import RECORDING_INTERVAL, AttnsearchError, nearest
+from attnsearch.specs import (
+    BudgetSpec,
+    CellSpec,
+    MixerSpec,
+    NetworkSpec,
+    OptimizerSpec,
+    RunSpec,
+    TaskSpec,
+    Value,
+    settings,
+)
+from attnsearch.taskfiles import TaskFile, find_task
+
+DEFAULT_SEEDS = 8
+"""Seeds of a quick run; below this many a distribution is guesswork."""
+
+LARGEST_SEED = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting of network, optimizer or budget: what it means, and the values it may take."""
+
+    meaning: str
+    default: Value
+    minimum: float
+    above_minimum: bool = False
+
+    def check(self, name: str, value: Value) -> Value:
+        """`value`, as the type of the default. Errors: AttnsearchError."""
+        if isinstance(self.default, bool):
+            if isinstance(value, bool):
+                return value
+            raise AttnsearchError(f"{name} {value!r} is neither true nor false")
+        kind = float if isinstance(self.default, float) else int
+        number = isinstance(value, int | kind) and not isinstance(value, bool)
+        if not number or not math.isfinite(value):
+            word = "number" if kind is float else "whole number"
+            raise AttnsearchError(f"{name} {value!r} is not a {word}")
+        if value < self.minimum or (self.above_minimum and value == self.minimum):
+            bound = "above" if self.above_minimum else "at least"
+            raise AttnsearchError(f"{name} {value} must be {bound} {self.minimum:g}")
+        return kind(value)
+
+
+SETTINGS: dict[str, Setting] = {
+    "learning_rate": Setting("AdamW learning rate", OptimizerSpec.learning_rate, 0, above_minimum=True),
+    "weight_decay": Setting("AdamW weight decay", OptimizerSpec.weight_decay, 0),
+    "warmup_steps": Setting("steps of linear warm-up", OptimizerSpec.warmup_steps, 0),
+    "steps": Setting("budget of a run, in steps", BudgetSpec.steps, RECORDING_INTERVAL),
+    "tokens_per_step": Setting("tokens of a training step", BudgetSpec.tokens_per_step, 1),
+    "early_stopping": Setting("end a run when it has mastered every target", BudgetSpec.early_stopping, 0),
+    "width": Setting("features of a token, D", NetworkSpec.width, 1),
+    "num_layers": Setting("blocks of the network", NetworkSpec.num_layers, 1),
+    "mlp_width": Setting("hidden features of a block's MLP", NetworkSpec.mlp_width, 1),
+}
+"""Every setting that is neither the task's nor the mixer's. Defaults stand in `specs`."""
+
+_Item = TypeVar("_Item")
+
+KnownMixers = Mapping[str, Mapping[str, Value]]
+"""Mixer names, each with its settings and their defaults."""
+
+
+def grid(
+    tasks: Sequence[str | Path | TaskFile],
+    mixers: Sequence[str],
+    values: Mapping[str, Sequence[Value]],
+    *,
+    known_mixers: KnownMixers,
+    seeds: Iterable[int] = range(DEFAULT_SEEDS),
+    rule_seed: int | None = None,
+) -> list[RunSpec]:
+    """Every combination of tasks, mixers, `values` and seeds, cell by cell, seeds innermost.
+
+    values:        lists by setting name: knobs of the tasks, settings of the mixers, and `SETTINGS`.
+                   One that only some of the tasks or mixers have makes a grid for those alone
+    known_mixers:  what mixers there are, with their settings' defaults
+    seeds:         initialisation and data order of each run; equal ones are paired across cells
+    rule_seed:     the hidden rule of every run; each seed draws its own unless given
+
+    Errors: AttnsearchError for anything unknown or out of range, naming what would be right.
+    """
+    files = [task if isinstance(task, TaskFile) else find_task(str(task)) for task in tasks]
+    for mixer in mixers:
+        if mixer not in known_mixers:
+            raise AttnsearchError(f"unknown mixer {mixer!r}.{nearest(mixer, known_mixers)}")
+    _check_names(values, files, mixers, known_mixers)
+    seeds = _checked_seeds(seeds, rule_seed)
+    cells = [
+        CellSpec(task, mixer, network, optimizer, budget)
+        for task in _unique(task for file in files for task in _tasks(file, values))
+        for network, optimizer, budget in _trainings(values)
+        for mixer in _unique(spec for name in mixers for spec in _mixers(name, known_mixers[name], values))
+    ]
+    return [RunSpec(cell, seed, seed if rule_seed is None else rule_seed) for cell in cells for seed in seeds]
+
+
+def _check_names(
+    values: Mapping[str, Sequence[Value]],
+    files: Sequence[TaskFile],
+    mixers: Sequence[str],
+    known_mixers: KnownMixers,
+) -> None:
+    known = set(SETTINGS).union(*(file.setting_names for file in files))
+    known = known.union(*(known_mixers[mixer] for mixer in mixers))
+    for name, listed in values.items():
+        if name not in known:
+            users = [f"mixer {mixer}" for mixer, has in known_mixers.items() if name in has]
+            place = f"; it is a setting of {' and '.join(users)}" if users else ""
+            asked = ", ".join([file.name for file in files] + list(mixers))
+            raise AttnsearchError(f"no setting {name!r} in {asked}{place}.{nearest(name, known)}")
+        if not listed:
+            raise AttnsearchError(f"{name} has no values")
+
+
+def _checked_seeds(seeds: Iterable[int], rule_seed: int | None) -> list[int]:
+    unique = list(dict.fromkeys(seeds))
+    if not unique:
+        raise AttnsearchError("seeds is 0: at least 1 run is needed, 8 for a distribution")
+    for seed in [*unique, *([] if rule_seed is None else [rule_seed])]:
+        if not 0 <= seed <= LARGEST_SEED:
+            raise AttnsearchError(f"seed {seed} is outside 0 to {LARGEST_SEED}")
+    return unique
+
+
+def _tasks(file: TaskFile, values: Mapping[str, Sequence[Value]]) -> list[TaskSpec]:
+    return [file.resolve(given) for given in _combinations(values, file.setting_names)]
+
+
+def _mixers(
+    name: str, defaults: Mapping[str, Value], values: Mapping[str, Sequence[Value]]
+) -> list[MixerSpec]:
+    return [
+        MixerSpec(name, settings({**defaults, **given})) for given in _combinations(values, set(defaults))
+    ]
+
+
+def _trainings(
+    values: Mapping[str, Sequence[Value]],
+) -> list[tuple[NetworkSpec, OptimizerSpec, BudgetSpec]]:
+    trainings = []
+    for given in _combinations(values, set(SETTINGS)):
+        checked = {name: SETTINGS[name].check(name, value) for name, value in given.items()}
+        network, optimizer, budget = (
+            kind(**{field.name: checked[field.name] for field in fields(kind) if field.name in checked})
+            for kind in (NetworkSpec, OptimizerSpec, BudgetSpec)
+        )
+        if budget.steps % RECORDING_INTERVAL:
+            lower = budget.steps // RECORDING_INTERVAL * RECORDING_INTERVAL
+            right = " or ".join(str(steps) for steps in (lower, lower + RECORDING_INTERVAL) if steps > 0)
+            raise AttnsearchError(
+                f"steps {budget.steps} is not a multiple of {RECORDING_INTERVAL},"
+                f" the steps of a recorded point: use {right}"
+            )
+        trainings.append((network, optimizer, budget))
+    return trainings
+
+
+def _combinations(values: Mapping[str, Sequence[Value]], names: set[str]) -> list[dict[str, Value]]:
+    """Every choice of one value for each of `names` that has any."""
+    present = [name for name in values if name in names]
+    return [
+        dict(zip(present, choice, strict=True))
+        for choice in itertools.product(*(values[name] for name in present))
+    ]
+
+
+def _unique(items: Iterable[_Item]) -> list[_Item]:
+    return list(dict.fromkeys(items))

@@ -1,0 +1,98 @@
+"""Which runs share a compilation, and what each cohort is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from attnsearch.base import AttnsearchError, nearest
+from attnsearch.generators.base import Generator
+from attnsearch.mixers.base import Mixer
+from attnsearch.network import Network
+from attnsearch.specs import CellSpec, RunSpec, TaskSpec
+from attnsearch.train import RunInputs, Trainer
+
+_Item = TypeVar("_Item")
+
+
+@dataclass(frozen=True)
+class Registries:
+    """The generators and mixers that specifications may name."""
+
+    generators: Mapping[str, type[Generator]]
+    mixers: Mapping[str, type[Mixer]]
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Runs that share every static shape, hence one compilation."""
+
+    trainer: Trainer
+    specs: tuple[RunSpec, ...]
+
+    def inputs(self, spec: RunSpec) -> RunInputs:
+        """What makes this run differ from the others of its cohort, as scalars on the host."""
+        knobs = dict(spec.cell.task.knobs)
+        optimizer = spec.cell.optimizer
+        return RunInputs(
+            seed=np.int32(spec.seed),  # pyright: ignore[reportArgumentType]
+            rule_seed=np.int32(spec.rule_seed),  # pyright: ignore[reportArgumentType]
+            knobs={name: np.asarray(knobs[name]) for name in self.trainer.generator.traced_knobs},  # pyright: ignore[reportArgumentType]
+            learning_rate=np.float32(optimizer.learning_rate),  # pyright: ignore[reportArgumentType]
+            weight_decay=np.float32(optimizer.weight_decay),  # pyright: ignore[reportArgumentType]
+            warmup_steps=np.int32(optimizer.warmup_steps),  # pyright: ignore[reportArgumentType]
+        )
+
+
+def cohorts(specs: Sequence[RunSpec], registries: Registries) -> list[Cohort]:
+    """`specs` grouped by what fixes shapes, in order of first appearance.
+
+    Errors: AttnsearchError where a generator or mixer refuses its settings.
+    """
+    trainers: dict[CellSpec, Trainer] = {}
+    grouped: dict[Trainer, list[RunSpec]] = {}
+    for spec in specs:
+        if spec.cell not in trainers:
+            trainers[spec.cell] = trainer(spec.cell, registries)
+        grouped.setdefault(trainers[spec.cell], []).append(spec)
+    return [Cohort(shared, tuple(members)) for shared, members in grouped.items()]
+
+
+def trainer(cell: CellSpec, registries: Registries) -> Trainer:
+    """The trainer of a cell; equal for cells that differ in traced values only."""
+    made = generator(cell.task, registries.generators)
+    mixer = _known("mixer", cell.mixer.name, registries.mixers)
+    network = Network.of(cell.network, mixer, cell.mixer.settings, made)
+    tokens = cell.budget.tokens_per_step
+    if tokens < made.context_length:
+        raise AttnsearchError(
+            f"tokens_per_step {tokens} is less than one sequence of {cell.task.name}:"
+            f" at least {made.context_length}"
+        )
+    return Trainer(made, network, tokens // made.context_length)
+
+
+def generator(task: TaskSpec, generators: Mapping[str, type[Generator]]) -> Generator:
+    """The generator of a task. Errors: AttnsearchError for one that is unknown or lacks a knob."""
+    kind = _known("generator", task.generator, generators)
+    assert is_dataclass(kind)
+    static = {field.name for field in fields(kind)}
+    knobs = dict(task.knobs)
+    for name in knobs:
+        if name not in static | set(kind.traced_knobs):
+            known = nearest(name, static | set(kind.traced_knobs))
+            raise AttnsearchError(
+                f"task {task.name}: generator {task.generator} has no knob {name!r}.{known}"
+            )
+    for name in (static | set(kind.traced_knobs)) - set(knobs):
+        raise AttnsearchError(f"task {task.name}: knob {name!r} of generator {task.generator} is missing")
+    return kind(**{name: value for name, value in knobs.items() if name in static})
+
+
+def _known(kind: str, name: str, registry: Mapping[str, _Item]) -> _Item:
+    if name not in registry:
+        raise AttnsearchError(f"unknown {kind} {name!r}.{nearest(name, registry)}")
+    return registry[name]

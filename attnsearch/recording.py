@@ -1,0 +1,95 @@
+"""A run while it trains, seen from the host: what was recorded, and whether it has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from attnsearch.base import RECORDING_INTERVAL, Curves, Floats, Maps, Truth
+from attnsearch.plateau import MASTERY_HOLD, held, measure
+from attnsearch.specs import RunSpec
+from attnsearch.store import Status, StoredRun
+
+
+def is_map_step(step: int) -> bool:
+    """Whether every run's map is measured at `step`: at 0, at 50, and on by factors of root two."""
+    if step < 50:
+        return step == 0
+    power = round(2 * np.log2(step / 50))
+    return step == round(50 * 2 ** (power / 2) / RECORDING_INTERVAL) * RECORDING_INTERVAL
+
+
+@dataclass
+class Recording:
+    """One run's recorded points and maps so far. `status` is None until the run has ended."""
+
+    spec: RunSpec
+    truth: Truth
+    status: Status | None = None
+    loss: list[Floats] = field(default_factory=list)
+    accuracy: list[Floats] = field(default_factory=list)
+    map_steps: list[int] = field(default_factory=list)
+    influence: list[Floats] = field(default_factory=list)
+    _escaped: bool = False
+
+    @property
+    def step(self) -> int:
+        """Steps recorded so far."""
+        return len(self.loss) * RECORDING_INTERVAL
+
+    @property
+    def target_loss(self) -> Floats:
+        """`f32[R]`: the latest loss of each target, in nats."""
+        return self.loss[-1][self.truth.is_target]
+
+    @property
+    def found(self) -> int:
+        """Targets whose latest loss is below the found threshold."""
+        return int((self.target_loss < self.spec.cell.task.plateau.found * self.truth.chance_loss).sum())
+
+    def add(self, loss: Floats, accuracy: Floats) -> bool:
+        """Take in a recorded point, `f32[Q]` each; True if the map should be measured here.
+
+        Ends the run when it has mastered every target for `MASTERY_HOLD` points in a row, when its
+        loss is no longer finite, or when its budget is used up.
+        """
+        self.loss.append(loss)
+        self.accuracy.append(accuracy)
+        budget = self.spec.cell.budget
+        if not np.isfinite(loss).all():
+            self.status = "diverged"
+        elif budget.early_stopping and self._masters(self.loss[-MASTERY_HOLD:]):
+            self.status = "mastered"
+        elif self.step >= budget.steps:
+            self.status = "mastered" if self._masters(self.loss) else "exhausted"
+        threshold = self.spec.cell.task.plateau.escape * self.truth.chance_loss
+        escapes = not self._escaped and bool(self.target_loss.mean() < threshold)
+        self._escaped |= escapes
+        return escapes or self.status is not None or is_map_step(self.step)
+
+    def add_map(self, influence: Floats) -> None:
+        """Take in the map measured at the present step, `f32[R, L]`."""
+        self.map_steps.append(self.step)
+        self.influence.append(influence)
+
+    def stored(self, environment: Mapping[str, Any]) -> StoredRun:
+        """The ended run with its measures, as it is to be stored."""
+        assert self.status is not None
+        steps = RECORDING_INTERVAL * np.arange(1, len(self.loss) + 1, dtype=np.int32)
+        curves = Curves(steps, np.stack(self.loss), np.stack(self.accuracy))
+        maps = Maps(np.array(self.map_steps, np.int32), np.stack(self.influence))
+        return measured(StoredRun(self.spec, self.status, environment, {}, self.truth, curves, maps))
+
+    def _masters(self, points: list[Floats]) -> bool:
+        losses = np.stack(points)[:, self.truth.is_target]
+        threshold = self.spec.cell.task.plateau.mastery * self.truth.chance_loss
+        return bool(held((losses < threshold).all(axis=1)).any())
+
+
+def measured(run: StoredRun) -> StoredRun:
+    """`run` with its measures computed from its curves, under the thresholds of its specification."""
+    measures = measure(run.curves, run.maps, run.truth, run.spec.cell.task.plateau)
+    return replace(run, measures=measures.to_json())

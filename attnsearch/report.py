@@ -1,0 +1,202 @@
+"""What a set of runs says, cell by cell: as a table to read and as a JSON document."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+
+from attnsearch.base import Plateaus
+from attnsearch.plateau import prediction_loss
+from attnsearch.specs import FORMAT_VERSION, CellSpec, Value
+from attnsearch.store import StoredRun
+from attnsearch.survival import Waiting, pool, summarise
+
+FEWEST_SEEDS = 8
+"""Below this many runs a cell is warned about."""
+
+LEAK_MARGIN = 0.98
+"""An unpredictable token whose loss falls below this share of chance was seen before it was asked."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The runs of one cell in numbers.
+
+    bits:            log2 of the number of supports, nominal
+    route_bits:      the same for the cheapest route, mean over targets and runs; equal to `bits`
+                     where no target is cheaper than its row
+    plateau, mastery: waiting times over runs; found: over all targets of all runs
+    prediction_loss: nats; mean over runs of the last recorded loss of all predictions, the
+                     unpredictable included; None where none is
+    """
+
+    spec: CellSpec
+    runs: tuple[StoredRun, ...]
+    bits: float
+    route_bits: float
+    plateau: Waiting
+    mastery: Waiting
+    found: Waiting
+    prediction_loss: float | None
+
+    @property
+    def diverged(self) -> int:
+        """Runs that ended with a non-finite loss."""
+        return sum(run.status == "diverged" for run in self.runs)
+
+
+def plateau_of(run: StoredRun) -> Plateaus:
+    """A run's plateau length with its censoring, `[1]`."""
+    return _waiting(run, "plateau_length", "escaped")
+
+
+def cells(runs: Sequence[StoredRun]) -> list[Cell]:
+    """`runs` grouped by cell, in order of first appearance."""
+    grouped: dict[CellSpec, list[StoredRun]] = {}
+    for run in runs:
+        grouped.setdefault(run.spec.cell, []).append(run)
+    return [_cell(spec, tuple(members)) for spec, members in grouped.items()]
+
+
+def _cell(spec: CellSpec, runs: tuple[StoredRun, ...]) -> Cell:
+    unpredictable = not all(run.truth.is_target.all() for run in runs)
+    return Cell(
+        spec=spec,
+        runs=runs,
+        bits=float(np.mean([run.truth.nominal_log2_search_space for run in runs])),
+        route_bits=float(np.mean([run.truth.log2_search_space.mean() for run in runs])),
+        plateau=summarise(pool(plateau_of(run) for run in runs)),
+        mastery=summarise(pool(_waiting(run, "mastery_step", "mastered") for run in runs)),
+        found=summarise(pool(_waiting(run, "found_step", "found") for run in runs)),
+        prediction_loss=(
+            float(np.mean([prediction_loss(run.curves)[-1] for run in runs])) if unpredictable else None
+        ),
+    )
+
+
+def _waiting(run: StoredRun, length: str, observed: str) -> Plateaus:
+    return Plateaus(np.atleast_1d(run.measures[length]), np.atleast_1d(run.measures[observed]))
+
+
+def varying(summaries: Sequence[Cell]) -> list[str]:
+    """Settings beside task and mixer that are worth a column: the knobs, and what differs."""
+    flats = [cell.spec.flat() for cell in summaries]
+    names = list(dict.fromkeys(name for flat in flats for name in flat))
+    knobs = {name for cell in summaries for name, _ in cell.spec.task.knobs}
+    return [
+        name
+        for name in names
+        if name not in ("task", "mixer")
+        and (name in knobs or len({flat[name] for flat in flats if name in flat}) > 1)
+    ]
+
+
+def table(summaries: Sequence[Cell]) -> Table:
+    """One row a cell, for a terminal."""
+    extra = varying(summaries)
+    routed = any(not np.isclose(cell.bits, cell.route_bits) for cell in summaries)
+    predicted = any(cell.prediction_loss is not None for cell in summaries)
+    shown = Table(title="Plateau length against the size of the search space", title_justify="left")
+    for name in ["task", "mixer", *extra]:
+        shown.add_column(name.replace("_", " "), overflow="fold")
+    shown.add_column("search space\n(bits)", justify="right")
+    if routed:
+        shown.add_column("cheapest route\n(bits)", justify="right")
+    shown.add_column("runs", justify="right")
+    shown.add_column("escaped /\nmastered", justify="right")
+    shown.add_column("plateau length (steps)\nmedian (range)", justify="right")
+    shown.add_column("target found\n(median step)", justify="right")
+    if predicted:
+        shown.add_column("prediction\nloss (nats)", justify="right")
+    for cell in summaries:
+        flat = cell.spec.flat()
+        row = [cell.spec.task.name, cell.spec.mixer.name, *(_text(flat.get(name, "")) for name in extra)]
+        row.append(f"{cell.bits:.1f}")
+        if routed:
+            row.append(f"{cell.route_bits:.1f}")
+        runs = str(cell.plateau.runs) + (f" ({cell.diverged} diverged)" if cell.diverged else "")
+        row += [runs, f"{cell.plateau.observed} / {cell.mastery.observed}"]
+        row += [describe(cell.plateau), _median(cell.found)]
+        if predicted:
+            row.append("" if cell.prediction_loss is None else f"{cell.prediction_loss:.3f}")
+        shown.add_row(*row)
+    return shown
+
+
+def describe(waiting: Waiting) -> str:
+    """Median, range and censored count: `210 (180 to 320)`, or `not reached, 5 censored`."""
+    parts = _median(waiting)
+    if waiting.shortest is not None:
+        parts += f" ({waiting.shortest:,} to {waiting.longest:,})"
+    if waiting.censored:
+        parts += f", {waiting.censored} censored"
+    return parts
+
+
+def _median(waiting: Waiting) -> str:
+    return "not reached" if waiting.median is None else f"{waiting.median:,.0f}"
+
+
+def _text(value: Value) -> str:
+    return "default" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def warnings(summaries: Sequence[Cell]) -> list[str]:
+    """What stands between these numbers and a claim, one line each."""
+    found: list[str] = []
+    few = sorted({cell.plateau.runs for cell in summaries if cell.plateau.runs < FEWEST_SEEDS})
+    if few:
+        found.append(
+            f"{few[0]} seeds are too few for a distribution: use {FEWEST_SEEDS}, 16 to compare mixers"
+        )
+    for cell in summaries:
+        for run in cell.runs:
+            unpredictable = run.curves.loss[:, ~run.truth.is_target]
+            if unpredictable.size and np.nanmin(unpredictable) < LEAK_MARGIN * run.truth.chance_loss * 0.95:
+                found.append(
+                    f"{cell.spec.mixer.name} predicts unpredictable tokens of {cell.spec.task.name},"
+                    f" seed {run.spec.seed}: it sees the future, and its numbers do not count"
+                )
+    return found
+
+
+def document(summaries: Sequence[Cell], store: str, pictures: Sequence[str]) -> dict[str, Any]:
+    """Cells and runs as JSON values; waiting times keep their censoring beside them."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "store": store,
+        "pictures": list(pictures),
+        "warnings": warnings(summaries),
+        "cells": [
+            {
+                **cell.spec.flat(),
+                "log2_search_space": cell.bits,
+                "log2_search_space_of_cheapest_routes": cell.route_bits,
+                "runs": cell.plateau.runs,
+                "escaped": cell.plateau.observed,
+                "mastered": cell.mastery.observed,
+                "diverged": cell.diverged,
+                "plateau_length": asdict(cell.plateau),
+                "mastery_step": asdict(cell.mastery),
+                "found_step": asdict(cell.found),
+                "prediction_loss": cell.prediction_loss,
+            }
+            for cell in summaries
+        ],
+        "runs": [
+            {
+                "digest": run.spec.digest,
+                "spec": run.spec.to_json(),
+                "status": run.status,
+                "environment": dict(run.environment),
+                "measures": dict(run.measures),
+                "log2_search_space_of_targets": run.truth.log2_search_space.tolist(),
+            }
+            for cell in summaries
+            for run in cell.runs
+        ],
+    }

@@ -25,7 +25,7 @@ def use_every_core() -> None:
             jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
         except RuntimeError:
             return
-    if jax.config.jax_compilation_cache_dir is None:
+    if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "attnsearch"
         try:
             cache.mkdir(parents=True, exist_ok=True)
@@ -35,9 +35,9 @@ def use_every_core() -> None:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
-def lanes_per_device(device: jax.Device) -> int:
-    """Lanes that a device trains at once."""
-    return 1 if device.platform == "cpu" else LANES_PER_ACCELERATOR
+def lanes_per_device(platform: str) -> int:
+    """Lanes that a device of `platform` trains at once."""
+    return 1 if platform == "cpu" else LANES_PER_ACCELERATOR
 
 
 def describe(num_lanes: int) -> dict[str, Any]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -45,8 +46,11 @@ class Setting:
                 return value
             raise AttnsearchError(f"{name} {value!r} is neither true nor false")
         kind = float if isinstance(self.default, float) else int
-        number = isinstance(value, int | kind) and not isinstance(value, bool)
-        if not number or not math.isfinite(value):
+        if (
+            isinstance(value, bool | str | None)
+            or not isinstance(value, int | kind)
+            or not math.isfinite(value)
+        ):
             word = "number" if kind is float else "whole number"
             raise AttnsearchError(f"{name} {value!r} is not a {word}")
         if value < self.minimum or (self.above_minimum and value == self.minimum):
@@ -154,10 +158,9 @@ def _trainings(
     trainings = []
     for given in _combinations(values, set(SETTINGS)):
         checked = {name: SETTINGS[name].check(name, value) for name, value in given.items()}
-        network, optimizer, budget = (
-            kind(**{field.name: checked[field.name] for field in fields(kind) if field.name in checked})
-            for kind in (NetworkSpec, OptimizerSpec, BudgetSpec)
-        )
+        network = _of(NetworkSpec, checked)
+        optimizer = _of(OptimizerSpec, checked)
+        budget = _of(BudgetSpec, checked)
         if budget.steps % RECORDING_INTERVAL:
             lower = budget.steps // RECORDING_INTERVAL * RECORDING_INTERVAL
             right = " or ".join(str(steps) for steps in (lower, lower + RECORDING_INTERVAL) if steps > 0)
@@ -167,6 +170,12 @@ def _trainings(
             )
         trainings.append((network, optimizer, budget))
     return trainings
+
+
+def _of(kind: Callable[..., _Item], checked: Mapping[str, Value]) -> _Item:
+    """A specification of `kind`, a dataclass, from those of `checked` that are its fields."""
+    names = inspect.signature(kind).parameters
+    return kind(**{name: value for name, value in checked.items() if name in names})
 
 
 def _combinations(values: Mapping[str, Sequence[Value]], names: set[str]) -> list[dict[str, Value]]:

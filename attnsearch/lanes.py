@@ -6,7 +6,7 @@ faster than one program whose products share the cores (docs/performance.md).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -27,7 +27,7 @@ class Lanes:
     Every method takes and returns arrays with a leading axis N. A lane never reads another.
     """
 
-    def __init__(self, trainer: Trainer, devices: list[jax.Device], lanes_per_device: int):
+    def __init__(self, trainer: Trainer, devices: Sequence[Any], lanes_per_device: int):
         self.count = len(devices) * lanes_per_device
         mesh = Mesh(np.array(devices), ("lanes",), axis_types=(jax.sharding.AxisType.Auto,))
         self._sharding = NamedSharding(mesh, _LANES)

@@ -113,7 +113,8 @@ class Network:
 
     def build_mixer(self, rngs: nnx.Rngs) -> Mixer:
         """One mixer layer. Settings were checked against its constructor when the run was specified."""
-        return self.mixer(self.spec.width, self.context_length, rngs=rngs, **dict(self.mixer_settings))
+        build: Callable[..., Mixer] = self.mixer
+        return build(self.spec.width, self.context_length, rngs=rngs, **dict(self.mixer_settings))
 
     @cached_property
     def _definition(self) -> nnx.GraphDef[_Model]:

@@ -113,6 +113,8 @@ def _maps_figure(maps: Maps, truth: Truth, moments: Sequence[tuple[str, int]], t
     panels.append(("ground truth", truth.attention_map))
 
     rows, columns = visible.shape
+    # At most eight ticks along each side.
+    down_ticks, across_ticks = (range(0, n, 1 << max(0, (n - 1).bit_length() - 3)) for n in visible.shape)
     width = float(np.clip(0.13 * columns, 1.7, 3.8))
     across = min(len(panels), 4 if width < 2.6 else 2)
     down = -(-len(panels) // across)
@@ -130,8 +132,8 @@ def _maps_figure(maps: Maps, truth: Truth, moments: Sequence[tuple[str, int]], t
         axes = figure.add_subplot(down, across, index + 1)
         axes.imshow(seen, colours.with_extremes(bad="#EBEBEB"), vmin=0, vmax=top)
         axes.set_title(f"{name}\nmap mass {known.mean():.2f}" if len(known) else f"{name}\nno influence")
-        axes.set_xticks(_ticks(columns), labels=[str(positions[k]) for k in _ticks(columns)])
-        axes.set_yticks(_ticks(rows))
+        axes.set_xticks(across_ticks, labels=[str(positions[k]) for k in across_ticks])
+        axes.set_yticks(down_ticks)
         axes.spines[:].set(visible=True, color=GREY, linewidth=0.6)
         axes.set(xlabel="position read", ylabel="" if index % across else "target")
         axes.tick_params(labelleft=index % across == 0)
@@ -253,11 +255,6 @@ def _shares(rows: Floats | Bools) -> Floats:
     values = np.asarray(rows, np.float64)
     total = values.sum(axis=1, keepdims=True)
     return np.divide(values, total, out=np.zeros_like(values), where=total > 0)
-
-
-def _ticks(count: int) -> range:
-    """At most eight indices below `count`, evenly spaced."""
-    return range(0, count, 1 << max(0, (count - 1).bit_length() - 3))
 
 
 def _figure(width: float, height: float, title: str) -> Figure:

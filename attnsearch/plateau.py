@@ -54,7 +54,7 @@ def measure(curves: Curves, maps: Maps, truth: Truth, rule: PlateauRule) -> Meas
     """The measures of one run under `rule`."""
     chance = float(truth.chance_loss)
     loss = curves.loss[:, truth.is_target]
-    below_mastery = (loss < rule.mastery * chance).all(axis=1)
+    below_mastery = np.all(loss < rule.mastery * chance, axis=1)
     return Measures(
         plateau=first_step(curves.step, (loss.mean(axis=1) < rule.escape * chance)[:, None]),
         mastery=first_step(curves.step, held(below_mastery)[:, None]),
@@ -69,7 +69,7 @@ def first_step(step: np.ndarray, happened: Bools) -> Plateaus:
 
     Where it never does: the last recorded step (0 if there is none), unobserved.
     """
-    observed = happened.any(axis=0)
+    observed = np.any(happened, axis=0)
     last = int(step[-1]) if len(step) else 0
     if not len(step):
         return Plateaus(np.zeros(happened.shape[1], np.int64), observed)

@@ -86,7 +86,7 @@ class Recording:
     def _masters(self, points: list[Floats]) -> bool:
         losses = np.stack(points)[:, self.truth.is_target]
         threshold = self.spec.cell.task.plateau.mastery * self.truth.chance_loss
-        return bool(held((losses < threshold).all(axis=1)).any())
+        return bool(held(np.all(losses < threshold, axis=1)).any())
 
 
 def measured(run: StoredRun) -> StoredRun:

@@ -84,7 +84,7 @@ def run(
 def _train(cohort: Cohort, observer: Observer) -> Iterator[StoredRun]:
     """Every run of `cohort`, each as it ends."""
     available = jax.local_devices()
-    per_device = devices.lanes_per_device(available[0])
+    per_device = devices.lanes_per_device(available[0].platform)
     lanes = Lanes(cohort.trainer, available[: -(-len(cohort.specs) // per_device)], per_device)
     environment = devices.describe(lanes.count)
     observer.compiling(cohort.specs)

@@ -113,7 +113,7 @@ class TaskFile:
         for knob in self.knobs:
             if knob.ratio in given and knob.name in given:
                 raise AttnsearchError(f"give {knob.ratio} or {knob.name}, not both")
-            if knob.ratio in given:
+            if knob.ratio is not None and knob.ratio in given:
                 values[knob.name] = knob.from_ratio(given[knob.ratio], values)
             elif knob.name in given:
                 values[knob.name] = given[knob.name]
@@ -169,7 +169,8 @@ def _knob(name: str, table: Mapping[str, Any], earlier: list[str]) -> Knob:
     knob = Knob(**{**table, "name": name, "choices": choices})
     if isinstance(knob.maximum, str) and knob.maximum not in earlier:
         raise AttnsearchError(
-            f"{where}.maximum names {knob.maximum!r}, which is no knob above it.{nearest(knob.maximum, earlier)}"
+            f"{where}.maximum names {knob.maximum!r}, which is no knob above it."
+            + nearest(knob.maximum, earlier)
         )
     if knob.ratio is not None and not isinstance(knob.maximum, str):
         raise AttnsearchError(f"{where}.ratio needs a maximum that names another knob")

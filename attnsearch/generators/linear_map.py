@@ -88,7 +88,7 @@ class _LinearMap(Generator):
             replaceable=self.replaceable,
             log2_search_space=_log2_choose(self._visible, routes.sum(axis=1)),
             nominal_log2_search_space=_log2_choose(np.full(1, self.state_size), matrix.sum(axis=1)[:1])[0],
-            chance_loss=np.float64(self.chance_loss),
+            chance_loss=np.array(self.chance_loss),
         )
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from abc import abstractmethod
 
 import jax
 from flax import nnx
@@ -21,7 +20,6 @@ class Mixer(nnx.Module):
     between calls. Row t of the output may depend on rows 0 ... t of the input only.
     """
 
-    @abstractmethod
     def __call__(self, x: jax.Array) -> jax.Array:
         """Mix `x`, `f32[L, D]`, along its first axis."""
         raise TypeError(f"{type(self).__name__} does not define __call__(x)")

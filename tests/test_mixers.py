@@ -1,0 +1,146 @@
+"""Every registered mixer, alike: causal, trainable throughout, the same jitted and not."""
+
+from collections.abc import Callable
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from attnsearch.base import AttnsearchError
+from attnsearch.mixers import MIXERS, Attention, Mixer, MLPMixer
+from attnsearch.mixers.base import default_settings, describe, rows
+
+LENGTH, WIDTH = 7, 16
+
+CASES: dict[str, Callable[[], Mixer]] = {
+    **{name: (lambda kind=kind: kind(WIDTH, LENGTH, rngs=nnx.Rngs(0))) for name, kind in MIXERS.items()},
+    "attention-one-head": lambda: Attention(WIDTH, LENGTH, rngs=nnx.Rngs(0), num_heads=1),
+    "attention-wide-heads": lambda: Attention(WIDTH, LENGTH, rngs=nnx.Rngs(0), num_heads=3, head_width=9),
+    "mlp_mixer-expansion-1": lambda: MLPMixer(WIDTH, LENGTH, rngs=nnx.Rngs(0), expansion=1),
+}
+
+
+@pytest.fixture(params=CASES)
+def mixer(request: pytest.FixtureRequest) -> Mixer:
+    """Each mixer with perturbed parameters, for at initialisation a leak may hide behind zeros."""
+    made = CASES[request.param]()
+    definition, parameters = nnx.split(made)
+    leaves, structure = jax.tree.flatten(parameters)
+    keys = jax.random.split(jax.random.key(1), len(leaves))
+    noisy = [
+        leaf + 0.3 * jax.random.normal(key, leaf.shape) for leaf, key in zip(leaves, keys, strict=True)
+    ]
+    return nnx.merge(definition, jax.tree.unflatten(structure, noisy))
+
+
+def inputs(seed: int = 0) -> jax.Array:
+    return jax.random.normal(jax.random.key(seed), (LENGTH, WIDTH))
+
+
+def test_shape(mixer: Mixer):
+    chex.assert_shape(mixer(inputs()), (LENGTH, WIDTH))
+
+
+def test_no_output_before_a_token_moves_when_it_changes(mixer: Mixer):
+    before = mixer(inputs())
+    for position in range(LENGTH):
+        changed = inputs().at[position].set(inputs(9)[position])
+        after = mixer(changed)
+        np.testing.assert_array_equal(after[:position], before[:position])
+        assert not np.allclose(after[position:], before[position:]), "nothing reads this position"
+
+
+def test_every_earlier_token_can_be_read(mixer: Mixer):
+    reads = jax.jacobian(lambda x: mixer(x)[-1])(inputs())
+    assert (np.abs(reads).sum(axis=(0, 2)) > 0).all()
+
+
+def test_every_parameter_gets_a_gradient(mixer: Mixer):
+    definition, parameters = nnx.split(mixer)
+    weights = jax.random.normal(jax.random.key(3), (LENGTH, WIDTH))
+    gradients = jax.grad(lambda p: (nnx.merge(definition, p)(inputs()) * weights).sum())(parameters)
+    for path, gradient in jax.tree.leaves_with_path(gradients):
+        assert np.isfinite(gradient).all(), path
+        assert np.abs(gradient).max() > 0, path
+
+
+@pytest.mark.parametrize("positions", [[0], [LENGTH - 1], [3, 4, 5], [0, 2, 6], list(range(LENGTH))])
+def test_some_rows_are_the_rows_of_the_whole(mixer: Mixer, positions: list[int]):
+    chosen = np.array(positions)
+    np.testing.assert_allclose(mixer.at(inputs(), chosen), mixer(inputs())[chosen], rtol=2e-5, atol=2e-5)
+
+
+class TestVariants(chex.TestCase):
+    @chex.variants(with_jit=True, without_jit=True)
+    def test_jitted_equals_unjitted(self):
+        for name, build in CASES.items():
+            made = build()
+            definition, parameters = nnx.split(made)
+            applied = self.variant(lambda p, x, d=definition: nnx.merge(d, p)(x))(parameters, inputs())
+            np.testing.assert_allclose(applied, made(inputs()), rtol=1e-5, atol=1e-5, err_msg=name)
+
+
+def test_one_sequence_does_not_influence_another(mixer: Mixer):
+    definition, parameters = nnx.split(mixer)
+    together = jax.vmap(lambda x: nnx.merge(definition, parameters)(x))(jnp.stack([inputs(0), inputs(5)]))
+    np.testing.assert_allclose(together[0], mixer(inputs(0)), rtol=2e-5, atol=2e-5)
+
+
+def test_settings_are_read_from_the_constructor():
+    assert default_settings(Attention) == {"num_heads": 16, "head_width": None}
+    assert default_settings(MLPMixer) == {"expansion": 4}
+    assert describe(MLPMixer).endswith("[expansion=4]")
+
+
+def test_a_setting_without_a_default_is_refused():
+    class Unfinished(Mixer):
+        def __init__(self, width: int, context_length: int, *, rngs: nnx.Rngs, depth: int): ...
+
+    with pytest.raises(AttnsearchError, match="Unfinished: setting depth has no default"):
+        default_settings(Unfinished)
+
+
+def test_a_mixer_without_a_call_says_so():
+    class Silent(Mixer):
+        pass
+
+    with pytest.raises(TypeError, match="Silent does not define __call__"):
+        Silent()(inputs())
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"num_heads": 3}, "width 16 does not divide by num_heads 3: use num_heads in 1, 2, 4, 8, 16"),
+        ({"num_heads": 0}, "num_heads 0"),
+        ({"head_width": 0}, "head_width 0"),
+    ],
+)
+def test_bad_heads(settings: dict[str, int], message: str):
+    with pytest.raises(AttnsearchError, match=message):
+        Attention(WIDTH, LENGTH, rngs=nnx.Rngs(0), **settings)
+
+
+def test_bad_expansion():
+    with pytest.raises(AttnsearchError, match="expansion 0 must be at least 1"):
+        MLPMixer(WIDTH, LENGTH, rngs=nnx.Rngs(0), expansion=0)
+
+
+def test_attention_is_that_of_an_independent_implementation():
+    ours = Attention(WIDTH, LENGTH, rngs=nnx.Rngs(0), num_heads=4)
+    theirs = nnx.MultiHeadAttention(4, WIDTH, use_bias=False, decode=False, rngs=nnx.Rngs(1))
+    for name in ("query", "key", "value"):
+        kernel = getattr(ours, name).kernel[...].reshape(WIDTH, 4, WIDTH // 4)
+        getattr(theirs, name).kernel.set_value(kernel)
+    theirs.out.kernel.set_value(ours.out.kernel[...].reshape(4, WIDTH // 4, WIDTH))
+    mask = nnx.make_causal_mask(jnp.ones(LENGTH))
+    np.testing.assert_allclose(ours(inputs()), theirs(inputs(), mask=mask), rtol=1e-4, atol=1e-5)
+
+
+def test_rows_take_gaps_and_slices_alike():
+    x = inputs()
+    for positions in ([2, 3, 4], [0, 3]):
+        np.testing.assert_array_equal(rows(x, np.array(positions)), x[np.array(positions)])

@@ -1,6 +1,6 @@
 """attnsearch: how long a sequence mixer searches for the attention pattern that a task needs.
 
-The names below are the package's front door; each is loaded when it is first used, so that what needs
+The names below are the package's front door. Each is loaded when it is first used, so that what needs
 no jax starts without it.
 """
 
@@ -10,20 +10,47 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from attnsearch.base import AttnsearchError as AttnsearchError
-    from attnsearch.report import cells as cells
-    from attnsearch.store import Store as Store
+    from attnsearch.base import AttnsearchError
+    from attnsearch.devices import use_every_core
+    from attnsearch.generators import GENERATORS
+    from attnsearch.mixers import MIXERS, Mixer
+    from attnsearch.plan import Registries, specify
+    from attnsearch.report import cells, table
+    from attnsearch.runner import Observer, run
+    from attnsearch.store import Store
+
+__all__ = [
+    "GENERATORS",
+    "MIXERS",
+    "AttnsearchError",
+    "Mixer",
+    "Observer",
+    "Registries",
+    "Store",
+    "cells",
+    "run",
+    "specify",
+    "table",
+    "use_every_core",
+]
 
 _HOMES = {
-    "AttnsearchError": "attnsearch.base",
-    "Store": "attnsearch.store",
-    "cells": "attnsearch.report",
+    "AttnsearchError": "base",
+    "GENERATORS": "generators",
+    "MIXERS": "mixers",
+    "Mixer": "mixers",
+    "Observer": "runner",
+    "Registries": "plan",
+    "Store": "store",
+    "cells": "report",
+    "run": "runner",
+    "specify": "plan",
+    "table": "report",
+    "use_every_core": "devices",
 }
-
-__all__ = list(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'attnsearch' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(f"attnsearch.{_HOMES[name]}"), name)

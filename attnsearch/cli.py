@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from attnsearch.grid import KnownMixers
-    from attnsearch.plan import Registries
+    from attnsearch.progress import Interruptible
 
 USAGE_ERROR, INTERRUPTED = 2, 130
 
@@ -71,7 +70,9 @@ def cli() -> None:
 
 class _RunCommand(TaskCommand):
     def known_mixers(self) -> KnownMixers:
-        return _known_mixers(_registries())
+        from attnsearch.plan import Registries
+
+        return Registries().known_mixers()
 
 
 @cli.command(cls=_RunCommand)
@@ -115,20 +116,18 @@ def run(
     """
     from attnsearch import report
     from attnsearch.devices import use_every_core
-    from attnsearch.grid import grid
+    from attnsearch.plan import specify
     from attnsearch.runner import run as train
     from attnsearch.store import Store
 
     del tasks
-    registries = _registries()
     values = given(ctx)
     if no_early_stopping:
         values = {**values, "early_stopping": (False,)}
-    specs = grid(
+    specs = specify(
         tasks_of(ctx),
         [name.strip() for name in mixers.split(",")],
         values,
-        known_mixers=_known_mixers(registries),
         seeds=seeds,
         rule_seed=rule_seed,
     )
@@ -141,7 +140,7 @@ def run(
     console = _console(stderr=True)
     try:
         with _progress(console, quiet) as observer:
-            runs = train(specs, store, registries, observer)
+            runs = train(specs, store, observer=observer)
     except KeyboardInterrupt:
         stored = sum(store.path(spec).is_dir() for spec in specs)
         click.echo(
@@ -185,8 +184,9 @@ def tasks() -> None:
 def mixers() -> None:
     """List the mixers, one line each, with their settings."""
     from attnsearch.mixers.base import describe
+    from attnsearch.plan import Registries
 
-    known = _registries().mixers
+    known = Registries().mixers
     width = max(map(len, known))
     for name, mixer in known.items():
         click.echo(f"{name:<{width}}  {describe(mixer)}")
@@ -205,6 +205,7 @@ def mixers() -> None:
 @click.pass_context
 def show(ctx: click.Context, task: str, seed: int, target: int, out: Path, no_plots: bool) -> None:
     """Draw an example of a task: its matrix, a state, the next state, and the attention map."""
+    from attnsearch.plan import Registries
     from attnsearch.show import LinearMapExample
 
     files = tasks_of(ctx)
@@ -213,7 +214,7 @@ def show(ctx: click.Context, task: str, seed: int, target: int, out: Path, no_pl
     if len(files) > 1 or lists:
         raise AttnsearchError(f"show draws one example: give {lists[0] if lists else 'task'} one value")
     spec = files[0].resolve({name: listed[0] for name, listed in values.items()})
-    example = LinearMapExample.draw(spec, seed, _registries())
+    example = LinearMapExample.draw(spec, seed, Registries())
     size = len(example.matrix)
     if target >= size:
         raise AttnsearchError(f"target {target} is outside 0 to {size - 1}")
@@ -225,20 +226,6 @@ def show(ctx: click.Context, task: str, seed: int, target: int, out: Path, no_pl
         click.echo(f"Picture: {example.picture(path, target, f'{spec.name}, seed {seed}')}")
 
 
-def _registries() -> Registries:
-    from attnsearch.generators import GENERATORS
-    from attnsearch.mixers import MIXERS
-    from attnsearch.plan import Registries
-
-    return Registries(GENERATORS, MIXERS)
-
-
-def _known_mixers(registries: Registries) -> KnownMixers:
-    from attnsearch.mixers.base import default_settings
-
-    return {name: default_settings(mixer) for name, mixer in registries.mixers.items()}
-
-
 def _console(*, stderr: bool) -> Console:
     """A console that, where nobody looks at it, does not fold a table to 80 columns."""
     from rich.console import Console
@@ -247,10 +234,9 @@ def _console(*, stderr: bool) -> Console:
     return console if console.is_terminal else Console(stderr=stderr, width=200)
 
 
-def _progress(console: Console, quiet: bool):
-    from attnsearch.progress import LiveProgress, PlainProgress
-    from attnsearch.runner import Observer
+def _progress(console: Console, quiet: bool) -> Interruptible:
+    from attnsearch.progress import Interruptible, LiveProgress, PlainProgress
 
     if quiet:
-        return nullcontext(Observer())
-    return LiveProgress(console) if console.is_terminal else nullcontext(PlainProgress(console))
+        return Interruptible()
+    return LiveProgress(console) if console.is_terminal else PlainProgress(console)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import math
+import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,9 @@ DEFAULT_SEEDS = 8
 
 LARGEST_SEED = 2**31 - 1
 
+LARGEST_VALUE = 2**31 - 1
+"""Of any setting: what is counted on a device is counted in 32 bits."""
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -49,13 +53,15 @@ class Setting:
         if (
             isinstance(value, bool | str | None)
             or not isinstance(value, int | kind)
-            or not math.isfinite(value)
+            or (isinstance(value, float) and not math.isfinite(value))
         ):
             word = "number" if kind is float else "whole number"
             raise AttnsearchError(f"{name} {value!r} is not a {word}")
         if value < self.minimum or (self.above_minimum and value == self.minimum):
             bound = "above" if self.above_minimum else "at least"
             raise AttnsearchError(f"{name} {value} must be {bound} {self.minimum:g}")
+        if value > LARGEST_VALUE:
+            raise AttnsearchError(f"{name} {value} must be at most {LARGEST_VALUE}")
         return kind(value)
 
 
@@ -102,14 +108,16 @@ def grid(
         if mixer not in known_mixers:
             raise AttnsearchError(f"unknown mixer {mixer!r}.{nearest(mixer, known_mixers)}")
     _check_names(values, files, mixers, known_mixers)
-    seeds = _checked_seeds(seeds, rule_seed)
+    # Seeds may come from numpy, but are written as JSON.
+    seeds = _checked_seeds(map(operator.index, seeds))
+    rules = seeds if rule_seed is None else _checked_seeds([operator.index(rule_seed)]) * len(seeds)
     cells = [
         CellSpec(task, mixer, network, optimizer, budget)
         for task in _unique(task for file in files for task in _tasks(file, values))
-        for network, optimizer, budget in _trainings(values)
+        for network, optimizer, budget in _unique(_trainings(values))
         for mixer in _unique(spec for name in mixers for spec in _mixers(name, known_mixers[name], values))
     ]
-    return [RunSpec(cell, seed, seed if rule_seed is None else rule_seed) for cell in cells for seed in seeds]
+    return [RunSpec(cell, seed, rule) for cell in cells for seed, rule in zip(seeds, rules, strict=True)]
 
 
 def _check_names(
@@ -118,8 +126,14 @@ def _check_names(
     mixers: Sequence[str],
     known_mixers: KnownMixers,
 ) -> None:
-    known = set(SETTINGS).union(*(file.setting_names for file in files))
-    known = known.union(*(known_mixers[mixer] for mixer in mixers))
+    of_tasks = {name for file in files for name in file.setting_names}
+    of_mixers = {name for mixer in mixers for name in known_mixers[mixer]}
+    for name in sorted(of_tasks & (of_mixers | set(SETTINGS)) | of_mixers & set(SETTINGS)):
+        kinds = [("a knob of the task", of_tasks), ("a setting of the mixer", of_mixers)]
+        meanings = [kind for kind, names in kinds if name in names]
+        meanings += ["a setting of every run"] * (name in SETTINGS)
+        raise AttnsearchError(f"{name!r} is {' and '.join(meanings)}: rename one")
+    known = of_tasks | of_mixers | set(SETTINGS)
     for name, listed in values.items():
         if name not in known:
             users = [f"mixer {mixer}" for mixer, has in known_mixers.items() if name in has]
@@ -130,11 +144,11 @@ def _check_names(
             raise AttnsearchError(f"{name} has no values")
 
 
-def _checked_seeds(seeds: Iterable[int], rule_seed: int | None) -> list[int]:
-    unique = list(dict.fromkeys(seeds))
+def _checked_seeds(seeds: Iterable[int]) -> list[int]:
+    unique = _unique(seeds)
     if not unique:
         raise AttnsearchError("seeds is 0: at least 1 run is needed, 8 for a distribution")
-    for seed in [*unique, *([] if rule_seed is None else [rule_seed])]:
+    for seed in unique:
         if not 0 <= seed <= LARGEST_SEED:
             raise AttnsearchError(f"seed {seed} is outside 0 to {LARGEST_SEED}")
     return unique
@@ -148,8 +162,26 @@ def _mixers(
     name: str, defaults: Mapping[str, Value], values: Mapping[str, Sequence[Value]]
 ) -> list[MixerSpec]:
     return [
-        MixerSpec(name, settings({**defaults, **given})) for given in _combinations(values, set(defaults))
+        MixerSpec(name, settings({**defaults, **_checked_mixer(name, defaults, given)}))
+        for given in _combinations(values, set(defaults))
     ]
+
+
+def _checked_mixer(mixer: str, defaults: Mapping[str, Value], given: Mapping[str, Value]) -> dict[str, Value]:
+    """`given`, each as the type of its default. Where that is None, the mixer itself must judge."""
+    checked: dict[str, Value] = {}
+    for name, value in given.items():
+        default = defaults[name]
+        if isinstance(default, float) and type(value) is int:
+            value = float(value)
+        finite = not isinstance(value, float) or math.isfinite(value)
+        if not finite or (default is not None and type(value) is not type(default)):
+            words = {bool: "true or false", int: "a whole number", str: "a word"}.get(
+                type(default), "a number"
+            )
+            raise AttnsearchError(f"{name} {value!r} of mixer {mixer} is not {words}")
+        checked[name] = value
+    return checked
 
 
 def _trainings(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import chex
 import jax
@@ -113,7 +113,7 @@ class Network:
 
     def build_mixer(self, rngs: nnx.Rngs) -> Mixer:
         """One mixer layer. Settings were checked against its constructor when the run was specified."""
-        build: Callable[..., Mixer] = self.mixer
+        build = cast("Callable[..., Mixer]", self.mixer)
         return build(self.spec.width, self.context_length, rngs=rngs, **dict(self.mixer_settings))
 
     @cached_property

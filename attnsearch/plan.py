@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
 from attnsearch.base import AttnsearchError, nearest
+from attnsearch.generators import GENERATORS
 from attnsearch.generators.base import Generator
-from attnsearch.mixers.base import Mixer
+from attnsearch.grid import DEFAULT_SEEDS, KnownMixers, grid
+from attnsearch.mixers import MIXERS
+from attnsearch.mixers.base import Mixer, default_settings
 from attnsearch.network import Network
-from attnsearch.specs import CellSpec, RunSpec, TaskSpec
+from attnsearch.specs import CellSpec, RunSpec, TaskSpec, Value
+from attnsearch.taskfiles import TaskFile
 from attnsearch.train import RunInputs, Trainer
 
 _Item = TypeVar("_Item")
@@ -20,10 +25,28 @@ _Item = TypeVar("_Item")
 
 @dataclass(frozen=True)
 class Registries:
-    """The generators and mixers that specifications may name."""
+    """The generators and mixers that specifications may name. To add one: `MIXERS | {"mine": Mine}`."""
 
-    generators: Mapping[str, type[Generator]]
-    mixers: Mapping[str, type[Mixer]]
+    generators: Mapping[str, type[Generator]] = field(default_factory=lambda: GENERATORS)
+    mixers: Mapping[str, type[Mixer]] = field(default_factory=lambda: MIXERS)
+
+    def known_mixers(self) -> KnownMixers:
+        """Each mixer's settings with their defaults."""
+        return {name: default_settings(mixer) for name, mixer in self.mixers.items()}
+
+
+def specify(
+    tasks: Sequence[str | Path | TaskFile],
+    mixers: Sequence[str],
+    values: Mapping[str, Sequence[Value]],
+    *,
+    seeds: Iterable[int] = range(DEFAULT_SEEDS),
+    rule_seed: int | None = None,
+    registries: Registries | None = None,
+) -> list[RunSpec]:
+    """The runs of a grid (see `attnsearch.grid.grid`) over the mixers of `registries`."""
+    known_mixers = (registries or Registries()).known_mixers()
+    return grid(tasks, mixers, values, known_mixers=known_mixers, seeds=seeds, rule_seed=rule_seed)
 
 
 @dataclass(frozen=True)

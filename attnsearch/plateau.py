@@ -52,16 +52,37 @@ class Measures:
 
 def measure(curves: Curves, maps: Maps, truth: Truth, rule: PlateauRule) -> Measures:
     """The measures of one run under `rule`."""
-    chance = float(truth.chance_loss)
     loss = curves.loss[:, truth.is_target]
-    below_mastery = np.all(loss < rule.mastery * chance, axis=1)
     return Measures(
-        plateau=first_step(curves.step, (loss.mean(axis=1) < rule.escape * chance)[:, None]),
-        mastery=first_step(curves.step, held(below_mastery)[:, None]),
-        found=first_step(curves.step, loss < rule.found * chance),
+        plateau=first_step(curves.step, escapes(loss, truth, rule)[:, None]),
+        mastery=first_step(curves.step, held(masters(loss, truth, rule))[:, None]),
+        found=first_step(curves.step, finds(loss, truth, rule)),
         map_mass=map_mass(maps.influence, truth.attention_map),
         chance_map_mass=chance_map_mass(truth),
     )
+
+
+# A run in training asks these same three, so that how it ended is what will be measured.
+
+
+def escapes(target_loss: Floats, truth: Truth, rule: PlateauRule) -> Bools:
+    """`bool[...]`: where the mean of `target_loss`, `f32[..., R]`, is below the escape threshold."""
+    # In f64 the order of the sum, which differs between one point and a whole curve, leaves no trace.
+    return _below(target_loss.mean(axis=-1, dtype=np.float64), rule.escape, truth)
+
+
+def finds(target_loss: Floats, truth: Truth, rule: PlateauRule) -> Bools:
+    """`bool[..., R]`: where a target's loss is below the found threshold."""
+    return _below(target_loss, rule.found, truth)
+
+
+def masters(target_loss: Floats, truth: Truth, rule: PlateauRule) -> Bools:
+    """`bool[...]`: where every target's loss is below the mastery threshold."""
+    return np.all(_below(target_loss, rule.mastery, truth), axis=-1)
+
+
+def _below(loss: Floats, fraction: float, truth: Truth) -> Bools:
+    return np.less(loss, fraction * float(truth.chance_loss))
 
 
 def first_step(step: np.ndarray, happened: Bools) -> Plateaus:
@@ -77,11 +98,11 @@ def first_step(step: np.ndarray, happened: Bools) -> Plateaus:
 
 
 def held(condition: Bools, points: int = MASTERY_HOLD) -> Bools:
-    """`bool[E]`: where `condition` begins to hold for `points` recorded points in a row."""
+    """`bool[E, ...]`: where `condition` begins to hold for `points` recorded points in a row."""
     holds = np.zeros_like(condition)
     if len(condition) >= points:
-        windows = np.lib.stride_tricks.sliding_window_view(condition, points)
-        holds[: len(windows)] = windows.all(axis=1)
+        windows = np.lib.stride_tricks.sliding_window_view(condition, points, axis=0)
+        holds[: len(windows)] = windows.all(axis=-1)
     return holds
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Sequence
-from types import TracebackType
+from types import FrameType, TracebackType
+from typing import Self
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -40,7 +42,34 @@ def outcome(run: StoredRun) -> str:
     return f"{escaped}, found {found} of {len(measures['found'])} within {steps:,} steps"
 
 
-class PlainProgress(Observer):
+class Interruptible(Observer):
+    """Stops at the next recorded point after an interrupt, and at once after a second.
+
+    An interrupt that struck anywhere would now and then strike inside compiled code, which reports it
+    as a failure of its own. A context manager, for the main thread.
+    """
+
+    _interrupted = False
+
+    def wants_to_stop(self) -> bool:
+        return self._interrupted
+
+    def __enter__(self) -> Self:
+        self._before = signal.signal(signal.SIGINT, self._note_interrupt)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def _note_interrupt(self, number: int, frame: FrameType | None) -> None:
+        if self._interrupted:
+            raise KeyboardInterrupt
+        self._interrupted = True
+
+
+class PlainProgress(Interruptible):
     """A line when something happens, and one a run every `PLAIN_INTERVAL` seconds."""
 
     def __init__(self, console: Console):
@@ -77,8 +106,8 @@ class PlainProgress(Observer):
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-class LiveProgress(Observer):
-    """One line a run, redrawn as it trains, and a total below. A context manager."""
+class LiveProgress(Interruptible):
+    """One line a run, redrawn as it trains, and a total below."""
 
     def __init__(self, console: Console):
         self._lines: dict[RunSpec, tuple[str, ...]] = {}
@@ -92,13 +121,14 @@ class LiveProgress(Observer):
             console=console, refresh_per_second=4, get_renderable=self._render, redirect_stdout=False
         )
 
-    def __enter__(self) -> LiveProgress:
+    def __enter__(self) -> Self:
         self._live.start()
-        return self
+        return super().__enter__()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        super().__exit__(kind, error, trace)
         self._note = ""
         self._live.stop()
 
@@ -144,4 +174,5 @@ class LiveProgress(Observer):
             f"{len(self._finished)} of {self._total} runs done, {len(running)} running,"
             f" {sum(self._steps.values()):,} steps in {elapsed:.0f} s"
         )
-        return Group(shown, Text(self._note or total, style="bold"))
+        note = "stopping (again to stop at once)" if self.wants_to_stop() else self._note
+        return Group(shown, Text(note or total, style="bold"))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from attnsearch.base import RECORDING_INTERVAL, Curves, Floats, Maps, Truth
-from attnsearch.plateau import MASTERY_HOLD, held, measure
+from attnsearch.plateau import MASTERY_HOLD, escapes, finds, held, masters, measure
 from attnsearch.specs import RunSpec
 from attnsearch.store import Status, StoredRun
 
@@ -48,7 +48,7 @@ class Recording:
     @property
     def found(self) -> int:
         """Targets whose latest loss is below the found threshold."""
-        return int((self.target_loss < self.spec.cell.task.plateau.found * self.truth.chance_loss).sum())
+        return int(finds(self.target_loss, self.truth, self.spec.cell.task.plateau).sum())
 
     def add(self, loss: Floats, accuracy: Floats) -> bool:
         """Take in a recorded point, `f32[Q]` each; True if the map should be measured here.
@@ -65,10 +65,9 @@ class Recording:
             self.status = "mastered"
         elif self.step >= budget.steps:
             self.status = "mastered" if self._masters(self.loss) else "exhausted"
-        threshold = self.spec.cell.task.plateau.escape * self.truth.chance_loss
-        escapes = not self._escaped and bool(self.target_loss.mean() < threshold)
-        self._escaped |= escapes
-        return escapes or self.status is not None or is_map_step(self.step)
+        below = bool(escapes(self.target_loss, self.truth, self.spec.cell.task.plateau))
+        first, self._escaped = below and not self._escaped, below or self._escaped
+        return first or self.status is not None or is_map_step(self.step)
 
     def add_map(self, influence: Floats) -> None:
         """Take in the map measured at the present step, `f32[R, L]`."""
@@ -85,8 +84,7 @@ class Recording:
 
     def _masters(self, points: list[Floats]) -> bool:
         losses = np.stack(points)[:, self.truth.is_target]
-        threshold = self.spec.cell.task.plateau.mastery * self.truth.chance_loss
-        return bool(held(np.all(losses < threshold, axis=1)).any())
+        return bool(held(masters(losses, self.truth, self.spec.cell.task.plateau)).any())
 
 
 def measured(run: StoredRun) -> StoredRun:

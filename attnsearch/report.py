@@ -10,7 +10,7 @@ import numpy as np
 from rich.table import Table
 
 from attnsearch.base import Plateaus
-from attnsearch.plateau import prediction_loss
+from attnsearch.plateau import held, prediction_loss
 from attnsearch.specs import FORMAT_VERSION, CellSpec, Value
 from attnsearch.store import StoredRun
 from attnsearch.survival import Waiting, pool, summarise
@@ -18,8 +18,12 @@ from attnsearch.survival import Waiting, pool, summarise
 FEWEST_SEEDS = 8
 """Below this many runs a cell is warned about."""
 
-LEAK_MARGIN = 0.98
-"""An unpredictable token whose loss falls below this share of chance was seen before it was asked."""
+LEAK_MARGIN = 0.8
+"""An unpredictable token whose loss stays below this share of chance for `plateau.MASTERY_HOLD` points
+was seen before it was asked. A point is the mean of n losses, those of 10 steps, and luck alone takes it
+below chance: by at most k² / 2n nats where it is k deviations lucky, however confidently the network
+guesses. With two sequences a step, n = 20, a fifth of chance is 2.4 deviations, three times in a row; with
+64, thirteen. What is seen is soon known for certain, so that a real leak crosses any margin."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class Cell:
                      where no target is cheaper than its row
     plateau, mastery: waiting times over runs; found: over all targets of all runs
     prediction_loss: nats; mean over runs of the last recorded loss of all predictions, the
-                     unpredictable included; None where none is
+                     unpredictable included; None where none is. Diverged runs have none
     """
 
     spec: CellSpec
@@ -63,7 +67,11 @@ def cells(runs: Sequence[StoredRun]) -> list[Cell]:
 
 
 def _cell(spec: CellSpec, runs: tuple[StoredRun, ...]) -> Cell:
-    unpredictable = not all(run.truth.is_target.all() for run in runs)
+    last = [
+        prediction_loss(run.curves)[-1]
+        for run in runs
+        if run.status != "diverged" and not run.truth.is_target.all()
+    ]
     return Cell(
         spec=spec,
         runs=runs,
@@ -72,9 +80,7 @@ def _cell(spec: CellSpec, runs: tuple[StoredRun, ...]) -> Cell:
         plateau=summarise(pool(plateau_of(run) for run in runs)),
         mastery=summarise(pool(_waiting(run, "mastery_step", "mastered") for run in runs)),
         found=summarise(pool(_waiting(run, "found_step", "found") for run in runs)),
-        prediction_loss=(
-            float(np.mean([prediction_loss(run.curves)[-1] for run in runs])) if unpredictable else None
-        ),
+        prediction_loss=float(np.mean(last)) if last else None,
     )
 
 
@@ -156,7 +162,7 @@ def warnings(summaries: Sequence[Cell]) -> list[str]:
     for cell in summaries:
         for run in cell.runs:
             unpredictable = run.curves.loss[:, ~run.truth.is_target]
-            if unpredictable.size and np.nanmin(unpredictable) < LEAK_MARGIN * run.truth.chance_loss * 0.95:
+            if held(unpredictable < LEAK_MARGIN * float(run.truth.chance_loss)).any():
                 found.append(
                     f"{cell.spec.mixer.name} predicts unpredictable tokens of {cell.spec.task.name},"
                     f" seed {run.spec.seed}: it sees the future, and its numbers do not count"

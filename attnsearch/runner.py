@@ -53,18 +53,25 @@ class Observer:
     def warned(self, message: str) -> None:
         """Something the user should know, in one line."""
 
+    def wants_to_stop(self) -> bool:
+        """Asked at every recorded point; True ends the work with a KeyboardInterrupt."""
+        return False
+
 
 def run(
-    specs: Sequence[RunSpec], store: Store, registries: Registries, observer: Observer | None = None
+    specs: Sequence[RunSpec],
+    store: Store,
+    registries: Registries | None = None,
+    observer: Observer | None = None,
 ) -> list[StoredRun]:
     """Train every run of `specs` that `store` does not hold, and return all of them in order.
 
     Each run is stored as soon as it ends, so that an interruption loses no finished run and the same
     call goes on where it was. Errors: AttnsearchError, before anything is trained, if a specification
-    cannot be met, and when a run cannot be stored.
+    cannot be met, and when a run cannot be stored; KeyboardInterrupt when `observer` wants to stop.
     """
     observer = observer or Observer()
-    planned = cohorts(specs, registries)
+    planned = cohorts(specs, registries or Registries())
     done: dict[RunSpec, StoredRun] = {}
     for spec in specs:
         found = store.find(spec, observer.warned)
@@ -117,6 +124,8 @@ def _train(cohort: Cohort, observer: Observer) -> Iterator[StoredRun]:
         for lane in wanted:
             if recordings[lane].status is not None:
                 yield recordings.pop(lane).stored(environment)
+        if observer.wants_to_stop():
+            raise KeyboardInterrupt
 
 
 def _progress(recording: Recording, started: float) -> Progress:

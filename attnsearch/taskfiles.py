@@ -64,25 +64,29 @@ class Knob:
             isinstance(maximum, int) and value > maximum
         ):
             named = f" ({self.maximum} is {maximum})" if isinstance(self.maximum, str) else ""
-            raise AttnsearchError(f"{self.name} {value} is outside {self.describe_range()}{named}")
+            verb = "must be" if self.maximum is None else "is outside"
+            raise AttnsearchError(f"{self.name} {value} {verb} {self.describe_range()}{named}")
 
     def from_ratio(self, share: Value, others: Mapping[str, Value]) -> int:
         """The value that is `share` of the maximum. Errors: AttnsearchError, saying what would be right."""
         flag = f"--{self.name.replace('_', '-')}"
-        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= 1:
-            hint = f"; for {share} positions use {flag} {share}" if isinstance(share, int) else ""
-            if isinstance(share, float) and share.is_integer():
-                hint = f"; for {share:.0f} positions use {flag} {share:.0f}"
-            raise AttnsearchError(f"{self.ratio} {share} is outside (0, 1]: it is a ratio{hint}")
         whole = others[str(self.maximum)]
         assert isinstance(whole, int)
+        if isinstance(share, bool) or not isinstance(share, int | float):
+            raise AttnsearchError(f"{self.ratio} {share!r} is not a ratio in (0, 1]")
+        if not 0 < share <= 1:
+            meant = share in range(self.minimum or 1, whole + 1)
+            hint = f"; for {share:g} positions use {flag} {share:g}" if meant else ""
+            raise AttnsearchError(f"{self.ratio} {share} is outside (0, 1]: it is a ratio{hint}")
         exact = Fraction(str(share)) * whole
         # A ratio like 0.333333 of 3 means a whole number that decimals cannot write.
         if abs(exact - round(exact)) > Fraction(whole, 10**4):
-            right = ", ".join(f"{k / whole:g}" for k in range(1, whole + 1))
+            # All of them, or where that would fill the screen those on either side.
+            below = int(exact)
+            right = range(1, whole + 1) if whole <= 16 else range(max(1, below), below + 2)
             raise AttnsearchError(
                 f"{self.ratio} {share} of {self.maximum} {whole} is {float(exact):g} positions,"
-                f" not a whole number; these are: {right}"
+                f" not a whole number; these are: {', '.join(f'{k / whole:g}' for k in right)}"
             )
         return round(exact)
 
@@ -107,8 +111,13 @@ class TaskFile:
     def resolve(self, given: Mapping[str, Value]) -> TaskSpec:
         """The task with the `given` values and defaults for the rest.
 
-        Errors: AttnsearchError for a value out of range, or a knob given twice in two ways.
+        Errors: AttnsearchError for an unknown name, a value out of range, or a knob given in two ways.
         """
+        for name in given:
+            if name not in self.setting_names:
+                raise AttnsearchError(
+                    f"task {self.name} has no knob {name!r}.{nearest(name, self.setting_names)}"
+                )
         values: dict[str, Value] = {}
         for knob in self.knobs:
             if knob.ratio in given and knob.name in given:
@@ -148,36 +157,58 @@ class TaskFile:
         plateau = _table("plateau", document.get("plateau", {}))
         _check_keys("plateau", plateau, {field.name for field in fields(PlateauRule)})
         for key, value in plateau.items():
-            if not isinstance(value, int | float) or not 0 < value <= 1:
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
                 raise AttnsearchError(f"plateau.{key} = {value!r} is not a fraction of chance in (0, 1]")
-        knobs: list[Knob] = []
+        knobs: dict[str, Knob] = {}
         for name, table in _table("knobs", document["knobs"]).items():
-            knobs.append(_knob(name, _table(f"knobs.{name}", table), [knob.name for knob in knobs]))
+            knobs[name] = _knob(name, _table(f"knobs.{name}", table), knobs)
         texts = {key: document[key] for key in known - {"plateau", "knobs"}}
-        return cls(**texts, plateau=PlateauRule(**plateau), knobs=tuple(knobs))
+        task = cls(**texts, plateau=PlateauRule(**plateau), knobs=tuple(knobs.values()))
+        task.resolve({})  # defaults out of range speak here, where the file is named
+        return task
 
 
-def _knob(name: str, table: Mapping[str, Any], earlier: list[str]) -> Knob:
-    keys = {field.name for field in fields(Knob)} - {"name"}
+_KINDS: Mapping[str, tuple[tuple[type, ...], str]] = {
+    "meaning": ((str,), "text"),
+    "default": ((int, str), "a whole number or a word"),
+    "minimum": ((int,), "a whole number"),
+    "maximum": ((int, str), "a whole number or the name of a knob"),
+    "choices": ((list,), "a list of words"),
+    "ratio": ((str,), "text"),
+    "default_ratio": ((int, float), "a number"),
+}
+"""What TOML must hold at each key of a knob."""
+
+
+def _knob(name: str, table: Mapping[str, Any], earlier: Mapping[str, Knob]) -> Knob:
     where = f"knobs.{name}"
-    _check_keys(where, table, keys, required={"meaning"})
-    kinds = {"meaning": str, "ratio": str, "minimum": int, "default_ratio": float, "choices": list}
-    for key, kind in kinds.items():
-        if key in table and (not isinstance(table[key], kind) or isinstance(table[key], bool)):
-            raise AttnsearchError(f"{where}.{key} = {table[key]!r} is not a {kind.__name__}")
+    _check_keys(where, table, set(_KINDS), required={"meaning"})
+    for key, value in table.items():
+        kinds, words = _KINDS[key]
+        if not isinstance(value, kinds) or isinstance(value, bool):
+            raise AttnsearchError(f"{where}.{key} = {value!r} is not {words}")
     choices = tuple(table.get("choices", ()))
+    if not all(isinstance(choice, str) for choice in choices):
+        raise AttnsearchError(f"{where}.choices = {table['choices']!r} is not a list of words")
     knob = Knob(**{**table, "name": name, "choices": choices})
-    if isinstance(knob.maximum, str) and knob.maximum not in earlier:
-        raise AttnsearchError(
-            f"{where}.maximum names {knob.maximum!r}, which is no knob above it."
-            + nearest(knob.maximum, earlier)
-        )
+    if isinstance(knob.maximum, str):
+        numbers = [other.name for other in earlier.values() if not other.choices]
+        if knob.maximum not in numbers:
+            raise AttnsearchError(
+                f"{where}.maximum names {knob.maximum!r}, which is no knob above it that is a number."
+                + (nearest(knob.maximum, numbers) if numbers else "")
+            )
     if knob.ratio is not None and not isinstance(knob.maximum, str):
         raise AttnsearchError(f"{where}.ratio needs a maximum that names another knob")
-    if not knob.choices and knob.minimum is None:
-        raise AttnsearchError(f"{where} has neither choices nor a minimum")
-    if knob.default is None and knob.default_ratio is None:
-        raise AttnsearchError(f"{where} has neither default nor default_ratio")
+    if knob.default_ratio is not None and knob.ratio is None:
+        raise AttnsearchError(f"{where}.default_ratio needs a ratio, the name that it is given by")
+    if bool(knob.choices) == (knob.minimum is not None):
+        raise AttnsearchError(f"{where} needs either choices or a minimum")
+    if (knob.default is None) == (knob.default_ratio is None):
+        raise AttnsearchError(f"{where} needs either default or default_ratio")
+    taken = {name for other in earlier.values() for name in (other.name, other.ratio)}
+    if knob.ratio == name or taken & {name, knob.ratio} - {None}:
+        raise AttnsearchError(f"{where}: each knob and ratio needs a name of its own")
     return knob
 
 

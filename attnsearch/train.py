@@ -97,16 +97,18 @@ class Trainer:
         symbols = self.generator.num_symbols
         shifts = jax.random.randint(shift_key, tokens.shape, 1, symbols)
         replaced = (tokens + shifts) % symbols
-        before = self._probabilities(state.parameters, tokens)
-
-        def moved(position: jax.Array) -> jax.Array:
-            after = self._probabilities(state.parameters, tokens.at[:, position].set(replaced[:, position]))
-            return jnp.abs(after - before).sum(axis=-1).mean(axis=0) / 2
-
         positions = self.generator.replaceable.nonzero()[0]
-        distances = jax.lax.map(moved, jnp.asarray(positions))
-        influence = jnp.zeros((self.generator.context_length, len(before[0])))
-        return influence.at[positions].set(distances).T[self.generator.is_target.nonzero()[0]]
+
+        def answered(position: jax.Array) -> jax.Array:
+            changed = jnp.where(jnp.arange(tokens.shape[1]) == position, replaced, tokens)
+            return self._probabilities(state.parameters, changed)
+
+        # The untouched sequences go the same way as the others, so that what has no influence differs
+        # by nothing at all, not by how two programs round.
+        answers = jax.lax.map(answered, jnp.asarray([-1, *positions]))
+        distances = jnp.abs(answers[1:] - answers[0]).sum(axis=-1).mean(axis=1) / 2
+        influence = jnp.zeros((tokens.shape[1], distances.shape[1])).at[positions].set(distances)
+        return influence.T[self.generator.is_target.nonzero()[0]]
 
     def _probabilities(self, parameters: Parameters, tokens: jax.Array) -> jax.Array:
         """`f32[P, Q, V]` of `tokens`, `i32[P, L]`."""

@@ -2,12 +2,11 @@
 
     python benchmarks/speed.py [--rounds 5] [--seconds 4] [--profile] [--json]
 
-The plain loop is what one would write without attnsearch: flax's own layers on a batch `[B, L]`, logits at
-every position, one run, `optax.adamw`, one jitted step a turn of a Python loop. It trains the same network:
-before anything is timed, it is given the runner's parameters and must return the same logits and losses.
-
-Everything is compiled first. Then the ways are measured in turn, round after round, so that what else the
-machine does falls on all of them alike; ratios are taken within a round. Nothing is asserted about speed.
+The plain loop is what one would write without attnsearch: flax's layers on a batch, logits at every position,
+one run on the default device, a jitted step called from a Python loop. It is the same training: before it is
+timed, its logits and its losses over ten steps, from the same parameters on the same sequences, must agree.
+The ways are measured in turn, round after round, so that whatever else the machine does falls on all alike;
+ratios are taken within a round. Nothing here fails for being slow.
 """
 
 from __future__ import annotations
@@ -15,9 +14,8 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -30,228 +28,278 @@ from rich.table import Table
 from attnsearch import devices
 from attnsearch.base import RECORDING_INTERVAL, Example, Integers
 from attnsearch.generators import GENERATORS
+from attnsearch.grid import grid
 from attnsearch.lanes import Lanes
 from attnsearch.mixers import MIXERS
 from attnsearch.mixers.attention import Attention
-from attnsearch.mixers.base import default_settings, rows
-from attnsearch.network import Network
+from attnsearch.mixers.base import Mixer, default_settings, rows
+from attnsearch.network import Network, Parameters
 from attnsearch.plan import Cohort, Registries, cohorts
-from attnsearch.specs import (
-    BudgetSpec,
-    CellSpec,
-    MixerSpec,
-    NetworkSpec,
-    OptimizerSpec,
-    RunSpec,
-    TaskSpec,
-    settings,
-)
+from attnsearch.specs import OptimizerSpec
 from attnsearch.train import Record, RunState, Trainer
 
-TASK = TaskSpec("linear_map", "linear_map", settings({"state_size": 16, "support_size": 3}))
-BUDGET = BudgetSpec(tokens_per_step=8_192)
-NETWORK, OPTIMIZER, NUM_HEADS = NetworkSpec(), OptimizerSpec(), 16
-MIXER_NAMES = ("attention", "mlp_mixer")
-ALL_LANES, ONE_LANE, PLAIN = "runner, every lane", "runner, one lane", "plain loop"
+STATE_SIZE, SUPPORT_SIZE, TOKENS_PER_STEP = 16, 3, 8_192
+WIDTH, MLP_WIDTH, NUM_HEADS, EXPANSION = 128, 512, 16, 4
+PEAK, STEPS, DECAY = OptimizerSpec.learning_rate, OptimizerSpec.warmup_steps, OptimizerSpec.weight_decay
+OPTIMIZER = optax.adamw(optax.linear_schedule(PEAK / STEPS, PEAK, STEPS - 1), weight_decay=DECAY)
 MATRIX_SIZES = (1_024, 2_048, 3_072)
+Measured = dict[str, np.ndarray]  # quantities by name, a value a round
 
 
 def cohort(mixer: str, num_runs: int) -> Cohort:
-    """The runs that are timed: one seed each."""
-    chosen = default_settings(MIXERS[mixer])
+    """The runs that are timed, one a seed. What is not set here has its default, or Plain would notice."""
+    sizes = {"state_size": STATE_SIZE, "support_size": SUPPORT_SIZE, "tokens_per_step": TOKENS_PER_STEP}
+    values = {name: [size] for name, size in sizes.items()}
+    known = {name: default_settings(kind) for name, kind in MIXERS.items()}
+    specs = grid(["linear_map"], [mixer], values, known_mixers=known, seeds=range(num_runs))
+    return cohorts(specs, Registries(GENERATORS, MIXERS))[0]
+
+
+def step_flops(mixer: str) -> float:
+    """Floating-point operations of a step in the matrix products that a network asked at its queries needs:
+    the same for every way, whatever else it computes. Two for each multiply-add; the backward pass has two
+    products for each of the forward pass. Masked entries count; looking up an embedding is no product.
+    """
+    queries, length, vocabulary = STATE_SIZE, 2 * STATE_SIZE, 3
     if mixer == "attention":
-        chosen["num_heads"] = NUM_HEADS
-    cell = CellSpec(TASK, MixerSpec(mixer, settings(chosen)), NETWORK, OPTIMIZER, BUDGET)
-    return cohorts(
-        [RunSpec(cell, seed, seed) for seed in range(num_runs)], Registries(GENERATORS, MIXERS)
-    )[0]
-
-
-class Way(Protocol):
-    """A way to train. `advance` trains for `RECORDING_INTERVAL` steps, of `tokens` in all, and reads
-    what was recorded."""
-
-    tokens: int
-
-    def advance(self) -> None: ...
+        projections = (2 * queries + 2 * length) * WIDTH * WIDTH  # queries and outputs; keys and values
+        mixing = projections + 2 * queries * length * WIDTH  # the core, of all heads together
+    else:
+        mixing = (length + queries) * length * EXPANSION * WIDTH
+    multiply_adds = mixing + 2 * queries * WIDTH * MLP_WIDTH + queries * WIDTH * vocabulary
+    return 2.0 * 3.0 * (TOKENS_PER_STEP // length) * multiply_adds
 
 
 class Runner:
-    """Lanes as the command line sets them up: one run each, on `available` devices."""
+    """The runner's way: `lanes` on each of `available`, all active, trained by `trainer`."""
 
-    def __init__(self, work: Cohort, available: list[jax.Device], trainer: Trainer | None = None):
-        per_device = devices.lanes_per_device(available[0].platform)
-        self.lanes = Lanes(trainer or work.trainer, available, per_device)
-        inputs = [work.inputs(spec) for spec in work.specs[: self.lanes.count]]
+    def __init__(self, runs: Cohort, trainer: Trainer, available: Sequence[Any], lanes: int):
+        self.lanes = Lanes(trainer, available, lanes)
+        inputs = [runs.inputs(spec) for spec in runs.specs[: self.lanes.count]]
         self.states = self.lanes.begin(jax.tree.map(lambda *scalars: np.stack(scalars), *inputs))
-        self.active = np.ones(self.lanes.count, dtype=bool)
-        self.tokens = self.lanes.count * RECORDING_INTERVAL * BUDGET.tokens_per_step
+        self.work = float(self.lanes.count * RECORDING_INTERVAL * TOKENS_PER_STEP)
 
-    def advance(self) -> None:
-        """Train every lane, and read the records on the host as the runner does."""
-        self.states, record = self.lanes.advance(self.states, self.active)
-        np.asarray(record.loss), np.asarray(record.accuracy)
+    def advance(self) -> Record:
+        """Train every lane for ten steps, and read the record on the host as the runner does."""
+        self.states, record = self.lanes.advance(self.states, np.ones(self.lanes.count, dtype=bool))
+        return jax.tree.map(np.asarray, record)
 
 
 class PlainMixer(nnx.Module):
-    """The causal two-layer MLP over positions, as masked matrices on a whole batch."""
+    """The causal MLP over positions, as two masked matrices on a batch."""
 
-    def __init__(self, length: int, expansion: int):
-        self.inward = nnx.Param(jnp.zeros((length, expansion, length)))
-        self.inward_bias = nnx.Param(jnp.zeros((length, expansion)))
-        self.outward = nnx.Param(jnp.zeros((length, length, expansion)))
-        self.outward_bias = nnx.Param(jnp.zeros(length))
+    def __init__(self, length: int):
+        self.inward = nnx.Param(jnp.zeros((length, EXPANSION, length)))
+        self.inward_bias = nnx.Param(jnp.zeros((length, EXPANSION)))
+        self.outward = nnx.Param(jnp.zeros((length, length, EXPANSION)))
 
     def __call__(self, x: jax.Array, mask: jax.Array) -> jax.Array:
-        causal = mask[0, 0].astype(bool)
-        inward = jnp.where(causal[:, None, :], self.inward[...], 0.0)
+        inward = jnp.where(mask[0, 0, :, None, :], self.inward[...], 0.0)
+        outward = jnp.where(mask[0, 0, :, :, None], self.outward[...], 0.0)
         hidden = jnp.einsum("iek,bkd->bied", inward, x) + self.inward_bias[...][:, :, None]
-        outward = jnp.where(causal[:, :, None], self.outward[...], 0.0)
-        return jnp.einsum("tie,bied->btd", outward, nnx.gelu(hidden)) + self.outward_bias[...][:, None]
-
-
-class PlainBlock(nnx.Module):
-    """A pre-norm block of flax's own layers, for a batch."""
-
-    def __init__(self, mixer: MixerSpec, length: int, rngs: nnx.Rngs):
-        width, chosen = NETWORK.width, dict(mixer.settings)
-        self.mixer_norm = nnx.LayerNorm(width, rngs=rngs)
-        if mixer.name == "attention":
-            self.mixer = nnx.MultiHeadAttention(NUM_HEADS, width, use_bias=False, decode=False, rngs=rngs)
-        else:
-            self.mixer = PlainMixer(length, int(chosen["expansion"] or 0))
-        self.mlp_norm = nnx.LayerNorm(width, rngs=rngs)
-        self.mlp_in = nnx.Linear(width, NETWORK.mlp_width, rngs=rngs)
-        self.mlp_out = nnx.Linear(NETWORK.mlp_width, width, rngs=rngs)
-
-    def __call__(self, x: jax.Array, mask: jax.Array) -> jax.Array:
-        x = x + self.mixer(self.mixer_norm(x), mask=mask)
-        return x + self.mlp_out(nnx.gelu(self.mlp_in(self.mlp_norm(x))))
+        return jnp.einsum("tie,bied->btd", outward, nnx.gelu(hidden))
 
 
 class PlainModel(nnx.Module):
-    """Tokens `i32[B, L]` to logits at every position, `f32[B, L, V]`. Its parameters are named as those
-    of `attnsearch.network`, so that each can be given the other's."""
+    """Tokens `i32[B, L]` to logits at every position, `f32[B, L, V]`."""
 
-    def __init__(self, network: Network, mixer: MixerSpec, rngs: nnx.Rngs):
-        self.tokens = nnx.Embed(network.vocab_size, NETWORK.width, rngs=rngs)
-        self.positions = nnx.Embed(network.context_length, NETWORK.width, rngs=rngs)
-        self.blocks = nnx.List(
-            [PlainBlock(mixer, network.context_length, rngs) for _ in range(NETWORK.num_layers)]
-        )
-        self.norm = nnx.LayerNorm(NETWORK.width, rngs=rngs)
-        self.unembedding = nnx.Linear(NETWORK.width, network.vocab_size, use_bias=False, rngs=rngs)
+    def __init__(self, network: Network, mixer: str):
+        rngs, length = nnx.Rngs(0), network.context_length
+        self.tokens = nnx.Embed(network.vocab_size, WIDTH, rngs=rngs)
+        self.positions = nnx.Embed(length, WIDTH, rngs=rngs)
+        self.mixer_norm = nnx.LayerNorm(WIDTH, rngs=rngs)
+        self.mixer = PlainMixer(length)
+        if mixer == "attention":
+            self.mixer = nnx.MultiHeadAttention(NUM_HEADS, WIDTH, use_bias=False, decode=False, rngs=rngs)
+        self.mlp_norm = nnx.LayerNorm(WIDTH, rngs=rngs)
+        self.mlp_in = nnx.Linear(WIDTH, MLP_WIDTH, rngs=rngs)
+        self.mlp_out = nnx.Linear(MLP_WIDTH, WIDTH, rngs=rngs)
+        self.norm = nnx.LayerNorm(WIDTH, rngs=rngs)
+        self.unembedding = nnx.Linear(WIDTH, network.vocab_size, use_bias=False, rngs=rngs)
 
     def __call__(self, tokens: jax.Array) -> jax.Array:
         x = self.tokens(tokens) + self.positions(jnp.arange(tokens.shape[1]))
-        mask = nnx.make_causal_mask(tokens)
-        for block in self.blocks:
-            x = block(x, mask)
+        x = x + self.mixer(self.mixer_norm(x), mask=nnx.make_causal_mask(tokens, dtype=jnp.bool_))
+        x = x + self.mlp_out(nnx.gelu(self.mlp_in(self.mlp_norm(x))))
         return self.unembedding(self.norm(x))
 
 
-def optimizer() -> optax.GradientTransformation:
-    """AdamW with the runner's warm-up: the first step already learns."""
-    peak, steps = OPTIMIZER.learning_rate, OPTIMIZER.warmup_steps
-    warmup = optax.linear_schedule(peak / steps, peak, steps - 1)
-    return optax.adamw(warmup, weight_decay=OPTIMIZER.weight_decay)
-
-
 class Plain:
-    """One run on the default device, from the parameters of lane 0 of `runner`."""
+    """The plain loop, begun as lane 0 of `runner` is and trained on the same sequences."""
 
-    def __init__(self, work: Cohort, runner: Runner):
-        trainer, self.tokens = work.trainer, RECORDING_INTERVAL * BUDGET.tokens_per_step
-        model = PlainModel(trainer.network, work.specs[0].cell.mixer, nnx.Rngs(0))
-        definition, parameters = nnx.split(model)
+    work = float(RECORDING_INTERVAL * TOKENS_PER_STEP)
+
+    def __init__(self, runs: Cohort, runner: Runner):
+        trainer = runs.trainer
         begun = jax.tree.map(lambda array: jnp.asarray(np.asarray(array)[0]), runner.states)
-        given = dict(nnx.to_flat_state(begun.parameters))
-        own = dict(nnx.to_flat_state(parameters))
-        assert given.keys() == own.keys(), given.keys() ^ own.keys()
-        for path, variable in own.items():  # flax keeps the heads of attention on an axis of their own
-            variable.set_value(given[path][...].reshape(variable[...].shape))
-        queries, transform = trainer.generator.query_positions, optimizer()
+        model = PlainModel(trainer.network, runs.specs[0].cell.mixer.name)
+        definition, parameters = nnx.split(model)
+        given, own = nnx.to_flat_state(begun.parameters), nnx.to_flat_state(parameters)
+        values = {path[2:] if path[0] == "blocks" else path: value[...] for path, value in given}
+        for path, variable in own:  # flax gives the heads of attention an axis of their own
+            variable[...] = values.pop(path).reshape(variable.shape)
+        assert not values, f"not in the plain loop's network: {list(values)}"
+        queries = trainer.generator.query_positions
 
-        def update(parameters: Any, state: Any, batch: Example) -> tuple[Any, Any, jax.Array]:
-            def mean_loss(parameters: Any) -> jax.Array:
-                logits = nnx.merge(definition, parameters)(batch.tokens)[:, queries]
-                return optax.softmax_cross_entropy_with_integer_labels(logits, batch.answers).mean()
+        def mean_loss(parameters: Any, batch: Example) -> jax.Array:
+            logits = nnx.merge(definition, parameters)(batch.tokens)[:, queries]
+            return optax.softmax_cross_entropy_with_integer_labels(logits, batch.answers).mean()
 
-            loss, gradients = jax.value_and_grad(mean_loss)(parameters)
-            updates, state = transform.update(gradients, state, parameters)
-            return optax.apply_updates(parameters, updates), state, loss
+        def step(parameters: Any, state: Any, number: jax.Array) -> tuple[Any, Any, jax.Array, jax.Array]:
+            batch = trainer.batch(begun._replace(step=number))
+            loss, gradients = jax.value_and_grad(mean_loss)(parameters, batch)
+            updates, state = OPTIMIZER.update(gradients, state, parameters)
+            return optax.apply_updates(parameters, updates), state, number + 1, loss
 
-        def step(parameters: Any, state: Any, key: jax.Array) -> tuple[Any, Any, jax.Array, jax.Array]:
-            key, batch_key = jax.random.split(key)
-            keys = jax.random.split(batch_key, trainer.batch_size)
-            batch = jax.vmap(trainer.generator.sample, in_axes=(None, 0))(begun.rule, keys)
-            return *update(parameters, state, batch), key
+        tokens = trainer.batch(begun).tokens
+        theirs = jax.vmap(trainer.network.apply, in_axes=(None, 0))(begun.parameters, tokens)
+        np.testing.assert_allclose(nnx.merge(definition, parameters)(tokens)[:, queries], theirs, atol=1e-4)
+        self._step = jax.jit(step, donate_argnums=(0, 1, 2))
+        self._carried = (parameters, OPTIMIZER.init(parameters), jnp.zeros((), jnp.int32))
+        np.testing.assert_allclose(np.mean(self.advance()), runner.advance().loss[0].mean(), atol=1e-4)
 
-        self.parameters, self.state = parameters, transform.init(parameters)
-        self.key, self.step = jax.random.key(0), jax.jit(step, donate_argnums=(0, 1))
-        self._assert_same(work, begun, definition, jax.jit(update))
-
-    def advance(self) -> None:
-        """Train for `RECORDING_INTERVAL` steps, then read the last loss."""
+    def advance(self) -> list[jax.Array]:
+        """Train for ten steps, then read the last loss on the host."""
+        losses = []
         for _ in range(RECORDING_INTERVAL):
-            self.parameters, self.state, loss, self.key = self.step(self.parameters, self.state, self.key)
-        float(loss)
-
-    def _assert_same(self, work: Cohort, begun: RunState, definition: Any, update: Callable[..., Any]) -> None:
-        """The same logits at the queries, and the same losses over ten steps on the same batches."""
-        trainer, batch = work.trainer, jax.jit(work.trainer.batch)
-        tokens = batch(begun).tokens
-        theirs = jax.jit(jax.vmap(trainer.network.apply, in_axes=(None, 0)))(begun.parameters, tokens)
-        every = jax.jit(lambda parameters: nnx.merge(definition, parameters)(tokens))(self.parameters)
-        np.testing.assert_allclose(every[:, trainer.generator.query_positions], theirs, atol=1e-4)
-        parameters, state, losses = self.parameters, self.state, []
-        for number in range(RECORDING_INTERVAL):
-            following = batch(begun._replace(step=jnp.asarray(number, jnp.int32)))
-            parameters, state, loss = update(parameters, state, following)
-            losses.append(float(loss))
-        record = jax.jit(trainer.advance)(begun)[1]
-        np.testing.assert_allclose(np.mean(losses), record.loss.mean(), atol=1e-4)
+            *self._carried, loss = self._step(*self._carried)
+            losses.append(loss)
+        losses[-1].item()
+        return losses
 
 
-def matrix_flops(work: Cohort) -> float:
-    """Floating-point operations of one step in the matrix products that the network needs when it is
-    asked at the queries only; the same for every way, whatever else it computes.
+class MatrixProduct:
+    """A large f32 matrix product, shared by all cores."""
 
-    A multiplication and an addition each; the backward pass has two products for each of the forward
-    one. Masked entries count, for dense products compute them. A look-up of embeddings is no product.
-    """
-    network, chosen = work.trainer.network, dict(work.specs[0].cell.mixer.settings)
-    length, queries, width = network.context_length, len(network.query_positions), NETWORK.width
-    if "num_heads" in chosen:
-        projections = (2 * queries + 2 * length) * width * width  # query and out; key and value
-        mixing = projections + 2 * queries * length * width  # each head has its share of the width
+    def __init__(self, size: int):
+        self.square, self.work = jnp.ones((size, size)), 2.0 * size**3
+
+    def advance(self) -> jax.Array:
+        return (self.square @ self.square).block_until_ready()
+
+
+Way = Runner | Plain | MatrixProduct  # `advance` does `work`: tokens trained on, or operations
+
+
+class NoCore(Attention):
+    """The same four projections; where queries would meet keys, a product without heads or softmax."""
+
+    def at(self, x: jax.Array, positions: Integers) -> jax.Array:
+        return self.out(self.query(rows(x, positions)) + (self.key(x) * self.value(x)).mean(axis=0))
+
+
+class NotTrained(Network):
+    """A network without gradients, which need no backward pass."""
+
+    def apply(self, parameters: Parameters, tokens: jax.Array) -> jax.Array:
+        return super().apply(jax.lax.stop_gradient(parameters), tokens)
+
+
+class Absent(Network):
+    """No network: logits that do no more than read the tokens."""
+
+    def apply(self, parameters: Parameters, tokens: jax.Array) -> jax.Array:
+        return jax.nn.one_hot(tokens[: len(self.query_positions)], self.vocab_size)
+
+
+class Still(Trainer):
+    """Draws no sequences."""
+
+    def batch(self, state: RunState) -> Example:
+        return jax.tree.map(jnp.zeros_like, super().batch(state))
+
+
+def rate(way: Way, seconds: float) -> float:
+    """Work a second, over `seconds` or the one `advance` that takes longer."""
+    start, count, taken = time.perf_counter(), 0, 0.0
+    while taken < seconds:
+        way.advance()
+        count, taken = count + 1, time.perf_counter() - start
+    return count * way.work / taken
+
+
+def in_turn(ways: Mapping[str, Way], rounds: int, seconds: float) -> Measured:
+    """Work a second of each way in each round, after an `advance` of each that is not timed."""
+    for way in ways.values():
+        way.advance()
+    rates = [[rate(way, seconds) for way in ways.values()] for _ in range(rounds)]
+    return dict(zip(ways, np.array(rates).T, strict=True))
+
+
+def compare(available: Sequence[Any], rounds: int, seconds: float) -> dict[str, Measured]:
+    """Every way with both mixers, beside the fastest of the matrix products."""
+    ways: dict[str, Way] = {f"{size}": MatrixProduct(size) for size in MATRIX_SIZES}
+    per_device = devices.lanes_per_device(available[0].platform)
+    for mixer in ("attention", "mlp_mixer"):
+        runs = cohort(mixer, len(available) * per_device)
+        ways[f"{mixer}, every lane"] = Runner(runs, runs.trainer, available, per_device)
+        ways[f"{mixer}, one lane"] = one_lane = Runner(runs, runs.trainer, available[:1], 1)
+        ways[f"{mixer}, plain loop"] = Plain(runs, one_lane)
+    rates = in_turn(ways, rounds, seconds)
+    product = np.max([rates.pop(f"{size}") for size in MATRIX_SIZES], axis=0)
+    table: dict[str, Measured] = {"matrix product": {"GFLOP/s": product / 1e9}}
+    for name, tokens in rates.items():
+        mixer = name.partition(",")[0]
+        ratio = tokens / rates[f"{mixer}, plain loop"]
+        share = 100 * tokens / TOKENS_PER_STEP * step_flops(mixer) / product
+        table[name] = {"1,000 tokens/s": tokens / 1e3, "times the plain loop": ratio, "% of product": share}
+    return table
+
+
+def profile(available: Sequence[Any], rounds: int, seconds: float) -> dict[str, Measured]:
+    """What is left of an attention step, every lane at work, when parts of it are taken away."""
+    per_device = devices.lanes_per_device(available[0].platform)
+    runs = cohort("attention", len(available) * per_device)
+    task, network, size = runs.trainer.generator, runs.trainer.network, runs.trainer.batch_size
+
+    def altered(kind: type[Network], mixer: type[Mixer], trainer: type[Trainer] = Trainer) -> Trainer:
+        return trainer(task, kind.of(network.spec, mixer, network.mixer_settings, task), size)
+
+    trainers = {
+        "whole step": runs.trainer,
+        "without the attention core": altered(Network, NoCore),
+        "without the backward pass": altered(NotTrained, Attention),
+        "sampling and optimizer": altered(Absent, Attention),
+        "optimizer": altered(Absent, Attention, Still),
+    }
+    ways = {name: Runner(runs, trainer, available, per_device) for name, trainer in trainers.items()}
+    measured = in_turn(ways, rounds, seconds)
+    milliseconds = {name: 1e3 * len(runs.specs) * TOKENS_PER_STEP / made for name, made in measured.items()}
+    whole = milliseconds["whole step"]
+    return {name: {"ms": ms, "% of the whole": 100 * ms / whole} for name, ms in milliseconds.items()}
+
+
+def show(title: str, measured: Mapping[str, Measured]) -> None:
+    """A table: median and range over the rounds."""
+    columns = list(dict.fromkeys(name for row in measured.values() for name in row))
+    table = Table(title, *columns)
+    for name, row in measured.items():
+        spread = {of: f"{np.median(v):.4g} ({v.min():.4g} to {v.max():.4g})" for of, v in row.items()}
+        table.add_row(name, *(spread.get(column, "") for column in columns))
+    Console(width=120).print(table)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each way  [default: 5]")
+    parser.add_argument("--seconds", type=float, default=4.0, help="of each turn  [default: 4]")
+    parser.add_argument("--profile", action="store_true", help="the parts of an attention step as well")
+    parser.add_argument("--json", action="store_true", help="one JSON document, with every round")
+    flags = parser.parse_args()
+    devices.use_every_core()
+    available = jax.local_devices()
+    tables = {"way": compare(available, flags.rounds, flags.seconds)}
+    if flags.profile:
+        tables["what is left"] = profile(available, flags.rounds, flags.seconds)
+    machine = devices.describe(len(available))
+    if flags.json:
+        print(json.dumps({"machine": machine, **tables}, default=np.ndarray.tolist))
     else:
-        hidden = length * int(chosen["expansion"] or 0)
-        mixing = (length + queries) * hidden * width
-    mlp = 2 * queries * width * NETWORK.mlp_width
-    unembedding = queries * width * network.vocab_size
-    assert NETWORK.num_layers == 1, "only the last layer is read at the queries alone"
-    return 2.0 * 3.0 * work.trainer.batch_size * (mixing + mlp + unembedding)
+        print(f"{machine['processor']}, {len(available)} x {machine['device']}, jax {jax.__version__}")
+        for title, measured in tables.items():
+            show(title, measured)
 
 
-def matrix_rate(seconds: float) -> float:
-    """FLOP/s of a large f32 matrix product: the best of some sizes, of all cores sharing one product."""
-    best = 0.0
-    product = jax.jit(jnp.matmul)
-    for size in MATRIX_SIZES:
-        square = jnp.ones((size, size))
-        product(square, square).block_until_ready()
-        count, taken = repeat(lambda square=square: product(square, square).block_until_ready(), seconds)
-        best = max(best, count * 2 * size**3 / taken)
-    return best
-
-
-def repeat(call: Callable[[], Any], seconds: float) -> tuple[int, float]:
-    """Call until `seconds` have passed: how often, and how long it really took."""
-    start, count = time.perf_counter(), 0
-    while True:
-        call()
-        count += 1
-        taken = time.perf_counter() - start
-        if taken >= seconds:
-            return count, taken
+if __name__ == "__main__":
+    main()

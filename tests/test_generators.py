@@ -74,9 +74,7 @@ class TestConformance:
     def test_truth_agrees_with_the_example(self, task: TaskSpec):
         made, rule = drawn(task)
         truth = made.truth(rule)
-        np.testing.assert_array_equal(
-            truth.attention_map, made.sample(rule, jax.random.key(5)).attention_map
-        )
+        np.testing.assert_array_equal(truth.attention_map, made.sample(rule, jax.random.key(5)).attention_map)
         assert truth.log2_search_space.shape == (len(truth.attention_map),)
         assert float(truth.chance_loss) == made.chance_loss
 
@@ -109,9 +107,8 @@ def test_replacing_a_token_changes_exactly_the_targets_that_it_supports(kind: ty
     assert len(answer_to) == 2**size
     for state in itertools.product((0, 1), repeat=size):
         for position in range(size):
-            replaced = list(state)
-            replaced[position] ^= 1
-            moved = answer_to[state] != answer_to[tuple(replaced)]
+            replaced = (*state[:position], 1 - state[position], *state[position + 1 :])
+            moved = answer_to[state] != answer_to[replaced]
             np.testing.assert_array_equal(moved, support[:, position])
     assert not support[:, size:].any()
     assert (support.sum(axis=1) == support_size).all()

@@ -15,8 +15,13 @@ from attnsearch.mixers.base import default_settings, describe, rows
 
 LENGTH, WIDTH = 7, 16
 
+
+def default(kind: Callable[..., Mixer]) -> Callable[[], Mixer]:
+    return lambda: kind(WIDTH, LENGTH, rngs=nnx.Rngs(0))
+
+
 CASES: dict[str, Callable[[], Mixer]] = {
-    **{name: (lambda kind=kind: kind(WIDTH, LENGTH, rngs=nnx.Rngs(0))) for name, kind in MIXERS.items()},
+    **{name: default(kind) for name, kind in MIXERS.items()},
     "attention-one-head": lambda: Attention(WIDTH, LENGTH, rngs=nnx.Rngs(0), num_heads=1),
     "attention-wide-heads": lambda: Attention(WIDTH, LENGTH, rngs=nnx.Rngs(0), num_heads=3, head_width=9),
     "mlp_mixer-expansion-1": lambda: MLPMixer(WIDTH, LENGTH, rngs=nnx.Rngs(0), expansion=1),
@@ -30,9 +35,7 @@ def mixer(request: pytest.FixtureRequest) -> Mixer:
     definition, parameters = nnx.split(made)
     leaves, structure = jax.tree.flatten(parameters)
     keys = jax.random.split(jax.random.key(1), len(leaves))
-    noisy = [
-        leaf + 0.3 * jax.random.normal(key, leaf.shape) for leaf, key in zip(leaves, keys, strict=True)
-    ]
+    noisy = [leaf + 0.3 * jax.random.normal(key, leaf.shape) for leaf, key in zip(leaves, keys, strict=True)]
     return nnx.merge(definition, jax.tree.unflatten(structure, noisy))
 
 
@@ -74,7 +77,7 @@ def test_some_rows_are_the_rows_of_the_whole(mixer: Mixer, positions: list[int])
 
 
 class TestVariants(chex.TestCase):
-    @chex.variants(with_jit=True, without_jit=True)
+    @chex.variants(with_jit=True, without_jit=True)  # pyright: ignore[reportCallIssue]
     def test_jitted_equals_unjitted(self):
         for name, build in CASES.items():
             made = build()

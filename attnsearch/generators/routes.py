@@ -8,8 +8,6 @@ target r in this way exactly when the rows agree, so the search is over sets of 
 
 from __future__ import annotations
 
-from itertools import combinations
-
 import numpy as np
 
 from attnsearch.base import Bools
@@ -31,27 +29,18 @@ def cheapest_routes(matrix: Bools) -> Bools:
     the row itself, where nothing is cheaper.
     """
     size = len(matrix)
-    routes = np.zeros((size, 2 * size), dtype=bool)
+    largest_set = size if size <= EXACT_UP_TO else EARLIER_TARGETS_BEYOND
+    # Over inputs, then targets, as bits: the tokens of each row, and what is zero, row r with target r.
+    rows = np.packbits(np.concatenate([matrix, np.zeros_like(matrix)], axis=1), axis=1)
+    zeros = np.packbits(np.concatenate([matrix, np.eye(size, dtype=bool)], axis=1), axis=1)
+    # Every set of earlier targets by the sum of their zeros: those targets, with the inputs they stand for.
+    sums, chosen = np.zeros_like(zeros[:1]), np.zeros(1, dtype=int)
+    routes = np.empty_like(rows)
     for target in range(size):
-        sets = _sets_of_earlier_targets(target, exact=size <= EXACT_UP_TO)
-        # Sums of ones and zeros stay far below 2**24, where f32 is exact, and f32 products are fast.
-        earlier = sets.astype(np.float32) @ matrix[:target].astype(np.float32)
-        inputs_left = (earlier.astype(np.int64) % 2).astype(bool) ^ matrix[target]
-        cost = inputs_left.sum(axis=1) + sets.sum(axis=1)
-        best = np.lexsort((sets.sum(axis=1), cost))[0]
-        routes[target, :size] = inputs_left[best]
-        routes[target, size : size + target] = sets[best]
-    return routes
-
-
-def _sets_of_earlier_targets(count: int, *, exact: bool) -> Bools:
-    """`bool[K, count]`: one row a set, the empty set first."""
-    if exact:
-        return (np.arange(2**count)[:, None] >> np.arange(count)) % 2 == 1
-    chosen = [
-        indices for size in range(EARLIER_TARGETS_BEYOND + 1) for indices in combinations(range(count), size)
-    ]
-    sets = np.zeros((len(chosen), count), dtype=bool)
-    for row, indices in enumerate(chosen):
-        sets[row, list(indices)] = True
-    return sets
+        candidates = sums ^ rows[target]
+        cost = np.bitwise_count(candidates).sum(axis=1, dtype=int)
+        routes[target] = candidates[np.argmin(cost * (size + 1) + chosen)]
+        extensible = chosen < largest_set
+        sums = np.concatenate([sums, sums[extensible] ^ zeros[target]])
+        chosen = np.concatenate([chosen, chosen[extensible] + 1])
+    return np.unpackbits(routes, axis=1, count=2 * size).astype(bool)

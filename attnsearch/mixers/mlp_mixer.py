@@ -24,6 +24,8 @@ class MLPMixer(Mixer):
         hidden of 1      # #          output 1          # #
         hidden of 2      # # #        output 2          # # #
 
+    The output has no bias: one value for all features of a token is what the next normalisation removes.
+
     expansion:  hidden units per position, e
     """
 
@@ -42,7 +44,6 @@ class MLPMixer(Mixer):
             jax.random.normal(rngs.params(), (length, length, expansion))
             / np.sqrt(visible * expansion)[:, None, None]
         )
-        self.outward_bias = nnx.Param(jnp.zeros(length))
 
     def __call__(self, x: jax.Array) -> jax.Array:
         return self.at(x, np.arange(len(x)))
@@ -55,5 +56,4 @@ class MLPMixer(Mixer):
             (index <= positions[:, None])[:, :, None], rows(self.outward[...], positions), 0.0
         )
         hidden = inward.reshape(length * expansion, length) @ x + self.inward_bias[...].reshape(-1, 1)
-        mixed = outward.reshape(len(positions), length * expansion) @ jax.nn.gelu(hidden)
-        return mixed + rows(self.outward_bias[...], positions)[:, None]
+        return outward.reshape(len(positions), length * expansion) @ jax.nn.gelu(hidden)

@@ -1,0 +1,6 @@
+"""`python -m attnsearch` is the command `attnsearch`."""
+
+from attnsearch.cli import main
+
+if __name__ == "__main__":
+    main()

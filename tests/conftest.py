@@ -1,0 +1,65 @@
+"""What several tests measure: one specification with no default left to chance, and one small truth."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+
+from attnsearch.base import Truth
+from attnsearch.specs import (
+    BudgetSpec,
+    CellSpec,
+    MixerSpec,
+    NetworkSpec,
+    OptimizerSpec,
+    PlateauRule,
+    RunSpec,
+    TaskSpec,
+    settings,
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tests compile the same tiny programs again and again, in this process and in others."""
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(config.rootpath / ".pytest_cache" / "compilations")
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
+
+
+@pytest.fixture
+def spec() -> RunSpec:
+    """Every field is written out, every kind of value occurs, and a budget of eight recorded points."""
+    task = TaskSpec(
+        name="linear_map_autoregressive",
+        generator="linear_map_autoregressive",
+        knobs=settings({"state_size": 2, "support_size": 1, "loss": "all"}),
+        plateau=PlateauRule(escape=0.938, found=0.5, mastery=0.1),
+    )
+    cell = CellSpec(
+        task=task,
+        mixer=MixerSpec("attention", settings({"num_heads": 4, "head_width": None, "gated": False})),
+        network=NetworkSpec(width=32, num_layers=2, mlp_width=64),
+        optimizer=OptimizerSpec(learning_rate=3e-4, weight_decay=0.02, warmup_steps=50),
+        budget=BudgetSpec(steps=80, tokens_per_step=256, early_stopping=True),
+    )
+    return RunSpec(cell, seed=5, rule_seed=7)
+
+
+@pytest.fixture
+def truth() -> Truth:
+    """Two inputs, then two targets, token by token: `x0 x1 t0 t1` with t0 = x0 + x1 and t1 = x0.
+
+    The first query asks for x1, which nothing predicts. Chance is 1, so that losses are shares of it.
+    """
+    attention_map = np.array([[1, 1, 0, 0], [1, 0, 0, 0]], bool)
+    return Truth(
+        attention_map=attention_map,
+        cheapest_route=attention_map,
+        query_positions=np.arange(3),
+        is_target=np.array([False, True, True]),
+        replaceable=np.ones(4, bool),
+        log2_search_space=np.array([0.0, np.log2(3)]),
+        nominal_log2_search_space=np.array(1.0),
+        chance_loss=np.array(1.0),
+    )

@@ -1,0 +1,239 @@
+"""The command line as its user meets it: what it prints, where, and with which exit code."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from attnsearch import cli
+
+TINY = ["run", "--task", "linear_map", "--state-size", "4", "--support-size", "2", "--width", "32"]
+TINY += ["--num-heads", "4", "--tokens-per-step", "256", "--steps", "40", "--seeds", "2", "--no-plots"]
+
+
+def attnsearch(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "attnsearch", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd)
+
+
+def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The one line that a mistake gets."""
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(arguments)
+    out, err = capsys.readouterr()
+    assert stopped.value.code == 2
+    assert out == ""
+    assert err.count("\n") == 1
+    assert err.startswith("attnsearch: ")
+    return err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["run"], ["which task", "linear_map"]),
+        (["rum"], ["unknown command 'rum'", "Did you mean run?"]),
+        (["run", "--task", "linear_mop"], ["unknown task 'linear_mop'", "Did you mean linear_map", ".toml"]),
+        (
+            ["run", "--task", "linear_map", "--mixer", "atention"],
+            ["unknown mixer", "Did you mean attention?"],
+        ),
+        (["run", "--task", "linear_map", "--sparsty", "0.5"], ["--sparsty", "--sparsity"]),
+        (["run", "--task", "linear_map", "--sparsity", "3"], ["sparsity 3", "(0, 1]", "--support-size 3"]),
+        (["run", "--task", "linear_map", "--sparsity", "0"], ["sparsity 0", "(0, 1]"]),
+        (["run", "--task", "linear_map", "--sparsity", "-0.5"], ["sparsity -0.5", "(0, 1]"]),
+        (["run", "--task", "linear_map", "--sparsity", "half"], ["half", "(0, 1]"]),
+        (["run", "--task", "linear_map", "--sparsity", "0.3"], ["2.4 positions", "0.125, 0.25, 0.375"]),
+        (["run", "--task", "linear_map", "--state-size", "1"], ["state_size 1", "at least 2"]),
+        (["run", "--task", "linear_map", "--support-size", "9"], ["support_size 9", "1 to state_size", "8"]),
+        (["run", "--task", "linear_map", "--num-heads", "5"], ["width 128", "num_heads 5", "1, 2, 4, 8"]),
+        (["run", "--task", "linear_map", "--seeds", "0"], ["seeds", "at least 1"]),
+        (["run", "--task", "linear_map", "--seeds", "many"], ["--seeds", "8:16"]),
+        (["run", "--task", "linear_map", "--steps", "0"], ["steps 0", "at least 10"]),
+        (["run", "--task", "linear_map", "--steps", "25"], ["steps 25", "20 or 30"]),
+        (["run", "--task", "linear_map", "--learning-rate", "fast"], ["learning_rate 'fast'", "number"]),
+        (["run", "--task", "linear_map", "--learning-rate", "1e-3,"], ["empty entry"]),
+        (["run", "--task", "linear_map", "--tokens-per-step", "8"], ["tokens_per_step 8", "at least 16"]),
+        (["run", "--task", "linear_map", "--loss", "all"], ["--loss"]),
+        (
+            ["run", "--task", "linear_map", "--mixer", "mlp_mixer", "--num-heads", "4"],
+            ["num_heads", "mixer attention"],
+        ),
+        (["show", "--task", "linear_map", "--target", "8"], ["target 8", "0 to 7"]),
+        (["show", "--task", "linear_map", "--state-size", "4,8"], ["one example", "state_size"]),
+    ],
+    ids=lambda value: " ".join(value[-2:]) if isinstance(value, list) else None,
+)
+def test_each_mistake_gets_one_line(
+    arguments: list[str],
+    expected: list[str],
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.chdir(tmp_path)
+    message = complaint(capsys, *arguments)
+    for words in expected:
+        assert words in message, message
+    assert "Traceback" not in message
+    assert not list(tmp_path.glob("results/runs/*"))
+
+
+def test_a_broken_task_file_names_file_and_line(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    path = tmp_path / "mine.toml"
+    path.write_text('name = "mine"\ntitle = oops\n')
+    message = complaint(capsys, "run", "--task", str(path))
+    assert "mine.toml" in message
+    assert "line 2" in message
+
+
+def test_an_unknown_key_names_the_nearest(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    from attnsearch.taskfiles import TASK_FOLDER
+
+    path = tmp_path / "mine.toml"
+    path.write_text((TASK_FOLDER / "linear_map.toml").read_text().replace("family =", "familly ="))
+    message = complaint(capsys, "run", "--task", str(path))
+    assert "mine.toml" in message
+    assert "'familly'" in message
+    assert "Did you mean family?" in message
+
+
+def test_an_output_folder_that_cannot_be_written(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    message = complaint(capsys, *TINY, "--out", str(blocked / "results"))
+    assert str(blocked) in message
+
+
+def test_a_missing_extra_is_named_before_anything_is_trained(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.style", None)
+    arguments = [argument for argument in TINY if argument != "--no-plots"]
+    message = complaint(capsys, *arguments, "--out", str(tmp_path))
+    assert "attnsearch[plot]" in message
+    assert not list(tmp_path.glob("runs/*"))
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """A tiny run with pictures, as JSON."""
+    out = tmp_path_factory.mktemp("first") / "results"
+    arguments = [argument for argument in TINY if argument != "--no-plots"]
+    return out, attnsearch(*arguments, "--out", str(out), "--json")
+
+
+def test_json_is_one_document_on_stdout_and_progress_is_lines_on_stderr(
+    first: tuple[Path, subprocess.CompletedProcess[str]],
+):
+    out, done = first
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert [cell["runs"] for cell in document["cells"]] == [2]
+    assert document["cells"][0]["log2_search_space"] == pytest.approx(2.585, abs=1e-3)
+    assert {run["spec"]["seed"] for run in document["runs"]} == {0, 1}
+    for run in document["runs"]:
+        assert (out / "runs" / run["digest"] / "run.json").is_file()
+    assert all(Path(picture).is_file() for picture in document["pictures"])
+    assert len(document["pictures"]) == 2
+    assert any("too few" in warning for warning in document["warnings"])
+    lines = done.stderr.splitlines()
+    assert any("[2/2]" in line for line in lines)
+    assert "\x1b" not in done.stderr
+
+
+def test_the_same_command_answers_from_the_store(first: tuple[Path, subprocess.CompletedProcess[str]]):
+    out, _ = first
+    again = attnsearch(*TINY, "--out", str(out))
+    assert again.returncode == 0
+    assert "2 of 2 runs answered from the store" in again.stderr
+    assert "compiling" not in again.stderr
+    assert "linear_map" in again.stdout
+    assert str(out / "runs") in again.stdout
+    quiet = attnsearch(*TINY, "--out", str(out), "--quiet")
+    assert quiet.stderr == ""
+
+
+def test_lists_make_a_grid_with_its_picture(tmp_path: Path):
+    arguments = [argument for argument in TINY if argument != "--no-plots"]
+    arguments[arguments.index("--support-size") + 1] = "1,2"
+    done = attnsearch(*arguments, "--mixer", "attention,mlp_mixer", "--out", str(tmp_path), "--json")
+    document = json.loads(done.stdout)
+    assert [(cell["mixer"], cell["support_size"]) for cell in document["cells"]] == [
+        ("attention", 1),
+        ("mlp_mixer", 1),
+        ("attention", 2),
+        ("mlp_mixer", 2),
+    ]
+    assert sum("plateau-against-search-space" in picture for picture in document["pictures"]) == 1
+    rules = {(run["spec"]["seed"], run["spec"]["rule_seed"]) for run in document["runs"]}
+    assert rules == {(0, 0), (1, 1)}
+
+
+def test_a_fixed_rule_for_all(tmp_path: Path):
+    done = attnsearch(*TINY, "--rule-seed", "5", "--out", str(tmp_path), "--json", "--quiet")
+    assert {run["spec"]["rule_seed"] for run in json.loads(done.stdout)["runs"]} == {5}
+    assert done.stderr == ""
+
+
+def test_help_lists_the_task_s_own_flags_with_range_and_default():
+    text = " ".join(attnsearch("run", "--task", "linear_map", "--help").stdout.split())
+    assert (
+        "--state-size LIST cells of the state, S; the context is 2S tokens [at least 2; default: 8]" in text
+    )
+    assert "[1 to state_size; default: sparsity 0.5]" in text
+    for flag in (
+        *("--task", "--mixer", "--seeds", "--steps", "--learning-rate", "--weight-decay", "--warmup-steps"),
+        *("--tokens-per-step", "--width", "--num-heads", "--num-layers", "--mlp-width", "--out", "--json"),
+        *("--quiet", "--no-plots", "--sparsity", "--support-size", "--rule-seed", "--no-early-stopping"),
+    ):
+        assert f"{flag} " in text, flag
+
+
+def test_help_needs_no_jax():
+    code = "import sys; from attnsearch.cli import main\n"
+    code += "try: main(['--help'])\nfinally: print('jax' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "False"
+
+
+def test_tasks_and_mixers_are_listed_one_line_each(capsys: pytest.CaptureFixture[str]):
+    for command, names in (
+        ("tasks", ("linear_map", "linear_map_autoregressive")),
+        ("mixers", ("attention",)),
+    ):
+        with pytest.raises(SystemExit) as stopped:
+            cli.main([command])
+        assert stopped.value.code in (0, None)
+        lines = capsys.readouterr().out.splitlines()
+        assert len(lines) == 2
+        for name in names:
+            assert sum(line.split()[0] == name for line in lines) == 1
+
+
+def test_show_draws_the_highlighted_sum(tmp_path: Path):
+    done = attnsearch("show", "--task", "linear_map", "--sparsity", "0.5", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "one of 70 supports" in done.stdout
+    sentence = next(line for line in done.stdout.splitlines() if line.startswith("target 1 = "))
+    terms, _, rest = sentence.removeprefix("target 1 = ").partition(" = ")
+    assert sum(map(int, terms.split(" + "))) % 2 == int(rest[0])
+    assert len(list(tmp_path.glob("results/pictures/example-*.png"))) == 1
+
+
+def test_a_second_command_with_other_seeds_needs_no_compilation(
+    first: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+):
+    """That its programs come from the cache; how long that takes is for a benchmark to say."""
+    del first
+    from os import environ
+
+    cache = Path(environ["JAX_COMPILATION_CACHE_DIR"])
+    before = {path.name for path in cache.iterdir() if path.name.endswith("-cache")}
+    assert before
+    done = attnsearch(*TINY, "--seeds", "7:9", "--out", str(tmp_path), "--quiet")
+    assert done.returncode == 0
+    assert {path.name for path in cache.iterdir() if path.name.endswith("-cache")} == before

@@ -1,0 +1,176 @@
+"""Which module may import which, read from their sources: only from lower rows, and jax on one side only."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+import attnsearch
+
+PACKAGE = Path(attnsearch.__file__).parent
+
+# From the bottom up. A module imports from lower rows, never from its own. Patterns stand for modules that
+# are added by the dozen; the row of a module is the first that names it, before any that has a pattern for it.
+ROWS: tuple[tuple[str, ...], ...] = (
+    ("base", "specs"),
+    (
+        "store",
+        "taskfiles",
+        "plateau",
+        "survival",
+        "devices",
+        "generators.base",
+        "generators.routes",
+        "mixers.base",
+    ),
+    ("grid", "recording", "report", "pictures", "network", "generators.*", "mixers.*"),
+    ("flags", "gallery", "train", "generators", "mixers"),
+    ("lanes", "plan"),
+    ("runner", "show"),
+    ("progress",),
+    ("cli", ""),
+    ("__main__",),
+)
+
+NUMPY_SIDE = (
+    *("", "base", "specs", "grid", "store", "taskfiles", "flags", "cli", "__main__"),
+    *("plateau", "survival", "recording", "report", "pictures", "gallery"),
+)
+"""Modules that start without jax; "" is the package itself."""
+
+USES_FLAX = ("network", "mixers.*")
+
+LONGEST = 400
+"""Lines of a module. What is longer is two modules."""
+
+
+def name_of(path: Path) -> str:
+    """A module's name below `attnsearch`; "" for the package itself."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+MODULES = {name_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def row_of(module: str) -> int | None:
+    """Its place in `ROWS`, named ones first."""
+    for names in ROWS:
+        if module in names:
+            return ROWS.index(names)
+    for names in ROWS:
+        if any("*" in name and fnmatch(module, name) for name in names):
+            return ROWS.index(names)
+    return None
+
+
+def imported(source: str, *, at_run_time: bool = False) -> Iterator[str]:
+    """Full names of the modules that `source` imports, wherever in it; `from a import b` is both a and a.b.
+
+    at_run_time: leave out what is imported for type checkers alone.
+    """
+    tree = ast.parse(source)
+    skipped = {
+        id(node)
+        for block in ast.walk(tree)
+        if at_run_time and isinstance(block, ast.If) and ast.unparse(block.test).endswith("TYPE_CHECKING")
+        for statement in block.body
+        for node in ast.walk(statement)
+    }
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports hide which module is meant"
+            assert node.module is not None
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            yield node.module
+
+
+def own(source: str) -> set[str]:
+    """The modules of attnsearch that `source` imports, by their names below it."""
+    names = set(imported(source))
+    below = {name.removeprefix("attnsearch.") for name in names if name.startswith("attnsearch.")}
+    # `from attnsearch import report` means the module; a name that is none is of the package's front door.
+    found = {name for name in below if name in MODULES}
+    front = any(f"attnsearch.{name}" in names and "." not in name for name in below - found)
+    return found | ({""} if front and "attnsearch" in names else set())
+
+
+def test_what_is_read_from_a_source() -> None:
+    source = """
+import jax.numpy as jnp
+from attnsearch import report
+from attnsearch.mixers.base import Mixer
+if TYPE_CHECKING:
+    import flax
+def late():
+    from attnsearch.cli import main
+"""
+    assert own(source) == {"report", "mixers.base", "cli"}
+    assert own("from attnsearch import Store") == {""}
+    assert own("import numpy\nimport attnsearch.store") == {"store"}
+    assert "flax" in set(imported(source))
+    assert "flax" not in set(imported(source, at_run_time=True))
+    assert "jax.numpy" in set(imported(source, at_run_time=True))
+
+
+def test_every_module_has_a_row_and_every_row_its_modules() -> None:
+    assert len(MODULES) > 20
+    assert [module for module in MODULES if row_of(module) is None] == []
+    named = [name for names in ROWS for name in names]
+    assert len(named) == len(set(named))
+    assert [name for name in named if "*" not in name and name not in MODULES] == []
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_from_lower_rows_only(module: str) -> None:
+    row = row_of(module)
+    assert row is not None
+    for other in own(MODULES[module].read_text(encoding="utf-8")):
+        place = row_of(other)
+        assert place is not None
+        assert place < row, f"{module}, row {row}, imports {other}, row {place}"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_module_is_long(module: str) -> None:
+    assert len(MODULES[module].read_text(encoding="utf-8").splitlines()) <= LONGEST
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_only_models_are_made_of_flax(module: str) -> None:
+    top_level = {name.partition(".")[0] for name in imported(MODULES[module].read_text(encoding="utf-8"))}
+    if "flax" in top_level:
+        assert any(fnmatch(module, name) for name in USES_FLAX)
+
+
+def test_the_numpy_side_starts_without_jax() -> None:
+    # In one process, for the first to load it is the one that is named.
+    code = """
+import importlib, sys
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+    loaded = {"jax", "jaxlib", "flax", "optax", "chex"} & set(sys.modules)
+    assert not loaded, f"{name} loads {loaded}"
+"""
+    names = [f"attnsearch.{module}".rstrip(".") for module in NUMPY_SIDE]
+    done = subprocess.run([sys.executable, "-c", code, *names], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_the_numpy_side_imports_is_on_the_numpy_side() -> None:
+    # The command line reaches the other side, inside its commands.
+    for module in (name for name in NUMPY_SIDE if name not in ("cli", "__main__")):
+        source = MODULES[module].read_text(encoding="utf-8")
+        assert own(source) <= set(NUMPY_SIDE), module
+        for name in imported(source, at_run_time=True):
+            assert name.partition(".")[0] not in ("jax", "jaxlib", "flax", "optax", "chex"), module

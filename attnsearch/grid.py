@@ -195,10 +195,9 @@ def _trainings(
         budget = _of(BudgetSpec, checked)
         if budget.steps % RECORDING_INTERVAL:
             lower = budget.steps // RECORDING_INTERVAL * RECORDING_INTERVAL
-            right = " or ".join(str(steps) for steps in (lower, lower + RECORDING_INTERVAL) if steps > 0)
             raise AttnsearchError(
                 f"steps {budget.steps} is not a multiple of {RECORDING_INTERVAL},"
-                f" the steps of a recorded point: use {right}"
+                f" the steps of a recorded point: use {lower} or {lower + RECORDING_INTERVAL}"
             )
         trainings.append((network, optimizer, budget))
     return trainings

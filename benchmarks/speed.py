@@ -38,8 +38,7 @@ from attnsearch.plan import Cohort, Registries, cohorts
 from attnsearch.specs import OptimizerSpec
 from attnsearch.train import Record, RunState, Trainer
 
-STATE_SIZE, SUPPORT_SIZE, TOKENS_PER_STEP = 16, 3, 8_192
-WIDTH, MLP_WIDTH, NUM_HEADS, EXPANSION = 128, 512, 16, 4
+STATE_SIZE, TOKENS_PER_STEP, WIDTH, MLP_WIDTH, NUM_HEADS, EXPANSION = 16, 8_192, 128, 512, 16, 4
 PEAK, STEPS, DECAY = OptimizerSpec.learning_rate, OptimizerSpec.warmup_steps, OptimizerSpec.weight_decay
 OPTIMIZER = optax.adamw(optax.linear_schedule(PEAK / STEPS, PEAK, STEPS - 1), weight_decay=DECAY)
 MATRIX_SIZES = (1_024, 2_048, 3_072)
@@ -48,8 +47,7 @@ Measured = dict[str, np.ndarray]  # quantities by name, a value a round
 
 def cohort(mixer: str, num_runs: int) -> Cohort:
     """The runs that are timed, one a seed. What is not set here has its default, or Plain would notice."""
-    sizes = {"state_size": STATE_SIZE, "support_size": SUPPORT_SIZE, "tokens_per_step": TOKENS_PER_STEP}
-    values = {name: [size] for name, size in sizes.items()}
+    values = {"state_size": [STATE_SIZE], "support_size": [3], "tokens_per_step": [TOKENS_PER_STEP]}
     known = {name: default_settings(kind) for name, kind in MIXERS.items()}
     specs = grid(["linear_map"], [mixer], values, known_mixers=known, seeds=range(num_runs))
     return cohorts(specs, Registries(GENERATORS, MIXERS))[0]
@@ -130,16 +128,14 @@ class Plain:
     work = float(RECORDING_INTERVAL * TOKENS_PER_STEP)
 
     def __init__(self, runs: Cohort, runner: Runner):
-        trainer = runs.trainer
+        trainer, queries = runs.trainer, runs.trainer.generator.query_positions
         begun = jax.tree.map(lambda array: jnp.asarray(np.asarray(array)[0]), runner.states)
-        model = PlainModel(trainer.network, runs.specs[0].cell.mixer.name)
-        definition, parameters = nnx.split(model)
+        definition, parameters = nnx.split(PlainModel(trainer.network, runs.specs[0].cell.mixer.name))
         given, own = nnx.to_flat_state(begun.parameters), nnx.to_flat_state(parameters)
         values = {path[2:] if path[0] == "blocks" else path: value[...] for path, value in given}
         for path, variable in own:  # flax gives the heads of attention an axis of their own
             variable[...] = values.pop(path).reshape(variable.shape)
         assert not values, f"not in the plain loop's network: {list(values)}"
-        queries = trainer.generator.query_positions
 
         def mean_loss(parameters: Any, batch: Example) -> jax.Array:
             logits = nnx.merge(definition, parameters)(batch.tokens)[:, queries]
@@ -226,10 +222,9 @@ def in_turn(ways: Mapping[str, Way], rounds: int, seconds: float) -> Measured:
     return dict(zip(ways, np.array(rates).T, strict=True))
 
 
-def compare(available: Sequence[Any], rounds: int, seconds: float) -> dict[str, Measured]:
+def compare(available: Sequence[Any], per_device: int, rounds: int, seconds: float) -> dict[str, Measured]:
     """Every way with both mixers, beside the fastest of the matrix products."""
     ways: dict[str, Way] = {f"{size}": MatrixProduct(size) for size in MATRIX_SIZES}
-    per_device = devices.lanes_per_device(available[0].platform)
     for mixer in ("attention", "mlp_mixer"):
         runs = cohort(mixer, len(available) * per_device)
         ways[f"{mixer}, every lane"] = Runner(runs, runs.trainer, available, per_device)
@@ -246,9 +241,8 @@ def compare(available: Sequence[Any], rounds: int, seconds: float) -> dict[str, 
     return table
 
 
-def profile(available: Sequence[Any], rounds: int, seconds: float) -> dict[str, Measured]:
+def profile(available: Sequence[Any], per_device: int, rounds: int, seconds: float) -> dict[str, Measured]:
     """What is left of an attention step, every lane at work, when parts of it are taken away."""
-    per_device = devices.lanes_per_device(available[0].platform)
     runs = cohort("attention", len(available) * per_device)
     task, network, size = runs.trainer.generator, runs.trainer.network, runs.trainer.batch_size
 
@@ -263,10 +257,9 @@ def profile(available: Sequence[Any], rounds: int, seconds: float) -> dict[str, 
         "optimizer": altered(Absent, Attention, Still),
     }
     ways = {name: Runner(runs, trainer, available, per_device) for name, trainer in trainers.items()}
-    measured = in_turn(ways, rounds, seconds)
-    milliseconds = {name: 1e3 * len(runs.specs) * TOKENS_PER_STEP / made for name, made in measured.items()}
-    whole = milliseconds["whole step"]
-    return {name: {"ms": ms, "% of the whole": 100 * ms / whole} for name, ms in milliseconds.items()}
+    rates = in_turn(ways, rounds, seconds)
+    taken = {name: 1e3 * len(runs.specs) * TOKENS_PER_STEP / made for name, made in rates.items()}
+    return {name: {"ms": ms, "% of whole": 100 * ms / taken["whole step"]} for name, ms in taken.items()}
 
 
 def show(title: str, measured: Mapping[str, Measured]) -> None:
@@ -276,7 +269,7 @@ def show(title: str, measured: Mapping[str, Measured]) -> None:
     for name, row in measured.items():
         spread = {of: f"{np.median(v):.4g} ({v.min():.4g} to {v.max():.4g})" for of, v in row.items()}
         table.add_row(name, *(spread.get(column, "") for column in columns))
-    Console(width=120).print(table)
+    Console(width=150).print(table)
 
 
 def main() -> None:
@@ -289,9 +282,10 @@ def main() -> None:
     flags = parser.parse_args()
     devices.use_every_core()
     available = jax.local_devices()
-    tables = {"way": compare(available, flags.rounds, flags.seconds)}
+    per_device = devices.lanes_per_device(available[0].platform)
+    tables = {"way": compare(available, per_device, flags.rounds, flags.seconds)}
     if flags.profile:
-        tables["what is left"] = profile(available, flags.rounds, flags.seconds)
+        tables["what is left"] = profile(available, per_device, flags.rounds, flags.seconds)
     machine = devices.describe(len(available))
     if flags.json:
         print(json.dumps({"machine": machine, **tables}, default=np.ndarray.tolist))

@@ -1,6 +1,7 @@
 """Every registered mixer, alike: causal, trainable throughout, the same jitted and not."""
 
 from collections.abc import Callable
+from typing import Any
 
 import chex
 import jax
@@ -118,11 +119,12 @@ def test_a_mixer_without_a_call_says_so():
     ("settings", "message"),
     [
         ({"num_heads": 3}, "width 16 does not divide by num_heads 3: use num_heads in 1, 2, 4, 8, 16"),
-        ({"num_heads": 0}, "num_heads 0"),
-        ({"head_width": 0}, "head_width 0"),
+        ({"num_heads": 0}, "num_heads 0 must be"),
+        ({"head_width": 0}, "head_width 0 must be"),
+        ({"head_width": "wide"}, "head_width .wide. must be a whole number"),
     ],
 )
-def test_bad_heads(settings: dict[str, int], message: str):
+def test_bad_heads(settings: dict[str, Any], message: str):
     with pytest.raises(AttnsearchError, match=message):
         Attention(WIDTH, LENGTH, rngs=nnx.Rngs(0), **settings)
 

@@ -83,6 +83,12 @@ def test_a_row_that_is_another_but_for_an_input_is_that_target_and_the_input() -
     np.testing.assert_array_equal(routes[:3, :4], matrix[:3])
 
 
+def test_among_equally_cheap_routes_the_one_with_the_fewest_targets_wins() -> None:
+    matrix = np.array([[1, 1, 0, 0], [0, 0, 1, 1], [1, 1, 1, 0], [1, 1, 1, 1]], bool)
+    # Row 3 is also targets 0 and 1.
+    np.testing.assert_array_equal(cheapest_routes(matrix)[3].nonzero()[0], [3, 4 + 2])
+
+
 @pytest.mark.parametrize("size", [4, EXACT_UP_TO, EXACT_UP_TO + 1])
 def test_where_all_inputs_are_read_all_targets_but_the_first_are_copies(size: int) -> None:
     routes = cheapest_routes(np.ones((size, size), bool))
@@ -102,24 +108,36 @@ def test_mean_length_of_routes_is_as_others_measured_it(support: int, mean: floa
     assert np.mean([route.sum(axis=1).mean() for route in routes]) == pytest.approx(mean, abs=0.15)
 
 
+def least(matrix: Bools, target: int, largest_set: int) -> int:
+    """Fewest tokens of `target` through at most so many earlier ones, tried one by one."""
+    return min(
+        (matrix[list(chosen)].sum(axis=0) % 2 ^ matrix[target]).sum() + len(chosen)
+        for count in range(min(target, largest_set) + 1)
+        for chosen in itertools.combinations(range(target), count)
+    )
+
+
+def test_up_to_the_exact_size_any_number_of_targets_may_help() -> None:
+    matrix = random_matrix(1, 10, 8)
+    routes = cheapest_routes(matrix)
+    assert_valid(matrix, routes)
+    assert routes.sum(axis=1).tolist() == [least(matrix, target, 10) for target in range(10)]
+    # A bound on their number would have missed one.
+    bounds = [least(matrix, target, EARLIER_TARGETS_BEYOND) for target in range(10)]
+    assert routes.sum(axis=1).tolist() != bounds
+
+
 @pytest.mark.parametrize("support", [3, 10, 17, 20])
 def test_beyond_the_exact_size_a_route_is_a_bound(support: int) -> None:
     matrix = random_matrix(2, 20, support)
     routes = cheapest_routes(matrix)
     assert_valid(matrix, routes)
     assert (routes.sum(axis=1) <= support).all()
-    through = routes[:, 20:].sum(axis=1)
-    assert through.max() <= EARLIER_TARGETS_BEYOND
-    # Some targets are used, or the bound would be the row itself; where rows are sparse, few help.
-    assert through.any() or support == 3
-    # The least over so many targets at most, tried one by one.
-    for target in (0, 1, 7, 19):
-        least = min(
-            (matrix[list(chosen)].sum(axis=0) % 2 ^ matrix[target]).sum() + len(chosen)
-            for count in range(EARLIER_TARGETS_BEYOND + 1)
-            for chosen in itertools.combinations(range(target), count)
-        )
-        assert routes[target].sum() == least
+    assert routes[:, 20:].sum(axis=1).max() <= EARLIER_TARGETS_BEYOND
+    bounds = [least(matrix, target, EARLIER_TARGETS_BEYOND) for target in range(20)]
+    assert routes.sum(axis=1).tolist() == bounds
+    if support == 10:
+        assert bounds != [least(matrix, target, EARLIER_TARGETS_BEYOND - 1) for target in range(20)]
 
 
 def test_a_matrix_is_left_as_it_was() -> None:

@@ -31,6 +31,7 @@ def waiting(ended: list[int], censored: list[int]) -> Plateaus:
         ([], [90] * 8, Waiting(8, 0, None, None, None)),
         ([10, 20], [90, 90], Waiting(4, 2, 20, 10, 20)),
         ([10, 20], [90, 90, 90], Waiting(5, 2, None, 10, 20)),
+        ([10] * 500, [90] * 501, Waiting(1001, 500, None, 10, 10)),
         # The smallest time at which half have ended, and no mean of two.
         ([10, 20, 30, 40], [], Waiting(4, 4, 20, 10, 40)),
         ([10, 20, 30], [], Waiting(3, 3, 20, 10, 30)),

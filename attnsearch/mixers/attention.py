@@ -28,8 +28,9 @@ class Attention(Mixer):
         num_heads: int = 16,
         head_width: int | None = None,
     ):
-        if num_heads < 1 or (head_width is not None and head_width < 1):
-            raise AttnsearchError(f"num_heads {num_heads} and head_width {head_width} must be at least 1")
+        for name, value in (("num_heads", num_heads), ("head_width", head_width)):
+            if value is not None and (not isinstance(value, int) or value < 1):
+                raise AttnsearchError(f"{name} {value!r} must be a whole number, at least 1")
         if head_width is None and width % num_heads:
             divisors = [heads for heads in range(1, width + 1) if width % heads == 0]
             raise AttnsearchError(

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from attnsearch.devices import use_every_core
     from attnsearch.generators import GENERATORS
     from attnsearch.mixers import MIXERS, Mixer
+    from attnsearch.observer import Observer
     from attnsearch.plan import Registries, specify
     from attnsearch.report import cells, table
-    from attnsearch.runner import Observer, run
+    from attnsearch.runner import run
     from attnsearch.store import Store
 
 __all__ = [
@@ -39,7 +40,7 @@ _HOMES = {
     "GENERATORS": "generators",
     "MIXERS": "mixers",
     "Mixer": "mixers",
-    "Observer": "runner",
+    "Observer": "observer",
     "Registries": "plan",
     "Store": "store",
     "cells": "report",

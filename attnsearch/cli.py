@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from attnsearch.base import AttnsearchError, nearest
-from attnsearch.flags import Seeds, TaskCommand, given, tasks_of
+from attnsearch.flags import Seeds, SettingsCommand, TaskCommand, given, tasks_of
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from attnsearch.grid import KnownMixers
-    from attnsearch.progress import Interruptible
+    from attnsearch.grid import KnownMixers, Lists
+    from attnsearch.plan import Cohort
+    from attnsearch.specs import RunSpec
 
 USAGE_ERROR, INTERRUPTED = 2, 130
+
+_Command = TypeVar("_Command", bound=Callable[..., object])
 
 _OUT = click.Path(path_type=Path, file_okay=False)
 
@@ -64,8 +65,46 @@ def cli() -> None:
     \b
     attnsearch run --task linear_map --sparsity 0.5            eight networks search, about a minute
     attnsearch run --task linear_map --sparsity 0.25,0.5 --mixer attention,mlp_mixer
+    attnsearch plan benchmarks/smoke.toml                      what a suite would take
+    attnsearch sweep benchmarks/smoke.toml                     the suite
     attnsearch show --task linear_map                          an example, drawn
     """
+
+
+def _with(*options: Callable[[_Command], _Command]) -> Callable[[_Command], _Command]:
+    """Several options as one decorator, listed in the help in this order."""
+
+    def decorated(command: _Command) -> _Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorated
+
+
+_early_stopping_option = click.option("--no-early-stopping", is_flag=True, help="train to the full budget")
+_output_options = _with(
+    click.option(
+        "--out",
+        type=_OUT,
+        default=Path("results"),
+        help="where runs and pictures are stored  [default: results]",
+    ),
+    click.option(
+        "--json", "as_json", is_flag=True, help="one JSON document on stdout, and nothing else there"
+    ),
+    click.option("--quiet", is_flag=True, help="no progress"),
+)
+_plots_option = click.option("--no-plots", is_flag=True, help="no pictures")
+_suite_options = _with(
+    click.argument("suite", metavar="SUITE.toml"),
+    click.option(
+        "--seeds",
+        type=Seeds(),
+        help="a count (8), a range without its end (8:16) or a list (3,5,9)  [default: the suite's]",
+    ),
+    _early_stopping_option,
+)
 
 
 class _RunCommand(TaskCommand):
@@ -89,13 +128,9 @@ class _RunCommand(TaskCommand):
 @click.option(
     "--rule-seed", type=int, help="one hidden rule for all runs  [default: each seed draws its own]"
 )
-@click.option("--no-early-stopping", is_flag=True, help="train to the full budget")
-@click.option(
-    "--out", type=_OUT, default=Path("results"), help="where runs and pictures are stored  [default: results]"
-)
-@click.option("--json", "as_json", is_flag=True, help="one JSON document on stdout, and nothing else there")
-@click.option("--quiet", is_flag=True, help="no progress")
-@click.option("--no-plots", is_flag=True, help="no pictures")
+@_early_stopping_option
+@_output_options
+@_plots_option
 @click.pass_context
 def run(
     ctx: click.Context,
@@ -114,59 +149,101 @@ def run(
     Every LIST is comma-separated, and lists make a grid. Runs that are already stored are not run
     again. `attnsearch run --task NAME --help` lists the task's own flags too.
     """
-    from attnsearch import report
-    from attnsearch.devices import use_every_core
     from attnsearch.plan import specify
-    from attnsearch.runner import run as train
-    from attnsearch.store import Store
+    from attnsearch.sweeping import Output, sweep
 
     del tasks
-    values = given(ctx)
-    if no_early_stopping:
-        values = {**values, "early_stopping": (False,)}
     specs = specify(
         tasks_of(ctx),
         [name.strip() for name in mixers.split(",")],
-        values,
+        _values(ctx, no_early_stopping),
         seeds=seeds,
         rule_seed=rule_seed,
     )
-    if not no_plots:
-        from attnsearch.pictures import require_matplotlib
+    return 0 if sweep(specs, Output(out, as_json, quiet, no_plots)) else INTERRUPTED
 
-        require_matplotlib()
-    store = Store.open(out)
-    use_every_core()
-    console = _console(stderr=True)
-    try:
-        with _progress(console, quiet) as observer:
-            runs = train(specs, store, observer=observer)
-    except KeyboardInterrupt:
-        stored = sum(store.path(spec).is_dir() for spec in specs)
-        click.echo(
-            f"Interrupted: {stored} of {len(specs)} runs are stored in {out};"
-            " the same command goes on from there.",
-            err=True,
-        )
-        return INTERRUPTED
 
-    cells = report.cells(runs)
-    pictures: list[Path] = []
-    if not no_plots:
-        from attnsearch import gallery
+@cli.command(cls=SettingsCommand)
+@_suite_options
+@_output_options
+@_plots_option
+@click.pass_context
+def sweep(
+    ctx: click.Context,
+    suite: str,
+    seeds: Sequence[int] | None,
+    no_early_stopping: bool,
+    out: Path,
+    as_json: bool,
+    quiet: bool,
+    no_plots: bool,
+) -> int:
+    """Run a suite: a TOML file that crosses tasks, mixers, seeds and training settings.
 
-        pictures = gallery.draw(cells, out / "pictures")
+    A flag replaces what the suite says of that setting, so that `--seeds 2 --steps 100` is a quick look.
+    Every LIST is comma-separated. Runs that are already stored are not run again.
+    """
+    from attnsearch.sweeping import Output, sweep
+
+    specs, _ = _runs_of(suite, seeds, _values(ctx, no_early_stopping))
+    return 0 if sweep(specs, Output(out, as_json, quiet, no_plots)) else INTERRUPTED
+
+
+@cli.command(cls=SettingsCommand)
+@_suite_options
+@_output_options
+@click.option("--no-measurement", is_flag=True, help="compile and time nothing, and estimate no times")
+@click.pass_context
+def plan(
+    ctx: click.Context,
+    suite: str,
+    seeds: Sequence[int] | None,
+    no_early_stopping: bool,
+    out: Path,
+    as_json: bool,
+    quiet: bool,
+    no_measurement: bool,
+) -> None:
+    """Say what `sweep` would do with the same flags, and about how long it would take at most.
+
+    A cohort is what one compilation trains. Times come from a few seconds of training of each, which is
+    thrown away; nothing is stored.
+    """
+    from attnsearch import estimate
+    from attnsearch.screen import console
+    from attnsearch.store import Store
+
+    _, cohorts = _runs_of(suite, seeds, _values(ctx, no_early_stopping))
+    forecasts = []
+    for number, cohort in enumerate(cohorts, start=1):
+        if not (quiet or no_measurement):
+            label = f"{cohort.specs[0].cell.task.name} {cohort.specs[0].cell.mixer.name}"
+            click.echo(f"measuring cohort {number} of {len(cohorts)}: {label}", err=True)
+        seconds = 0.0 if no_measurement else estimate.MEASURED_SECONDS
+        forecasts.append(estimate.forecast(cohort, Store(out), seconds))
     if as_json:
-        click.echo(json.dumps(report.document(cells, str(out), list(map(str, pictures))), allow_nan=False))
-        return 0
-    output = _console(stderr=False)
-    output.print(report.table(cells))
-    for warning in report.warnings(cells):
-        output.print(f"warning: {warning}", style="yellow", markup=False, highlight=False)
-    click.echo(f"Runs:     {out / 'runs'} ({len(runs)} of this command)")
-    for number, picture in enumerate(pictures):
-        click.echo(f"{'Pictures:' if number == 0 else '':<9} {picture}")
-    return 0
+        click.echo(json.dumps(estimate.document(forecasts, suite, str(out)), allow_nan=False))
+        return
+    console(stderr=False).print(estimate.table(forecasts))
+    click.echo(estimate.summary(forecasts))
+
+
+def _values(ctx: click.Context, no_early_stopping: bool) -> Lists:
+    """The settings given as flags."""
+    return {**given(ctx), "early_stopping": (False,)} if no_early_stopping else given(ctx)
+
+
+def _runs_of(name: str, seeds: Sequence[int] | None, training: Lists) -> tuple[list[RunSpec], list[Cohort]]:
+    """The runs of a suite, of which none is refused, and how they are grouped."""
+    from attnsearch.devices import use_every_core
+    from attnsearch.plan import Registries, cohorts
+    from attnsearch.suites import Suite, find_suite, placed
+
+    path, registries = find_suite(name), Registries()
+    specs = Suite.read(path, registries.known_mixers()).reduced(seeds, training).runs()
+    use_every_core()
+    with placed(str(path)):
+        return specs, cohorts(specs, registries)
 
 
 @cli.command()
@@ -206,6 +283,7 @@ def mixers() -> None:
 def show(ctx: click.Context, task: str, seed: int, target: int, out: Path, no_plots: bool) -> None:
     """Draw an example of a task: its matrix, a state, the next state, and the attention map."""
     from attnsearch.plan import Registries
+    from attnsearch.screen import console
     from attnsearch.show import LinearMapExample
 
     files = tasks_of(ctx)
@@ -219,24 +297,8 @@ def show(ctx: click.Context, task: str, seed: int, target: int, out: Path, no_pl
     if target >= size:
         raise AttnsearchError(f"target {target} is outside 0 to {size - 1}")
     del task
-    _console(stderr=False).print(example.terminal(target), soft_wrap=True)
+    console(stderr=False).print(example.terminal(target), soft_wrap=True)
     if not no_plots:
         knobs = "-".join(f"{name}-{value}" for name, value in spec.knobs)
         path = out / "pictures" / f"example-{spec.name}-{knobs}-seed-{seed}-target-{target}.png"
         click.echo(f"Picture: {example.picture(path, target, f'{spec.name}, seed {seed}')}")
-
-
-def _console(*, stderr: bool) -> Console:
-    """A console that, where nobody looks at it, does not fold a table to 80 columns."""
-    from rich.console import Console
-
-    console = Console(stderr=stderr)
-    return console if console.is_terminal else Console(stderr=stderr, width=200)
-
-
-def _progress(console: Console, quiet: bool) -> Interruptible:
-    from attnsearch.progress import Interruptible, LiveProgress, PlainProgress
-
-    if quiet:
-        return Interruptible()
-    return LiveProgress(console) if console.is_terminal else PlainProgress(console)

@@ -75,7 +75,35 @@ def _keep(ctx: click.Context, param: click.Parameter, values: tuple[Value, ...] 
         ctx.meta.setdefault(_VALUES, {})[param.name] = values
 
 
-class TaskCommand(click.Command):
+class SettingsCommand(click.Command):
+    """A command that has, beside its own flags, those of settings, in sections of its help."""
+
+    def added(self, ctx: click.Context) -> list[_SettingOption]:
+        """Those flags: of what every run has, in place of what a suite says."""
+        return _setting_options("the suite's")
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        # Tasks that share a knob share its flag.
+        added = {option.name: option for option in reversed(self.added(ctx))}
+        return [*super().get_params(ctx), *added.values()]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            # What is no option stands in the line of usage.
+            if record is not None and isinstance(param, click.Option):
+                section = param.section if isinstance(param, _SettingOption) else _OWN
+                sections.setdefault(section, []).append(record)
+        own = sections.pop(_OWN)
+        for section, records in reversed(sections.items()):
+            with formatter.section(section):
+                formatter.write_dl(records[::-1])
+        with formatter.section(_OWN):
+            formatter.write_dl(own)
+
+
+class TaskCommand(SettingsCommand):
     """A command that has, beside its own flags, one for every knob of the tasks that it is given."""
 
     def known_mixers(self) -> KnownMixers | None:
@@ -89,27 +117,12 @@ class TaskCommand(click.Command):
         ctx.meta[_TASKS] = [find_task(name) for name in tasks]
         return super().parse_args(ctx, args)
 
-    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+    def added(self, ctx: click.Context) -> list[_SettingOption]:
         added = _knob_options(ctx.meta.get(_TASKS, []))
         known_mixers = self.known_mixers()
         if known_mixers is not None:
             added += _mixer_options(known_mixers) + _setting_options()
-        # Tasks that share a knob share its flag.
-        return [*super().get_params(ctx), *{option.name: option for option in reversed(added)}.values()]
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        sections: dict[str, list[tuple[str, str]]] = {}
-        for param in self.get_params(ctx):
-            record = param.get_help_record(ctx)
-            if record is not None:
-                section = param.section if isinstance(param, _SettingOption) else _OWN
-                sections.setdefault(section, []).append(record)
-        own = sections.pop(_OWN)
-        for section, records in reversed(sections.items()):
-            with formatter.section(section):
-                formatter.write_dl(records[::-1])
-        with formatter.section(_OWN):
-            formatter.write_dl(own)
+        return added
 
 
 def given(ctx: click.Context) -> dict[str, tuple[Value, ...]]:
@@ -137,13 +150,14 @@ def _knob_options(tasks: Sequence[TaskFile]) -> list[_SettingOption]:
     return options
 
 
-def _setting_options() -> list[_SettingOption]:
+def _setting_options(default: str | None = None) -> list[_SettingOption]:
+    """One for each of `SETTINGS` that takes a number. `default`: what holds where the flag is not given."""
     return [
         _SettingOption(
             name,
             "Training and network",
             f"{setting.meaning}  [{'above' if setting.above_minimum else 'at least'} {setting.minimum:g};"
-            f" default: {setting.default:g}]",
+            f" default: {default or format(setting.default, 'g')}]",
         )
         for name, setting in SETTINGS.items()
         if not isinstance(setting.default, bool)

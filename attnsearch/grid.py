@@ -80,6 +80,11 @@ SETTINGS: dict[str, Setting] = {
 
 _Item = TypeVar("_Item")
 
+Lists = Mapping[str, Sequence[Value]]
+"""Values by setting name, each list a dimension of a grid."""
+
+Training = tuple[NetworkSpec, OptimizerSpec, BudgetSpec]
+
 KnownMixers = Mapping[str, Mapping[str, Value]]
 """Mixer names, each with its settings and their defaults."""
 
@@ -87,7 +92,7 @@ KnownMixers = Mapping[str, Mapping[str, Value]]
 def grid(
     tasks: Sequence[str | Path | TaskFile],
     mixers: Sequence[str],
-    values: Mapping[str, Sequence[Value]],
+    values: Lists,
     *,
     known_mixers: KnownMixers,
     seeds: Iterable[int] = range(DEFAULT_SEEDS),
@@ -107,32 +112,55 @@ def grid(
     for mixer in mixers:
         if mixer not in known_mixers:
             raise AttnsearchError(f"unknown mixer {mixer!r}.{nearest(mixer, known_mixers)}")
+    check_meanings(files, mixers, known_mixers)
     _check_names(values, files, mixers, known_mixers)
+    return product(
+        [task for file in files for task in task_specs(file, values)],
+        training_specs(values),
+        [spec for name in mixers for spec in mixer_specs(name, known_mixers[name], values)],
+        seeds,
+        rule_seed,
+    )
+
+
+def product(
+    tasks: Iterable[TaskSpec],
+    trainings: Iterable[Training],
+    mixers: Iterable[MixerSpec],
+    seeds: Iterable[int],
+    rule_seed: int | None,
+) -> list[RunSpec]:
+    """Every combination once: tasks outermost, then trainings, mixers, and seeds innermost.
+
+    Errors: AttnsearchError for seeds out of range, or none.
+    """
     # Seeds may come from numpy, but are written as JSON.
     seeds = _checked_seeds(map(operator.index, seeds))
     rules = seeds if rule_seed is None else _checked_seeds([operator.index(rule_seed)]) * len(seeds)
+    trainings, mixers = _unique(trainings), _unique(mixers)
     cells = [
-        CellSpec(task, mixer, network, optimizer, budget)
-        for task in _unique(task for file in files for task in _tasks(file, values))
-        for network, optimizer, budget in _unique(_trainings(values))
-        for mixer in _unique(spec for name in mixers for spec in _mixers(name, known_mixers[name], values))
+        CellSpec(task, mixer, *training)
+        for task in _unique(tasks)
+        for training in trainings
+        for mixer in mixers
     ]
     return [RunSpec(cell, seed, rule) for cell in cells for seed, rule in zip(seeds, rules, strict=True)]
 
 
-def _check_names(
-    values: Mapping[str, Sequence[Value]],
-    files: Sequence[TaskFile],
-    mixers: Sequence[str],
-    known_mixers: KnownMixers,
-) -> None:
-    of_tasks = {name for file in files for name in file.setting_names}
-    of_mixers = {name for mixer in mixers for name in known_mixers[mixer]}
+def check_meanings(files: Sequence[TaskFile], mixers: Sequence[str], known_mixers: KnownMixers) -> None:
+    """Settings have one namespace. Errors: AttnsearchError for a name that means two things."""
+    of_tasks, of_mixers = _names(files, mixers, known_mixers)
     for name in sorted(of_tasks & (of_mixers | set(SETTINGS)) | of_mixers & set(SETTINGS)):
         kinds = [("a knob of the task", of_tasks), ("a setting of the mixer", of_mixers)]
         meanings = [kind for kind, names in kinds if name in names]
         meanings += ["a setting of every run"] * (name in SETTINGS)
         raise AttnsearchError(f"{name!r} is {' and '.join(meanings)}: rename one")
+
+
+def _check_names(
+    values: Lists, files: Sequence[TaskFile], mixers: Sequence[str], known_mixers: KnownMixers
+) -> None:
+    of_tasks, of_mixers = _names(files, mixers, known_mixers)
     known = of_tasks | of_mixers | set(SETTINGS)
     for name, listed in values.items():
         if name not in known:
@@ -142,6 +170,16 @@ def _check_names(
             raise AttnsearchError(f"no setting {name!r} in {asked}{place}.{nearest(name, known)}")
         if not listed:
             raise AttnsearchError(f"{name} has no values")
+
+
+def _names(
+    files: Sequence[TaskFile], mixers: Sequence[str], known_mixers: KnownMixers
+) -> tuple[set[str], set[str]]:
+    """What the tasks' settings are called, and the mixers'."""
+    return (
+        {name for file in files for name in file.setting_names},
+        {name for mixer in mixers for name in known_mixers[mixer]},
+    )
 
 
 def _checked_seeds(seeds: Iterable[int]) -> list[int]:
@@ -154,13 +192,13 @@ def _checked_seeds(seeds: Iterable[int]) -> list[int]:
     return unique
 
 
-def _tasks(file: TaskFile, values: Mapping[str, Sequence[Value]]) -> list[TaskSpec]:
+def task_specs(file: TaskFile, values: Lists) -> list[TaskSpec]:
+    """The task with every combination of those of `values` that are its settings."""
     return [file.resolve(given) for given in _combinations(values, file.setting_names)]
 
 
-def _mixers(
-    name: str, defaults: Mapping[str, Value], values: Mapping[str, Sequence[Value]]
-) -> list[MixerSpec]:
+def mixer_specs(name: str, defaults: Mapping[str, Value], values: Lists) -> list[MixerSpec]:
+    """The mixer with every combination of those of `values` that are its settings."""
     return [
         MixerSpec(name, settings({**defaults, **_checked_mixer(name, defaults, given)}))
         for given in _combinations(values, set(defaults))
@@ -184,9 +222,8 @@ def _checked_mixer(mixer: str, defaults: Mapping[str, Value], given: Mapping[str
     return checked
 
 
-def _trainings(
-    values: Mapping[str, Sequence[Value]],
-) -> list[tuple[NetworkSpec, OptimizerSpec, BudgetSpec]]:
+def training_specs(values: Lists) -> list[Training]:
+    """Every combination of those of `values` that are `SETTINGS`."""
     trainings = []
     for given in _combinations(values, set(SETTINGS)):
         checked = {name: SETTINGS[name].check(name, value) for name, value in given.items()}
@@ -209,7 +246,7 @@ def _of(kind: Callable[..., _Item], checked: Mapping[str, Value]) -> _Item:
     return kind(**{name: value for name, value in checked.items() if name in names})
 
 
-def _combinations(values: Mapping[str, Sequence[Value]], names: set[str]) -> list[dict[str, Value]]:
+def _combinations(values: Lists, names: set[str]) -> list[dict[str, Value]]:
     """Every choice of one value for each of `names` that has any."""
     present = [name for name in values if name in names]
     return [

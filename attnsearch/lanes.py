@@ -6,7 +6,7 @@ faster than one program whose products share the cores (docs/performance.md).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -28,6 +28,7 @@ class Lanes:
     """
 
     def __init__(self, trainer: Trainer, devices: Sequence[Any], lanes_per_device: int):
+        self._trainer = trainer
         self.count = len(devices) * lanes_per_device
         mesh = Mesh(np.array(devices), ("lanes",), axis_types=(jax.sharding.AxisType.Auto,))
         self._sharding = NamedSharding(mesh, _LANES)
@@ -42,18 +43,31 @@ class Lanes:
             )
             return jax.jit(mapped, donate_argnums=donate)
 
-        self._begin = over_lanes(trainer.begin)
         self._refill = over_lanes(partial(_refill, trainer), donate=(0,))
         self._advance = over_lanes(partial(_advance, trainer), donate=(0,))
         self._influence = over_lanes(partial(_influence, trainer))
 
     def begin(self, inputs: RunInputs) -> RunState:
         """Every lane before its first step."""
-        return self._begin(self._put(inputs))
+        shapes = jax.eval_shape(jax.vmap(self._trainer.begin), inputs)
+        empty = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
+        return self.refill(self._put(empty), inputs, np.ones(self.count, dtype=bool))
 
     def refill(self, states: RunState, inputs: RunInputs, fresh: Bools) -> RunState:
         """Begin the runs of `inputs` in the lanes where `fresh`, `bool[N]`; the others are untouched."""
         return self._refill(states, *self._put((inputs, fresh)))
+
+    def restore(self, states: RunState, leaves: Mapping[int, Sequence[np.ndarray]]) -> RunState:
+        """Put runs that were set aside, as the leaves of a lane's state, into the lanes that are the keys.
+
+        Nothing is computed, so a run goes on bit for bit as if it had never left.
+        """
+        flat, structure = jax.tree.flatten(states)
+        hosts = [np.array(leaf) for leaf in flat]
+        for lane, values in leaves.items():
+            for host, value in zip(hosts, values, strict=True):
+                host[lane] = value
+        return self._put(jax.tree.unflatten(structure, hosts))
 
     def advance(self, states: RunState, active: Bools) -> tuple[RunState, Record]:
         """One recorded point further where `active`, `bool[N]`; on a CPU idle lanes cost nothing."""

@@ -33,7 +33,12 @@ class Recording:
     accuracy: list[Floats] = field(default_factory=list)
     map_steps: list[int] = field(default_factory=list)
     influence: list[Floats] = field(default_factory=list)
-    _escaped: bool = False
+    _escaped: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Those that go on where others stopped begin with points.
+        rule, targets = self.spec.cell.task.plateau, self.truth.is_target
+        self._escaped = any(bool(escapes(loss[targets], self.truth, rule)) for loss in self.loss)
 
     @property
     def step(self) -> int:

@@ -1,4 +1,4 @@
-"""Trains what is not stored yet: keeps lanes busy, and stores each run as soon as it ends.
+"""Trains what is not stored yet, and stores each run as it ends: every cohort, alone or with others.
 
 The one bridge between the jax side and the numpy side.
 """
@@ -6,56 +6,22 @@ The one bridge between the jax side and the numpy side.
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 
 from attnsearch import devices
-from attnsearch.base import Bools
-from attnsearch.lanes import Lanes
+from attnsearch.base import AttnsearchError
+from attnsearch.engine import Engine, EngineSettings, OutOfDeviceMemory
+from attnsearch.ledger import Ledger
+from attnsearch.observer import Observer
 from attnsearch.plan import Cohort, Registries, cohorts
-from attnsearch.recording import Recording, measured
 from attnsearch.specs import RunSpec
 from attnsearch.store import Store, StoredRun
-from attnsearch.train import RunInputs
 
-
-class Progress(NamedTuple):
-    """Where a run in training is. `loss` is the mean over targets, in nats; `found` of `targets`."""
-
-    spec: RunSpec
-    step: int
-    loss: float
-    found: int
-    targets: int
-    steps_per_second: float
-
-
-class Observer:
-    """What a runner tells while it works. Override what is wanted; by default nothing is said."""
-
-    def planned(self, pending: Sequence[RunSpec], stored: Sequence[StoredRun]) -> None:
-        """What will be trained, and what the store already holds."""
-
-    def compiling(self, runs: Sequence[RunSpec]) -> None:
-        """The program that trains these runs is being compiled."""
-
-    def advanced(self, running: Sequence[Progress]) -> None:
-        """Every running lane has reached its next recorded point."""
-
-    def finished(self, run: StoredRun) -> None:
-        """A run has ended and is stored."""
-
-    def warned(self, message: str) -> None:
-        """Something the user should know, in one line."""
-
-    def wants_to_stop(self) -> bool:
-        """Asked at every recorded point; True ends the work with a KeyboardInterrupt."""
-        return False
+POLLING_INTERVAL = 0.5
+"""Seconds between two looks at runs that another process is training."""
 
 
 def run(
@@ -63,93 +29,68 @@ def run(
     store: Store,
     registries: Registries | None = None,
     observer: Observer | None = None,
+    settings: EngineSettings | None = None,
 ) -> list[StoredRun]:
     """Train every run of `specs` that `store` does not hold, and return all of them in order.
 
-    Each run is stored as soon as it ends, so that an interruption loses no finished run and the same
-    call goes on where it was. Errors: AttnsearchError, before anything is trained, if a specification
-    cannot be met, and when a run cannot be stored; KeyboardInterrupt when `observer` wants to stop.
+    Each run is stored as soon as it ends, and checkpointed while it trains, so that the same call after
+    an interruption goes on where it was. Several processes may work on one store: they share the runs.
+    Errors: AttnsearchError, before anything is trained, if a specification cannot be met, and when a run
+    cannot be stored; KeyboardInterrupt when `observer` wants to stop.
     """
-    observer = observer or Observer()
+    observer, settings = observer or Observer(), settings or EngineSettings()
     planned = cohorts(specs, registries or Registries())
-    done: dict[RunSpec, StoredRun] = {}
-    for spec in specs:
-        found = store.find(spec, observer.warned)
-        if found is not None:
-            # Measured anew: the thresholds asked for may not be those it was stored with.
-            done[spec] = measured(replace(found, spec=spec))
+    ledger = Ledger(store, observer.warned)
+    done = {spec: found for spec in specs if (found := ledger.find(spec)) is not None}
     observer.planned([spec for spec in specs if spec not in done], list(done.values()))
-    for cohort in planned:
-        pending = tuple(spec for spec in cohort.specs if spec not in done)
-        for ended in _train(replace(cohort, specs=pending), observer) if pending else ():
-            store.save(ended)
-            done[ended.spec] = ended
-            observer.finished(ended)
-    return [done[spec] for spec in specs]
-
-
-def _train(cohort: Cohort, observer: Observer) -> Iterator[StoredRun]:
-    """Every run of `cohort`, each as it ends."""
-    available = jax.local_devices()
-    per_device = devices.lanes_per_device(available[0].platform)
-    lanes = Lanes(cohort.trainer, available[: -(-len(cohort.specs) // per_device)], per_device)
-    environment = devices.describe(lanes.count)
-    observer.compiling(cohort.specs)
-
-    queue = deque(cohort.specs)
-    inputs = [cohort.inputs(queue[0])] * lanes.count  # idle lanes need some, of the right shapes
-    recordings: dict[int, Recording] = {}
-    started: dict[int, float] = {}
-    states = lanes.begin(_stacked(inputs))
-    while queue or recordings:
-        fresh = {lane: queue.popleft() for lane in range(lanes.count) if lane not in recordings and queue}
-        if fresh:
-            for lane, spec in fresh.items():
-                inputs[lane] = cohort.inputs(spec)
-            states = lanes.refill(states, _stacked(inputs), _mask(fresh, lanes.count))
-            maps = lanes.influence(states, _mask(fresh, lanes.count))
-            for lane, spec in fresh.items():
-                recordings[lane] = Recording(spec, cohort.trainer.generator.truth(_lane(states.rule, lane)))
-                recordings[lane].add_map(maps[lane])
-                started[lane] = time.perf_counter()
-
-        states, record = lanes.advance(states, _mask(recordings, lanes.count))
-        loss, accuracy = np.asarray(record.loss), np.asarray(record.accuracy)
-        wanted = [lane for lane, recording in recordings.items() if recording.add(loss[lane], accuracy[lane])]
-        if wanted:
-            maps = lanes.influence(states, _mask(wanted, lanes.count))
-            for lane in wanted:
-                recordings[lane].add_map(maps[lane])
-        observer.advanced([_progress(recordings[lane], started[lane]) for lane in sorted(recordings)])
-        for lane in wanted:
-            if recordings[lane].status is not None:
-                yield recordings.pop(lane).stored(environment)
+    while True:
+        held: list[RunSpec] = []
+        progressed = False
+        for cohort in planned:
+            pending = tuple(spec for spec in cohort.specs if spec not in done)
+            if not pending:
+                continue
+            for ended in _train(replace(cohort, specs=pending), ledger, observer, settings, held):
+                ledger.finish(ended)
+                done[ended.spec] = ended
+                observer.finished(ended)
+                progressed = True
+        # What was held may have been stored by its holder, or its holder may have been killed.
+        for spec in held:
+            found = ledger.find(spec)
+            if found is not None:
+                done[spec] = found
+                observer.finished(found)
+                progressed = True
+        left = [spec for spec in specs if spec not in done]
+        if not left:
+            return [done[spec] for spec in specs]
         if observer.wants_to_stop():
             raise KeyboardInterrupt
+        if not progressed:
+            observer.waiting(left)
+            time.sleep(POLLING_INTERVAL)
 
 
-def _progress(recording: Recording, started: float) -> Progress:
-    return Progress(
-        recording.spec,
-        recording.step,
-        float(recording.target_loss.mean()),
-        recording.found,
-        len(recording.target_loss),
-        recording.step / (time.perf_counter() - started),
-    )
-
-
-def _mask(lanes: Collection[int], count: int) -> Bools:
-    """`bool[N]`: True at `lanes`."""
-    mask = np.zeros(count, dtype=bool)
-    mask[list(lanes)] = True
-    return mask
-
-
-def _lane(values: Any, lane: int) -> Any:
-    """One lane's part of a pytree with a leading lane axis, on the host."""
-    return jax.tree.map(lambda array: np.asarray(array)[lane], values)
-
-
-def _stacked(inputs: Sequence[RunInputs]) -> RunInputs:
-    return jax.tree.map(lambda *scalars: np.stack(scalars), *inputs)
+def _train(
+    cohort: Cohort, ledger: Ledger, observer: Observer, settings: EngineSettings, held: list[RunSpec]
+) -> Iterator[StoredRun]:
+    """Every run of `cohort` that is free, with as many lanes as the device can hold; adds to `held`."""
+    lanes = settings.lanes or devices.lanes_per_device(jax.local_devices()[0].platform)
+    left = dict.fromkeys(cohort.specs)
+    while left:
+        engine = Engine(replace(cohort, specs=tuple(left)), ledger, observer, settings, lanes)
+        try:
+            for ended in engine.run():
+                del left[ended.spec]
+                yield ended
+        except OutOfDeviceMemory as error:
+            if lanes == 1:
+                raise AttnsearchError(
+                    "the device has not enough memory for one run: use a smaller network or --tokens-per-step"
+                ) from error
+            observer.warned(f"{lanes} lanes do not fit into the device's memory: going on with {lanes // 2}")
+            lanes //= 2
+        else:
+            held += engine.held
+            return

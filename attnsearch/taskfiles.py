@@ -136,12 +136,7 @@ class TaskFile:
     @classmethod
     def read(cls, path: Path) -> Self:
         """Errors: AttnsearchError naming the file, and the line or key."""
-        try:
-            document = tomllib.loads(path.read_text(encoding="utf-8"))
-        except tomllib.TOMLDecodeError as error:
-            raise AttnsearchError(f"{path}: not TOML: {error}") from error
-        except (OSError, UnicodeDecodeError) as error:
-            raise AttnsearchError(f"{path}: cannot be read: {error}") from error
+        document = read_toml(path)
         try:
             return cls._of(document)
         except AttnsearchError as error:
@@ -150,18 +145,18 @@ class TaskFile:
     @classmethod
     def _of(cls, document: Mapping[str, Any]) -> Self:
         known = {field.name for field in fields(cls)}
-        _check_keys("", document, known, required=known - {"plateau"})
+        check_keys("", document, known, required=known - {"plateau"})
         for key in known - {"plateau", "knobs"}:
             if not isinstance(document[key], str):
                 raise AttnsearchError(f"{key} = {document[key]!r} is not text")
-        plateau = _table("plateau", document.get("plateau", {}))
-        _check_keys("plateau", plateau, {field.name for field in fields(PlateauRule)})
+        plateau = table_at("plateau", document.get("plateau", {}))
+        check_keys("[plateau]", plateau, {field.name for field in fields(PlateauRule)})
         for key, value in plateau.items():
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
                 raise AttnsearchError(f"plateau.{key} = {value!r} is not a fraction of chance in (0, 1]")
         knobs: dict[str, Knob] = {}
-        for name, table in _table("knobs", document["knobs"]).items():
-            knobs[name] = _knob(name, _table(f"knobs.{name}", table), knobs)
+        for name, table in table_at("knobs", document["knobs"]).items():
+            knobs[name] = _knob(name, table_at(f"knobs.{name}", table), knobs)
         texts = {key: document[key] for key in known - {"plateau", "knobs"}}
         task = cls(**texts, plateau=PlateauRule(**plateau), knobs=tuple(knobs.values()))
         task.resolve({})  # defaults out of range speak here, where the file is named
@@ -182,7 +177,7 @@ _KINDS: Mapping[str, tuple[tuple[type, ...], str]] = {
 
 def _knob(name: str, table: Mapping[str, Any], earlier: Mapping[str, Knob]) -> Knob:
     where = f"knobs.{name}"
-    _check_keys(where, table, set(_KINDS), required={"meaning"})
+    check_keys(f"[{where}]", table, set(_KINDS), required={"meaning"})
     for key, value in table.items():
         kinds, words = _KINDS[key]
         if not isinstance(value, kinds) or isinstance(value, bool):
@@ -212,14 +207,26 @@ def _knob(name: str, table: Mapping[str, Any], earlier: Mapping[str, Knob]) -> K
     return knob
 
 
-def _table(where: str, value: Any) -> Mapping[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
+    """What a file holds. Errors: AttnsearchError naming it, and the line where it is not TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise AttnsearchError(f"{path}: not TOML: {error}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise AttnsearchError(f"{path}: cannot be read: {error}") from error
+
+
+def table_at(where: str, value: Any) -> Mapping[str, Any]:
+    """`value`, which stands at `where` in a document. Errors: AttnsearchError where it is no table."""
     if not isinstance(value, dict):
         raise AttnsearchError(f"{where} = {value!r} is not a table")
     return value
 
 
-def _check_keys(where: str, table: Mapping[str, Any], known: set[str], required: Iterable[str] = ()) -> None:
-    place = f" in [{where}]" if where else ""
+def check_keys(where: str, table: Mapping[str, Any], known: set[str], required: Iterable[str] = ()) -> None:
+    """Errors: AttnsearchError for a key of `table`, called `where`, that is not `known`, or one missing."""
+    place = f" in {where}" if where else ""
     for key in table:
         if key not in known:
             raise AttnsearchError(f"unknown key {key!r}{place}.{nearest(key, known)}")

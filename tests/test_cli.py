@@ -12,6 +12,27 @@ from attnsearch import cli
 TINY = ["run", "--task", "linear_map", "--state-size", "4", "--support-size", "2", "--width", "32"]
 TINY += ["--num-heads", "4", "--tokens-per-step", "256", "--steps", "40", "--seeds", "2", "--no-plots"]
 
+SUITE = """\
+name = "tiny"
+title = "Tiny"
+source = "nowhere"
+seeds = 2
+
+[[tasks]]
+task = "linear_map"
+state_size = 4
+support_size = [1, 2]
+
+[[mixers]]
+mixer = "attention"
+num_heads = 4
+
+[training]
+steps = 20
+tokens_per_step = 256
+width = 32
+"""
+
 
 def attnsearch(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "attnsearch", *arguments]
@@ -100,6 +121,52 @@ def test_an_unknown_key_names_the_nearest(capsys: pytest.CaptureFixture[str], tm
     assert "Did you mean family?" in message
 
 
+@pytest.fixture
+def suite(tmp_path: Path) -> str:
+    path = tmp_path / "tiny.toml"
+    path.write_text(SUITE)
+    return str(path)
+
+
+@pytest.mark.parametrize("command", ["sweep", "plan"])
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["smoke"], ["no suite 'smoke'", "path of a suite file"]),
+        ([], ["SUITE.toml"]),
+        (["{suite}", "--seeds", "0"], ["seeds", "at least 1"]),
+        (["{suite}", "--steps", "25"], ["steps 25", "20 or 30"]),
+        (["{suite}", "--learning-rate", "fast"], ["learning_rate 'fast'", "number"]),
+        (["{suite}", "--stepz", "20"], ["--stepz", "--steps"]),
+        (["{suite}", "--support-size", "1"], ["--support-size"]),
+        # What only a generator or a mixer can know is wrong with the file's settings.
+        (["{suite}", "--width", "30"], ["tiny.toml: ", "width 30", "num_heads 4"]),
+        (["{suite}", "--tokens-per-step", "4"], ["tiny.toml: ", "tokens_per_step 4", "at least 8"]),
+    ],
+    ids=lambda value: " ".join(value[-2:]) if isinstance(value, list) else None,
+)
+def test_each_mistake_about_a_suite_gets_one_line(
+    command: str,
+    arguments: list[str],
+    expected: list[str],
+    suite: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.chdir(tmp_path)
+    message = complaint(capsys, command, *(argument.format(suite=suite) for argument in arguments))
+    for words in expected:
+        assert words in message, message
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_malformed_suite_names_file_and_key(capsys: pytest.CaptureFixture[str], suite: str):
+    Path(suite).write_text(SUITE.replace("width", "widht"))
+    message = complaint(capsys, "sweep", suite)
+    assert "tiny.toml: [training]: unknown key 'widht'. Did you mean width?" in message
+
+
 def test_an_output_folder_that_cannot_be_written(capsys: pytest.CaptureFixture[str], tmp_path: Path):
     blocked = tmp_path / "file"
     blocked.write_text("")
@@ -173,6 +240,96 @@ def test_lists_make_a_grid_with_its_picture(tmp_path: Path):
     assert rules == {(0, 0), (1, 1)}
 
 
+def test_a_suite_is_swept_and_answered_from_the_store(suite: str, tmp_path: Path):
+    out = tmp_path / "results"
+    done = attnsearch("sweep", suite, "--out", str(out), "--json")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert [(cell["support_size"], cell["steps"], cell["runs"]) for cell in document["cells"]] == [
+        (1, 20, 2),
+        (2, 20, 2),
+    ]
+    for run in document["runs"]:
+        assert (out / "runs" / run["digest"] / "run.json").is_file()
+    assert len(document["pictures"]) == 2 * 2 + 1
+    assert all(Path(picture).is_file() for picture in document["pictures"])
+    assert any("[4/4]" in line for line in done.stderr.splitlines())
+
+    again = attnsearch("sweep", suite, "--out", str(out), "--no-plots")
+    assert again.returncode == 0
+    assert "4 of 4 runs answered from the store" in again.stderr
+    assert "compiling" not in again.stderr
+    assert f"Runs:     {out / 'runs'} (4 of this command)" in again.stdout
+    assert "Pictures" not in again.stdout
+
+
+def test_flags_replace_what_a_suite_says(
+    suite: str, first: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+):
+    flags = ["--seeds", "1:2", "--steps", "10,20", "--no-early-stopping", "--no-plots", "--json", "--quiet"]
+    done = attnsearch("sweep", suite, *flags, "--out", str(tmp_path / "results"))
+    assert done.stderr == ""
+    runs = [run["spec"] for run in json.loads(done.stdout)["runs"]]
+    found = [(run["task"]["knobs"]["support_size"], run["budget"]["steps"], run["seed"]) for run in runs]
+    assert found == [(1, 10, 1), (1, 20, 1), (2, 10, 1), (2, 20, 1)]
+    assert {run["budget"]["early_stopping"] for run in runs} == {False}
+    assert {run["network"]["width"] for run in runs} == {32}
+    # A suite and flags that ask the same question name the same runs.
+    out, _ = first
+    planned = attnsearch("plan", suite, "--steps", "40", "--out", str(out), "--no-measurement", "--json")
+    assert json.loads(planned.stdout)["total"]["stored"] == 2
+
+
+def test_plan_says_what_would_be_done_and_does_nothing(suite: str, tmp_path: Path):
+    out = tmp_path / "results"
+    done = attnsearch("plan", suite, "--out", str(out), "--steps", "60")
+    assert done.returncode == 0, done.stderr
+    (row,) = (line for line in done.stdout.splitlines() if "linear_map" in line)
+    task, mixer, static, cells, runs, stored, compilations, steps, rate, seconds = (
+        text.strip() for text in row.strip("│").split("│")
+    )
+    assert (task, mixer, static) == ("linear_map", "attention", "state_size=4")
+    assert (cells, runs, stored, compilations, steps) == ("2", "4", "0", "1", "240")
+    assert int(rate.replace(",", "")) > 0
+    assert seconds.endswith(" s")
+    total = done.stdout.splitlines()[-1]
+    expected = "Total: 2 cells, 4 runs, 0 of them stored; 1 compilations, at most 240 steps, at most "
+    assert total.startswith(expected)
+    assert done.stderr == "measuring cohort 1 of 1: linear_map attention\n"
+    assert not out.exists()
+
+
+def test_plan_counts_what_is_stored_and_touches_nothing(
+    suite: str, first: tuple[Path, subprocess.CompletedProcess[str]]
+):
+    out, _ = first
+    before = {path: path.stat().st_mtime_ns for path in [out, *out.rglob("*")]}
+    flags = ["--steps", "40", "--out", str(out), "--json"]
+    document = json.loads(attnsearch("plan", suite, *flags, "--seeds", "3").stdout)
+    (cohort,) = document["cohorts"]
+    assert cohort["static"]["state_size"] == 4
+    assert cohort["static"]["batch_size"] == 32
+    names = ("cells", "runs", "stored", "compilations", "steps_at_most")
+    assert [cohort[name] for name in names] == [2, 6, 2, 1, 4 * 40]
+    assert cohort["steps_per_second"] > 0
+    assert document["total"] == {name: cohort[name] for name in document["total"]}
+    assert document["total"]["seconds_at_most"] > 0
+    # Where all is stored nothing is compiled.
+    flags[1:2] = ["40", "--seeds", "2", "--no-measurement"]
+    one = Path(suite)
+    one.write_text(SUITE.replace("[1, 2]", "2"))
+    total = json.loads(attnsearch("plan", suite, *flags).stdout)["total"]
+    assert total == {
+        "cells": 1,
+        "runs": 2,
+        "stored": 2,
+        "compilations": 0,
+        "steps_at_most": 0,
+        "seconds_at_most": 0,
+    }
+    assert {path: path.stat().st_mtime_ns for path in [out, *out.rglob("*")]} == before
+
+
 def test_a_fixed_rule_for_all(tmp_path: Path):
     done = attnsearch(*TINY, "--rule-seed", "5", "--out", str(tmp_path), "--json", "--quiet")
     assert {run["spec"]["rule_seed"] for run in json.loads(done.stdout)["runs"]} == {5}
@@ -193,11 +350,30 @@ def test_help_lists_the_task_s_own_flags_with_range_and_default():
         assert f"{flag} " in text, flag
 
 
-def test_help_needs_no_jax():
+@pytest.mark.parametrize("arguments", [["--help"], ["sweep", "--help"], ["plan", "--help"]], ids=" ".join)
+def test_help_needs_no_jax(arguments: list[str]):
     code = "import sys; from attnsearch.cli import main\n"
-    code += "try: main(['--help'])\nfinally: print('jax' in sys.modules)"
+    code += f"try: main({arguments})\nfinally: print('jax' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "False"
+
+
+def test_help_of_a_suite_s_commands_lists_every_training_setting():
+    for command in ("sweep", "plan"):
+        text = " ".join(attnsearch(command, "--help").stdout.split())
+        assert "--steps LIST budget of a run, in steps [at least 10; default: the suite's]" in text
+        for flag in (
+            *(
+                "--seeds",
+                "--learning-rate",
+                "--weight-decay",
+                "--warmup-steps",
+                "--tokens-per-step",
+                "--width",
+            ),
+            *("--num-layers", "--mlp-width", "--no-early-stopping", "--out", "--json", "--quiet"),
+        ):
+            assert f"{flag} " in text, flag
 
 
 def test_tasks_and_mixers_are_listed_one_line_each(capsys: pytest.CaptureFixture[str]):

@@ -21,8 +21,10 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("base", "specs"),
     (
         "store",
+        "claims",
         "taskfiles",
         "plateau",
+        "screen",
         "survival",
         "devices",
         "generators.base",
@@ -30,17 +32,18 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "mixers.base",
     ),
     ("grid", "recording", "report", "pictures", "network", "generators.*", "mixers.*"),
-    ("flags", "gallery", "train", "generators", "mixers"),
+    ("checkpoints", "flags", "gallery", "suites", "train", "generators", "mixers"),
     ("lanes", "plan"),
     ("runner", "show"),
     ("progress",),
+    ("estimate", "sweeping"),
     ("cli", ""),
     ("__main__",),
 )
 
 NUMPY_SIDE = (
-    *("", "base", "specs", "grid", "store", "taskfiles", "flags", "cli", "__main__"),
-    *("plateau", "survival", "recording", "report", "pictures", "gallery"),
+    *("", "base", "specs", "grid", "store", "claims", "checkpoints", "taskfiles", "flags", "cli", "__main__"),
+    *("plateau", "survival", "recording", "report", "pictures", "gallery", "screen", "suites"),
 )
 """Modules that start without jax; "" is the package itself."""
 

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from attnsearch.base import AttnsearchError
+from attnsearch.observer import Observer
 from attnsearch.plan import Registries, cohorts, specify
-from attnsearch.runner import Observer, run
+from attnsearch.runner import run
 from attnsearch.specs import PlateauRule, RunSpec
 from attnsearch.store import Store, StoredRun
 
@@ -46,10 +47,10 @@ class Watcher(Observer):
     def planned(self, pending, stored):
         self.pending, self.stored = list(pending), list(stored)
 
-    def compiling(self, runs):
+    def compiling(self, runs, num_lanes):
         self.compiled += 1
 
-    def advanced(self, running):
+    def advanced(self, running, num_lanes):
         self.steps += [at.step for at in running]
 
     def finished(self, run):

@@ -142,6 +142,11 @@ class Engine:
                 break
             self._inputs[lane] = self._cohort.inputs(spec)
             checkpoint = self._ledger.checkpoints.load(spec, self._observer.warned)
+            if checkpoint is not None and not self._lanes.fits(self._inputs[lane], checkpoint.leaves):
+                self._observer.warned(
+                    f"the checkpoint of run {spec.digest[:12]} is of another version: it begins anew"
+                )
+                checkpoint = None
             if checkpoint is None:
                 fresh[lane] = spec
             else:

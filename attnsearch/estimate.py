@@ -10,6 +10,7 @@ import heapq
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
+from functools import cache
 from typing import Any, NamedTuple
 
 import jax
@@ -105,11 +106,16 @@ class Forecast:
         # Each run goes into the lane that is free first, as the engine does it.
         lanes = [0.0] * self.rate.lanes
         for spec in self.pending:
-            points = range(0, spec.cell.budget.steps + 1, RECORDING_INTERVAL)
-            # And one map at the escape.
-            maps = sum(map(is_map_step, points)) + 1
-            heapq.heapreplace(lanes, lanes[0] + (len(points) - 1) * self.rate.point + maps * self.rate.map)
+            steps = spec.cell.budget.steps
+            needed = steps / RECORDING_INTERVAL * self.rate.point + _maps_within(steps) * self.rate.map
+            heapq.heapreplace(lanes, lanes[0] + needed)
         return self.rate.compilation + max(lanes)
+
+
+@cache
+def _maps_within(steps: int) -> int:
+    """Maps of a run of so many steps: those that every run has, and one at the escape."""
+    return sum(map(is_map_step, range(0, steps + 1, RECORDING_INTERVAL))) + 1
 
 
 def forecast(cohort: Cohort, store: Store, seconds: float) -> Forecast:

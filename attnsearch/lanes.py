@@ -57,10 +57,18 @@ class Lanes:
         """Begin the runs of `inputs` in the lanes where `fresh`, `bool[N]`; the others are untouched."""
         return self._refill(states, *self._put((inputs, fresh)))
 
+    def fits(self, inputs: RunInputs, leaves: Sequence[np.ndarray]) -> bool:
+        """Whether `leaves` have the shapes and types of one lane's state; `inputs` of any one lane."""
+        expected = jax.tree.leaves(jax.eval_shape(self._trainer.begin, inputs))
+        return [(leaf.shape, leaf.dtype) for leaf in expected] == [
+            (leaf.shape, leaf.dtype) for leaf in leaves
+        ]
+
     def restore(self, states: RunState, leaves: Mapping[int, Sequence[np.ndarray]]) -> RunState:
         """Put runs that were set aside, as the leaves of a lane's state, into the lanes that are the keys.
 
-        Nothing is computed, so a run goes on bit for bit as if it had never left.
+        Nothing is computed, so a run goes on bit for bit as if it had never left. The leaves are those
+        that `fits` has accepted.
         """
         flat, structure = jax.tree.flatten(states)
         hosts = [np.array(leaf) for leaf in flat]

@@ -28,7 +28,11 @@ class Ledger:
     def find(self, spec: RunSpec) -> StoredRun | None:
         """The stored run, measured under the thresholds asked for, which may not be those of then."""
         found = self._store.find(spec, self._warned)
-        return None if found is None else measured(replace(found, spec=spec))
+        if found is None:
+            return None
+        # Left behind by a kill between storing the run and removing its checkpoint.
+        self.checkpoints.remove(spec)
+        return measured(replace(found, spec=spec))
 
     def take(self, spec: RunSpec) -> bool:
         """Whether `spec` is this process's to train: neither held by another, nor stored meanwhile."""

@@ -36,7 +36,7 @@ class Recording:
     _escaped: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        # Those that go on where others stopped begin with points.
+        # One that goes on from a checkpoint begins with points.
         rule, targets = self.spec.cell.task.plateau, self.truth.is_target
         self._escaped = any(bool(escapes(loss[targets], self.truth, rule)) for loss in self.loss)
 

@@ -205,14 +205,15 @@ def test_thresholds_are_those_that_are_asked_for(
 def random_curve(random: np.random.Generator, spec: RunSpec, truth: Truth) -> tuple[RunSpec, Floats]:
     """A specification and more points than its run can have; most of them are at the very thresholds."""
     rule, points = spec.cell.task.plateau, int(random.integers(2, 16))
-    levels = np.array([1, rule.escape, rule.found, rule.mastery, 0.01])
+    levels = np.array([1, rule.escape, 0.92, rule.found, rule.mastery, 0.01])
     # Some search long, others know soon.
     low = random.random()
-    shares = np.array([0.7, 0.2, 0.1, 0, 0]) * (1 - low) + np.array([0, 0, 0, 0.2, 0.8]) * low
+    shares = np.array([0.6, 0.2, 0.1, 0.1, 0, 0]) * (1 - low) + np.array([0, 0, 0, 0, 0.2, 0.8]) * low
     loss = random.choice(levels, p=shares, size=(points, 1)).astype(np.float32)
     loss = np.repeat(loss, truth.is_target.size, axis=1)
     wobble = random.integers(-1, 2, size=loss.shape)
     loss = np.where(wobble == 0, loss, np.nextafter(loss, loss + wobble)).astype(np.float32)
+    loss[:, ~truth.is_target] = 1
     loss[random.random(loss.shape) < 0.03 * random.integers(2)] = np.nan
     budget = replace(
         spec.cell.budget, steps=points * RECORDING_INTERVAL, early_stopping=bool(random.integers(2))
@@ -312,6 +313,7 @@ def with_another_truth(checkpoint: Checkpoint) -> Checkpoint:
         (without_one_map, r"influence is float32\[0, 2, 4\], but M = 1 by map_steps"),
         (with_another_truth, r"attention_map is bool\[2, 4\], but R = 3 by is_target"),
     ],
+    ids=["ended", "objects", "void", "strings", "ragged", "accuracy", "maps", "truth"],
 )
 def test_what_could_not_be_read_back_is_the_callers_bug(
     checkpoints: Checkpoints,

@@ -164,7 +164,7 @@ def test_each_mistake_about_a_suite_gets_one_line(
 def test_a_malformed_suite_names_file_and_key(capsys: pytest.CaptureFixture[str], suite: str):
     Path(suite).write_text(SUITE.replace("width", "widht"))
     message = complaint(capsys, "sweep", suite)
-    assert "tiny.toml: [training]: unknown key 'widht'. Did you mean width?" in message
+    assert "tiny.toml: [training]: unknown key 'widht'. Did you mean width" in message
 
 
 def test_an_output_folder_that_cannot_be_written(capsys: pytest.CaptureFixture[str], tmp_path: Path):

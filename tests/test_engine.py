@@ -18,10 +18,13 @@ import pytest
 
 from attnsearch import engine, runner
 from attnsearch.base import AttnsearchError
+from attnsearch.checkpoints import Checkpoint
 from attnsearch.engine import EngineSettings
 from attnsearch.lanes import Lanes
+from attnsearch.ledger import Ledger
 from attnsearch.observer import Observer
 from attnsearch.plan import Registries, specify
+from attnsearch.recording import Recording
 from attnsearch.specs import RunSpec
 from attnsearch.store import Store, StoredRun, read
 
@@ -253,6 +256,38 @@ def test_a_damaged_checkpoint_is_told_and_the_run_begins_anew(
     assert len(err.splitlines()) == len(checkpoints)
     assert all(any(path.name in line for path in checkpoints) for line in err.splitlines())
     compare(tmp_path, undisturbed)
+
+
+def test_a_checkpoint_of_another_network_is_told_and_the_run_begins_anew(
+    tmp_path: Path, undisturbed: dict[RunSpec, StoredRun]
+):
+    spec = specs(1)[0]
+    ledger = Ledger(Store.open(tmp_path), pytest.fail)
+    truth = undisturbed[spec].truth
+    recording = Recording(spec, truth)
+    recording.add_map(undisturbed[spec].maps.influence[0])
+    recording.add(undisturbed[spec].curves.loss[0], undisturbed[spec].curves.accuracy[0])
+    ledger.checkpoints.save(Checkpoint(recording, (np.zeros(3, np.float32),)))
+    warnings: list[str] = []
+
+    class Listener(Observer):
+        def warned(self, message: str):
+            warnings.append(message)
+
+    found = runner.run(specs(4), Store.open(tmp_path), None, Listener(), EngineSettings(lanes=2))
+    assert len(warnings) == 1
+    assert "another version" in warnings[0]
+    for run in found:
+        same(run, undisturbed[run.spec])
+
+
+def test_a_checkpoint_left_by_a_kill_after_storing_is_removed(tmp_path: Path):
+    store = Store.open(tmp_path)
+    (run, *_) = runner.run(specs(1), store)
+    ledger = Ledger(store, pytest.fail)
+    ledger.checkpoints.path(run.spec).write_bytes(b"stale")
+    assert ledger.find(run.spec) is not None
+    assert not ledger.checkpoints.path(run.spec).exists()
 
 
 def test_eight_devices_give_the_results_of_one(tmp_path: Path):

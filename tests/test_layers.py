@@ -31,11 +31,11 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "generators.routes",
         "mixers.base",
     ),
-    ("grid", "recording", "report", "pictures", "network", "generators.*", "mixers.*"),
+    ("grid", "observer", "recording", "report", "pictures", "network", "generators.*", "mixers.*"),
     ("checkpoints", "flags", "gallery", "suites", "train", "generators", "mixers"),
-    ("lanes", "plan"),
-    ("runner", "show"),
-    ("progress",),
+    ("lanes", "ledger", "plan"),
+    ("engine", "show"),
+    ("progress", "runner"),
     ("estimate", "sweeping"),
     ("cli", ""),
     ("__main__",),
@@ -44,6 +44,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
 NUMPY_SIDE = (
     *("", "base", "specs", "grid", "store", "claims", "checkpoints", "taskfiles", "flags", "cli", "__main__"),
     *("plateau", "survival", "recording", "report", "pictures", "gallery", "screen", "suites"),
+    *("observer", "ledger"),
 )
 """Modules that start without jax; "" is the package itself."""
 

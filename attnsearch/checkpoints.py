@@ -10,19 +10,14 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import secrets
-import shutil
-import tokenize
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from attnsearch.base import RECORDING_INTERVAL, AttnsearchError, Truth
+from attnsearch import archives
+from attnsearch.base import RECORDING_INTERVAL, Truth
 from attnsearch.recording import Recording
 from attnsearch.specs import RunSpec
 
@@ -32,15 +27,11 @@ CHECKPOINT_VERSION = 1
 # The kinds of dtype whose bytes an .npy file gives back as what they were: numpy's own, and no objects.
 _KINDS = "biufc"
 
-# Names in the file, each with the kind of its dtype and its axes, in the letters of `attnsearch.base`.
+# Of the arrays in the file, without the document and the leaves.
 _LAYOUT: Mapping[str, str] = {
-    **dict(zip(Truth._fields, ("bRL", "bRL", "iQ", "bQ", "bL", "fR", "f", "f"), strict=True)),
+    **archives.TRUTH_LAYOUT,
     **{"loss": "fEQ", "accuracy": "fEQ", "map_steps": "iM", "influence": "fMRL"},
 }
-
-# What json, zipfile and numpy raise on damaged files.
-_DAMAGE = (AttributeError, EOFError, LookupError, OSError, RuntimeError, SyntaxError, TypeError, ValueError)
-_DAMAGE += (zipfile.BadZipFile, zlib.error, tokenize.TokenError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,22 +66,14 @@ class Checkpoints:
         could not be read back: a run that has ended, other dtypes, arrays that disagree.
         """
         content, spec = _content(checkpoint), checkpoint.recording.spec
-        digest, final = spec.digest, self.path(spec)
-        partial = final.with_name(f".partial-{digest}-{os.getpid()}-{secrets.token_hex(4)}")
-        try:
-            partial.mkdir()
-            with (partial / "checkpoint.npz").open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+        final, contents = self.path(spec), {"checkpoint.npz": content}
+        with (
+            archives.explaining(
+                f"cannot save a checkpoint of run {spec.digest} in {self.root}", archives.MAKE_ROOM
+            ),
+            archives.partial_folder(final.parent, spec.digest, contents) as partial,
+        ):
             (partial / "checkpoint.npz").replace(final)
-        except OSError as error:
-            raise AttnsearchError(
-                f"cannot save a checkpoint of run {digest} in {self.root}: {_reason(error)}; what is stored "
-                "already stays readable; make room, then give the same command again"
-            ) from error
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
 
     def load(self, spec: RunSpec, on_unreadable: Callable[[str], None]) -> Checkpoint | None:
         """The run of `spec` where it was last saved, its arrays read-only, or None where it starts anew.
@@ -100,26 +83,23 @@ class Checkpoints:
         cannot be removed.
         """
         path = self.path(spec)
-        try:
-            content = path.read_bytes()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            # It says nothing against the content, which may be hours of work.
-            raise AttnsearchError(f"cannot read {path}: {_reason(error)}") from error
+        # A system error says nothing against the content, which may be hours of work.
+        with archives.explaining(f"cannot read {path}"):
+            try:
+                content = path.read_bytes()
+            except FileNotFoundError:
+                return None
         try:
             return _read(content, spec)
-        except _DAMAGE as error:
+        except archives.DAMAGE as error:
             self.remove(spec)
-            on_unreadable(f"cannot read {path}: {_reason(error)}; removed, its run starts anew")
+            on_unreadable(f"cannot read {path}: {archives.reason(error)}; removed, its run starts anew")
             return None
 
     def remove(self, spec: RunSpec) -> None:
         """Forget the checkpoint of `spec`, if there is one. Errors: AttnsearchError if that cannot be."""
-        try:
+        with archives.explaining(f"cannot remove {self.path(spec)}", "remove it"):
             self.path(spec).unlink(missing_ok=True)
-        except OSError as error:
-            raise AttnsearchError(f"cannot remove {self.path(spec)}: {_reason(error)}; remove it") from error
 
 
 def _content(checkpoint: Checkpoint) -> bytes:
@@ -138,15 +118,13 @@ def _content(checkpoint: Checkpoint) -> bytes:
     _check(arrays, leaves)
     document = {"checkpoint_version": CHECKPOINT_VERSION, "digest": recording.spec.digest}
     document |= {"step": recording.step, "leaves": len(leaves)}
-    # In memory: a zip file cut short by a full disk complains a second time when it is collected.
-    buffer = io.BytesIO()
-    np.savez(buffer, *leaves, document=np.frombuffer(json.dumps(document).encode(), np.uint8), **arrays)
-    return buffer.getvalue()
+    members = {"document": np.frombuffer(json.dumps(document).encode(), np.uint8), **arrays}
+    members |= {f"arr_{n}": leaf for n, leaf in enumerate(leaves)}
+    return archives.packed(members, compressed=False)
 
 
 def _read(content: bytes, spec: RunSpec) -> Checkpoint:
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        arrays = {name.removesuffix(".npy"): _array(archive.read(name)) for name in archive.namelist()}
+    arrays = archives.unpacked(io.BytesIO(content))
     document = json.loads(arrays.pop("document").tobytes())
     if (version := document["checkpoint_version"]) != CHECKPOINT_VERSION:
         raise ValueError(f"checkpoint version {version}, expected {CHECKPOINT_VERSION}")
@@ -167,33 +145,10 @@ def _stacked(points: Sequence[np.ndarray], shape: tuple[int, ...]) -> np.ndarray
     return np.stack(points) if points else np.zeros((0, *shape), np.float32)
 
 
-def _array(member: bytes) -> np.ndarray:
-    """Read-only. Whatever shape a header claims, nothing is allocated for it."""
-    stream = io.BytesIO(member)
-    np.lib.format.read_magic(stream)
-    shape, by_column, dtype = np.lib.format.read_array_header_1_0(stream)
-    return np.frombuffer(stream.read(), dtype).reshape(shape, order="F" if by_column else "C")
-
-
 def _check(arrays: Mapping[str, np.ndarray], leaves: Sequence[np.ndarray]) -> None:
     if foreign := {str(leaf.dtype) for leaf in leaves if leaf.dtype.kind not in _KINDS}:
         raise ValueError(f"leaves are {', '.join(sorted(foreign))}, expected numpy's own numbers")
     if differing := arrays.keys() ^ _LAYOUT.keys():
         raise ValueError(f"missing or unknown: {', '.join(sorted(differing))}")
     known = {"R": (np.count_nonzero(arrays["is_target"]), "is_target")}
-    for name, (kind, *axes) in _LAYOUT.items():
-        array = arrays[name]
-        found = f"{name} is {array.dtype}{[*array.shape]}"
-        if array.dtype.kind != kind or array.ndim != len(axes):
-            raise ValueError(f"{found}, expected kind {kind}[{', '.join(axes)}]")
-        for axis, size in zip(axes, array.shape, strict=True):
-            agreed, source = known.setdefault(axis, (size, name))
-            if size != agreed:
-                raise ValueError(f"{found}, but {axis} = {agreed} by {source}")
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    kind = "" if type(error) is ValueError else f"{type(error).__name__}: "
-    return kind + " ".join(str(error).split())[:300]
+    archives.check_layout(arrays, _LAYOUT, known)

@@ -95,6 +95,20 @@ _output_options = _with(
     ),
     click.option("--quiet", is_flag=True, help="no progress"),
 )
+_engine_options = _with(
+    click.option(
+        "--lanes",
+        type=click.IntRange(1),
+        help="runs trained at once on each device  [default: chosen for the device]",
+    ),
+    click.option(
+        "--checkpoint-every",
+        type=click.FloatRange(0),
+        default=30.0,
+        metavar="SECONDS",
+        help="how much work a killed process may lose  [default: 30]",
+    ),
+)
 _plots_option = click.option("--no-plots", is_flag=True, help="no pictures")
 _suite_options = _with(
     click.argument("suite", metavar="SUITE.toml"),
@@ -129,6 +143,7 @@ class _RunCommand(TaskCommand):
     "--rule-seed", type=int, help="one hidden rule for all runs  [default: each seed draws its own]"
 )
 @_early_stopping_option
+@_engine_options
 @_output_options
 @_plots_option
 @click.pass_context
@@ -139,6 +154,8 @@ def run(
     seeds: Sequence[int],
     rule_seed: int | None,
     no_early_stopping: bool,
+    lanes: int | None,
+    checkpoint_every: float,
     out: Path,
     as_json: bool,
     quiet: bool,
@@ -149,6 +166,7 @@ def run(
     Every LIST is comma-separated, and lists make a grid. Runs that are already stored are not run
     again. `attnsearch run --task NAME --help` lists the task's own flags too.
     """
+    from attnsearch.engine import EngineSettings
     from attnsearch.plan import specify
     from attnsearch.sweeping import Output, sweep
 
@@ -160,11 +178,13 @@ def run(
         seeds=seeds,
         rule_seed=rule_seed,
     )
-    return 0 if sweep(specs, Output(out, as_json, quiet, no_plots)) else INTERRUPTED
+    output = Output(out, as_json, quiet, no_plots)
+    return 0 if sweep(specs, output, EngineSettings(lanes, checkpoint_every)) else INTERRUPTED
 
 
 @cli.command(cls=SettingsCommand)
 @_suite_options
+@_engine_options
 @_output_options
 @_plots_option
 @click.pass_context
@@ -173,6 +193,8 @@ def sweep(
     suite: str,
     seeds: Sequence[int] | None,
     no_early_stopping: bool,
+    lanes: int | None,
+    checkpoint_every: float,
     out: Path,
     as_json: bool,
     quiet: bool,
@@ -183,10 +205,12 @@ def sweep(
     A flag replaces what the suite says of that setting, so that `--seeds 2 --steps 100` is a quick look.
     Every LIST is comma-separated. Runs that are already stored are not run again.
     """
+    from attnsearch.engine import EngineSettings
     from attnsearch.sweeping import Output, sweep
 
     specs, _ = _runs_of(suite, seeds, _values(ctx, no_early_stopping))
-    return 0 if sweep(specs, Output(out, as_json, quiet, no_plots)) else INTERRUPTED
+    output = Output(out, as_json, quiet, no_plots)
+    return 0 if sweep(specs, output, EngineSettings(lanes, checkpoint_every)) else INTERRUPTED
 
 
 @cli.command(cls=SettingsCommand)

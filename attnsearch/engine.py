@@ -21,7 +21,7 @@ from attnsearch.plan import Cohort
 from attnsearch.recording import Recording
 from attnsearch.specs import RunSpec
 from attnsearch.store import StoredRun
-from attnsearch.train import RunInputs, RunState
+from attnsearch.train import RunInputs
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Engine:
         self.held: list[RunSpec] = []
         self._occupied: dict[int, _Occupied] = {}
         self._inputs = [cohort.inputs(cohort.specs[0])] * self._lanes.count
-        self._states: RunState | None = None
+        self._states: Any = None  # a RunState, once there is a run to begin
         self._checkpointed = time.monotonic()
 
     def run(self) -> Iterator[StoredRun]:

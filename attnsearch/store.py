@@ -11,41 +11,33 @@ Numpy side; never imports jax. Layout under the root of a store::
 from __future__ import annotations
 
 import errno
-import io
 import itertools
 import json
 import os
-import secrets
 import shutil
 import tempfile
 import time
-import tokenize
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
 
+from attnsearch import archives
 from attnsearch.base import AttnsearchError, Curves, Maps, Truth
 from attnsearch.specs import FORMAT_VERSION, RunSpec
 
 Status = Literal["mastered", "exhausted", "diverged"]
 """How a run ended: every target mastered, step budget used up, or a loss that is not finite."""
 
-# For each array the kind of its dtype and its axes, in the letters of the legend in `attnsearch.base`.
+# The layouts of the files of arrays, by their stems.
 _LAYOUT: Mapping[str, Mapping[str, str]] = {
-    "truth": dict(zip(Truth._fields, ("bRL", "bRL", "iQ", "bQ", "bL", "fR", "f", "f"), strict=True)),
+    "truth": archives.TRUTH_LAYOUT,
     "curves": dict(zip(Curves._fields, ("iE", "fEQ", "fEQ"), strict=True)),
     "maps": dict(zip(Maps._fields, ("iM", "fMRL"), strict=True)),
 }
-
-# What json, zipfile and numpy raise on damaged files.
-_DAMAGE = (AttributeError, EOFError, LookupError, OSError, RuntimeError, SyntaxError, TypeError, ValueError)
-_DAMAGE += (zipfile.BadZipFile, zlib.error, tokenize.TokenError)
 
 # System errors that say nothing against the file that was to be read.
 _INNOCENT = (errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE)
@@ -84,7 +76,7 @@ class Store:
         Removes what processes killed over a day ago left. Errors: AttnsearchError if it is not writable.
         """
         store = cls(root)
-        with _explaining(f"cannot store runs in {root}", "choose another folder with --out"):
+        with archives.explaining(f"cannot store runs in {root}", "choose another folder with --out"):
             store._folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(prefix=".partial-", dir=store._folder) as probe:
                 Path(probe, "probe").write_bytes(b"\0")
@@ -106,24 +98,14 @@ class Store:
         for a run that could not be read back (JSON numbers not finite, arrays that disagree).
         """
         contents, final = _contents(run), self.path(run.spec)
-        partial = self._folder / f".partial-{final.name}-{os.getpid()}-{secrets.token_hex(4)}"
-        remedy = "what is stored already stays readable; make room, then give the same command again"
-        with _explaining(f"cannot store run {final.name} in {self.root}", remedy):
+        with archives.explaining(f"cannot store run {final.name} in {self.root}", archives.MAKE_ROOM):
             try:
-                # Not by tempfile, whose folders are closed to the group that may share the store.
-                partial.mkdir()
-                for name, content in contents.items():
-                    with (partial / name).open("xb") as file:
-                        file.write(content)
-                        file.flush()
-                        os.fsync(file.fileno())
-                partial.rename(final)
+                with archives.partial_folder(self._folder, final.name, contents) as partial:
+                    partial.rename(final)
             except OSError:
                 # A folder that holds something is never replaced: another process was first.
                 if not final.is_dir():
                     raise
-            finally:
-                shutil.rmtree(partial, ignore_errors=True)
 
     def find(self, spec: RunSpec, on_unreadable: Callable[[str], None]) -> StoredRun | None:
         """The stored run of `spec`, or None where it is still to be trained.
@@ -140,7 +122,7 @@ class Store:
             numbered = (folder.with_name(f".unreadable-{folder.name}-{n}") for n in itertools.count(1))
             aside = next(place for place in numbered if not os.path.lexists(place))
             # One that is gone by now was met and moved by another process.
-            with _explaining(f"cannot move {folder} aside", "remove it"), suppress(FileNotFoundError):
+            with archives.explaining(f"cannot move {folder} aside", "remove it"), suppress(FileNotFoundError):
                 folder.rename(aside)
             on_unreadable(f"{error}; moved to {aside}, to be trained again")
             return None
@@ -150,7 +132,7 @@ class Store:
 
         Errors: AttnsearchError, at the first `next`, if there is no store at `root`.
         """
-        with _explaining(f"no stored runs in {self.root}", "name a folder that was given as --out"):
+        with archives.explaining(f"no stored runs in {self.root}", "name a folder that was given as --out"):
             folders = sorted(path for path in self._folder.iterdir() if not path.name.startswith("."))
         for folder in folders:
             try:
@@ -179,13 +161,13 @@ def read(folder: Path) -> StoredRun:
         arrays: dict[str, dict[str, np.ndarray]] = {}
         for stem in _LAYOUT:
             file = folder / f"{stem}.npz"
-            arrays[stem] = _unpacked(file)
+            arrays[stem] = archives.unpacked(file, _LAYOUT[stem])
         truth, curves, maps = Truth(**arrays["truth"]), Curves(**arrays["curves"]), Maps(**arrays["maps"])
         run = StoredRun(spec, status, environment, measures, truth, curves, maps)
         file = folder
         _check_arrays(run)
-    except _DAMAGE as error:
-        raise UnreadableRun(f"cannot read {file}: {_reason(error)}") from error
+    except archives.DAMAGE as error:
+        raise UnreadableRun(f"cannot read {file}: {archives.reason(error)}") from error
     return run
 
 
@@ -195,55 +177,15 @@ def _contents(run: StoredRun) -> dict[str, bytes]:
     answer = {"status": run.status, "environment": dict(run.environment), "measures": dict(run.measures)}
     contents = {"run.json": json.dumps(question | answer, sort_keys=True, indent=2, allow_nan=False).encode()}
     for stem in _LAYOUT:
-        # In memory: a zip file cut short by a full disk complains a second time when it is collected.
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, allow_pickle=False, **getattr(run, stem)._asdict())
-        contents[f"{stem}.npz"] = buffer.getvalue()
+        contents[f"{stem}.npz"] = archives.packed(getattr(run, stem)._asdict(), compressed=True)
     return contents
 
 
-def _unpacked(path: Path) -> dict[str, np.ndarray]:
-    """The arrays, read-only. Whatever shape a header claims, nothing is allocated for it."""
-    arrays: dict[str, np.ndarray] = {}
-    with zipfile.ZipFile(path) as archive:
-        expected = sorted(f"{name}.npy" for name in _LAYOUT[path.stem])
-        if sorted(archive.namelist()) != expected:
-            raise ValueError(f"members {', '.join(archive.namelist())}, expected {', '.join(expected)}")
-        for member in expected:
-            stream = io.BytesIO(archive.read(member))
-            np.lib.format.read_magic(stream)
-            shape, by_column, dtype = np.lib.format.read_array_header_1_0(stream)
-            values = np.frombuffer(stream.read(), dtype)
-            arrays[Path(member).stem] = values.reshape(shape, order="F" if by_column else "C")
-    return arrays
-
-
 def _check_arrays(run: StoredRun) -> None:
-    known: dict[str, tuple[int, str]] = {}
+    sizes: Mapping[str, tuple[int, str]] = {}
     for stem, layout in _LAYOUT.items():
-        for name, (kind, *axes) in layout.items():
-            array, place = np.asarray(getattr(getattr(run, stem), name)), f"{stem}.npz: {name}"
-            found = f"{place} is {array.dtype}{[*array.shape]}"
-            if array.dtype.kind != kind or array.ndim != len(axes):
-                raise ValueError(f"{found}, expected kind {kind}[{', '.join(axes)}]")
-            for axis, size in zip(axes, array.shape, strict=True):
-                agreed, source = known.setdefault(axis, (size, place))
-                if size != agreed:
-                    raise ValueError(f"{found}, but {axis} = {agreed} by {source}")
-    if (targets := int(np.sum(run.truth.is_target))) != known["R"][0]:
-        raise ValueError(f"truth.npz: is_target has {targets} targets, but R = {known['R'][0]}")
-
-
-@contextmanager
-def _explaining(what: str, remedy: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise AttnsearchError(f"{what}: {_reason(error)}; {remedy}") from error
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    kind = "" if type(error) is ValueError else f"{type(error).__name__}: "
-    return kind + " ".join(str(error).split())[:300]
+        # Named by their files too, for they agree across these.
+        arrays = {f"{stem}.npz: {name}": np.asarray(getattr(getattr(run, stem), name)) for name in layout}
+        sizes = archives.check_layout(arrays, dict(zip(arrays, layout.values(), strict=True)), sizes)
+    if (targets := int(np.sum(run.truth.is_target))) != sizes["R"][0]:
+        raise ValueError(f"truth.npz: is_target has {targets} targets, but R = {sizes['R'][0]}")

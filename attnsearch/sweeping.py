@@ -11,6 +11,7 @@ import click
 
 from attnsearch import gallery, report
 from attnsearch.devices import use_every_core
+from attnsearch.engine import EngineSettings
 from attnsearch.progress import Interruptible, LiveProgress, PlainProgress
 from attnsearch.runner import run
 from attnsearch.screen import console
@@ -31,7 +32,7 @@ class Output:
     no_plots: bool
 
 
-def sweep(specs: Sequence[RunSpec], output: Output) -> bool:
+def sweep(specs: Sequence[RunSpec], output: Output, settings: EngineSettings) -> bool:
     """Train what is not stored yet, then print a table or JSON; False where it was interrupted.
 
     Errors: AttnsearchError for a specification or a store that cannot be used.
@@ -44,12 +45,12 @@ def sweep(specs: Sequence[RunSpec], output: Output) -> bool:
     use_every_core()
     try:
         with _progress(output.quiet) as observer:
-            runs = run(specs, store, observer=observer)
+            runs = run(specs, store, observer=observer, settings=settings)
     except KeyboardInterrupt:
         stored = sum(store.path(spec).is_dir() for spec in specs)
         click.echo(
-            f"Interrupted: {stored} of {len(specs)} runs are stored in {output.out};"
-            " the same command goes on from there.",
+            f"Interrupted: {stored} of {len(specs)} runs are stored in {output.out}, and those in training"
+            " are checkpointed; the same command goes on from there.",
             err=True,
         )
         return False

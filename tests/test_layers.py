@@ -20,7 +20,7 @@ PACKAGE = Path(attnsearch.__file__).parent
 ROWS: tuple[tuple[str, ...], ...] = (
     ("base", "specs"),
     (
-        "store",
+        "archives",
         "claims",
         "taskfiles",
         "plateau",
@@ -31,6 +31,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "generators.routes",
         "mixers.base",
     ),
+    ("store",),
     ("grid", "observer", "recording", "report", "pictures", "network", "generators.*", "mixers.*"),
     ("checkpoints", "flags", "gallery", "suites", "train", "generators", "mixers"),
     ("lanes", "ledger", "plan"),
@@ -43,7 +44,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
 
 NUMPY_SIDE = (
     *("", "base", "specs", "grid", "store", "claims", "checkpoints", "taskfiles", "flags", "cli", "__main__"),
-    *("plateau", "survival", "recording", "report", "pictures", "gallery", "screen", "suites"),
+    *("archives", "plateau", "survival", "recording", "report", "pictures", "gallery", "screen", "suites"),
     *("observer", "ledger"),
 )
 """Modules that start without jax; "" is the package itself."""

@@ -263,7 +263,7 @@ def test_an_interrupted_process_says_how_to_go_on(tmp_path: Path, undisturbed: d
     assert not out
     kept = stored(tmp_path)
     line = err.decode().strip()
-    assert f"Interrupted: {len(kept)} of 6 runs are stored" in line
+    assert f"Interrupted: {len(kept)} of 6 runs are stored in" in line
     assert "the same command goes on" in line
     assert "Traceback" not in line
     assert all(undisturbed[digest] == curves for digest, curves in kept.items())

@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -78,18 +78,17 @@ def packed(arrays: Mapping[str, np.ndarray], *, compressed: bool) -> bytes:
     """The .npz file of `arrays`, in their order. None may hold objects: see to that by their dtypes first."""
     # In memory: a zip file cut short by a full disk complains a second time when it is collected.
     buffer = io.BytesIO()
-    # No `allow_pickle` for these: numpy below 2.2 would store it as one more array.
-    if compressed:
-        np.savez_compressed(buffer, **arrays)
-    else:
-        np.savez(buffer, **arrays)
+    # Nothing but arrays by name: numpy below 2.2 would store `allow_pickle` as one more array.
+    members: dict[str, Any] = dict(arrays)
+    write = np.savez_compressed if compressed else np.savez
+    write(buffer, **members)
     return buffer.getvalue()
 
 
 def unpacked(file: Path | BinaryIO, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
-    """The arrays of an .npz file, read-only. Errors: one of `DAMAGE`; where `names` are given, also for others.
+    """The arrays of an .npz file, read-only. Whatever shape a header claims, nothing is allocated for it.
 
-    Objects are refused. Whatever shape a header claims, nothing is allocated for it.
+    Errors: one of `DAMAGE`, also for objects, and for other arrays than `names` where these are given.
     """
     with zipfile.ZipFile(file) as archive:
         members = archive.namelist()

@@ -150,5 +150,5 @@ def _check(arrays: Mapping[str, np.ndarray], leaves: Sequence[np.ndarray]) -> No
         raise ValueError(f"leaves are {', '.join(sorted(foreign))}, expected numpy's own numbers")
     if differing := arrays.keys() ^ _LAYOUT.keys():
         raise ValueError(f"missing or unknown: {', '.join(sorted(differing))}")
-    known = {"R": (np.count_nonzero(arrays["is_target"]), "is_target")}
+    known = {"R": (int(np.count_nonzero(arrays["is_target"])), "is_target")}
     archives.check_layout(arrays, _LAYOUT, known)

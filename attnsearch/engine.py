@@ -21,7 +21,7 @@ from attnsearch.plan import Cohort
 from attnsearch.recording import Recording
 from attnsearch.specs import RunSpec
 from attnsearch.store import StoredRun
-from attnsearch.train import RunInputs
+from attnsearch.train import RunInputs, RunState
 
 
 @dataclass(frozen=True)
@@ -151,24 +151,27 @@ class Engine:
                 fresh[lane] = spec
             else:
                 restored[lane] = checkpoint
-        if self._states is None and (fresh or restored):
+        if not (fresh or restored):
+            return bool(self._occupied)
+        if self._states is None:
             self._observer.compiling(self._cohort.specs, self._lanes.count)
-            self._states = self._lanes.begin(_stacked(self._inputs))
+        states: RunState = self._states or self._lanes.begin(_stacked(self._inputs))
         if fresh:
-            self._states = self._lanes.refill(self._states, _stacked(self._inputs), self._mask(fresh))
-            maps = self._lanes.influence(self._states, self._mask(fresh))
+            states = self._lanes.refill(states, _stacked(self._inputs), self._mask(fresh))
+            maps = self._lanes.influence(states, self._mask(fresh))
             for lane, spec in fresh.items():
-                rule = jax.tree.map(lambda array, lane=lane: np.array(array)[lane], self._states.rule)
+                rule = jax.tree.map(lambda array, lane=lane: np.array(array)[lane], states.rule)
                 recording = Recording(spec, self._cohort.trainer.generator.truth(rule))
                 recording.add_map(maps[lane])
                 self._occupied[lane] = _Occupied(recording, time.perf_counter(), 0)
         if restored:
             leaves = {lane: checkpoint.leaves for lane, checkpoint in restored.items()}
-            self._states = self._lanes.restore(self._states, leaves)
+            states = self._lanes.restore(states, leaves)
             for lane, checkpoint in restored.items():
                 recording = checkpoint.recording
                 self._occupied[lane] = _Occupied(recording, time.perf_counter(), recording.step)
-        return bool(self._occupied)
+        self._states = states
+        return True
 
     def _next(self) -> RunSpec | None:
         """The next pending run that is this process's to train."""

@@ -13,6 +13,9 @@ import jax
 LANES_PER_ACCELERATOR = 16
 """Lanes on each device that is no CPU; a CPU device has one (docs/decisions.md)."""
 
+TOKENS_IN_CACHE = 512
+"""Tokens of a part of a batch on a CPU: its activations then stay in a core's cache."""
+
 
 def use_every_core() -> None:
     """Make each CPU core a device of its own, so that each trains a lane, and keep compilations.
@@ -38,6 +41,15 @@ def use_every_core() -> None:
 def lanes_per_device(platform: str) -> int:
     """Lanes that a device of `platform` trains at once."""
     return 1 if platform == "cpu" else LANES_PER_ACCELERATOR
+
+
+def gradient_parts(platform: str, batch_size: int, context_length: int) -> int:
+    """Parts into which a device splits a batch: on a CPU, as many as leave each `TOKENS_IN_CACHE`."""
+    if platform != "cpu":
+        return 1
+    smallest = min(batch_size, -(-TOKENS_IN_CACHE // context_length))
+    sizes = (size for size in range(smallest, batch_size + 1) if batch_size % size == 0)
+    return batch_size // next(sizes)
 
 
 def describe(num_lanes: int) -> dict[str, Any]:

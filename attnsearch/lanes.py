@@ -7,6 +7,7 @@ faster than one program whose products share the cores (docs/performance.md).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from attnsearch.base import Bools, Floats
+from attnsearch.devices import gradient_parts
 from attnsearch.train import Record, RunInputs, RunState, Trainer
 
 _LANES = PartitionSpec("lanes")
@@ -28,11 +30,13 @@ class Lanes:
     """
 
     def __init__(self, trainer: Trainer, devices: Sequence[Any], lanes_per_device: int):
-        self._trainer = trainer
+        platform = devices[0].platform
+        parts = gradient_parts(platform, trainer.batch_size, trainer.generator.context_length)
+        self._trainer = trainer = replace(trainer, parts=parts)
         self.count = len(devices) * lanes_per_device
         mesh = Mesh(np.array(devices), ("lanes",), axis_types=(jax.sharding.AxisType.Auto,))
         self._sharding = NamedSharding(mesh, _LANES)
-        if devices[0].platform == "cpu":
+        if platform == "cpu":
             one_after_another: Callable[..., Any] = _map_in_turn
         else:
             one_after_another = jax.vmap

@@ -14,6 +14,7 @@ from flax import nnx
 
 from attnsearch.base import AttnsearchError, Integers
 from attnsearch.generators.base import Generator
+from attnsearch.linear import Linear, product
 from attnsearch.mixers.base import Mixer, rows
 from attnsearch.specs import NetworkSpec, Settings
 
@@ -30,8 +31,8 @@ class _Block(nnx.Module):
         self.mixer_norm = nnx.LayerNorm(width, rngs=rngs)
         self.mixer = build_mixer(rngs)
         self.mlp_norm = nnx.LayerNorm(width, rngs=rngs)
-        self.mlp_in = nnx.Linear(width, mlp_width, rngs=rngs)
-        self.mlp_out = nnx.Linear(mlp_width, width, rngs=rngs)
+        self.mlp_in = Linear(width, mlp_width, rngs=rngs)
+        self.mlp_out = Linear(mlp_width, width, rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         return self._mlp(x + self.mixer(self.mixer_norm(x)))
@@ -53,11 +54,11 @@ class _Model(nnx.Module):
             [_Block(spec.width, spec.mlp_width, network.build_mixer, rngs) for _ in range(spec.num_layers)]
         )
         self.norm = nnx.LayerNorm(spec.width, rngs=rngs)
-        self.unembedding = nnx.Linear(spec.width, network.vocab_size, use_bias=False, rngs=rngs)
+        self.unembedding = Linear(spec.width, network.vocab_size, use_bias=False, rngs=rngs)
 
     def __call__(self, tokens: jax.Array, positions: Integers) -> jax.Array:
         # A product with one-hot rows, for the gradient of a look-up is a scatter, slow on a CPU.
-        embedded = jax.nn.one_hot(tokens, self.tokens.num_embeddings) @ self.tokens.embedding[...]
+        embedded = product(jax.nn.one_hot(tokens, self.tokens.num_embeddings), self.tokens.embedding[...])
         x = embedded + self.positions.embedding[...]
         for block in self.blocks[:-1]:
             x = block(x)

@@ -61,11 +61,16 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True)
 class Trainer:
-    """Trains `network` on fresh sequences of `generator`, `batch_size` of them a step."""
+    """Trains `network` on fresh sequences of `generator`, `batch_size` of them a step.
+
+    The gradient of a step is summed over `parts` equal parts of the batch, one after another, which
+    changes nothing but the order of a sum.
+    """
 
     generator: Generator
     network: Network
     batch_size: int
+    parts: int = 1
 
     def begin(self, inputs: RunInputs) -> RunState:
         """A run before its first step."""
@@ -119,15 +124,24 @@ class Trainer:
 
     def _step(self, state: RunState, _: None) -> tuple[RunState, Record]:
         batch = self.batch(state)
+        parts = [field.reshape(self.parts, -1, *field.shape[1:]) for field in (batch.tokens, batch.answers)]
 
-        def mean_loss(parameters: Parameters) -> tuple[jax.Array, Record]:
-            logits = jax.vmap(self.network.apply, in_axes=(None, 0))(parameters, batch.tokens)
-            chex.assert_equal_shape_prefix([logits, batch.answers], 2)
-            loss = optax.softmax_cross_entropy_with_integer_labels(logits, batch.answers).mean(axis=0)
-            right = (logits.argmax(axis=-1) == batch.answers).mean(axis=0)
+        def mean_loss(
+            parameters: Parameters, tokens: jax.Array, answers: jax.Array
+        ) -> tuple[jax.Array, Record]:
+            logits = jax.vmap(self.network.apply, in_axes=(None, 0))(parameters, tokens)
+            chex.assert_equal_shape_prefix([logits, answers], 2)
+            loss = optax.softmax_cross_entropy_with_integer_labels(logits, answers).mean(axis=0)
+            right = (logits.argmax(axis=-1) == answers).mean(axis=0)
             return loss.mean(), Record(loss, right)
 
-        gradients, record = jax.grad(mean_loss, has_aux=True)(state.parameters)
+        def add(total: Parameters, part: list[jax.Array]) -> tuple[Parameters, Record]:
+            gradients, record = jax.grad(mean_loss, has_aux=True)(state.parameters, *part)
+            return jax.tree.map(jnp.add, total, gradients), record
+
+        totals, records = jax.lax.scan(add, jax.tree.map(jnp.zeros_like, state.parameters), parts)
+        gradients = jax.tree.map(lambda total: total / self.parts, totals)
+        record = jax.tree.map(lambda recorded: recorded.mean(axis=0), records)
         updates, optimizer_state = _optimizer(state.inputs).update(
             gradients, state.optimizer_state, state.parameters
         )

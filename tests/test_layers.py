@@ -27,6 +27,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "screen",
         "survival",
         "devices",
+        "linear",
         "generators.base",
         "generators.routes",
         "mixers.base",
@@ -49,7 +50,7 @@ NUMPY_SIDE = (
 )
 """Modules that start without jax; "" is the package itself."""
 
-USES_FLAX = ("network", "mixers.*")
+USES_FLAX = ("linear", "network", "mixers.*")
 
 LONGEST = 400
 """Lines of a module. What is longer is two modules."""

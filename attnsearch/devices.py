@@ -10,9 +10,6 @@ from typing import Any
 
 import jax
 
-LANES_PER_ACCELERATOR = 16
-"""Lanes on each device that is no CPU; a CPU device has one (docs/decisions.md)."""
-
 TOKENS_IN_CACHE = 512
 """Tokens of a part of a batch on a CPU: its activations then stay in a core's cache."""
 
@@ -36,11 +33,6 @@ def use_every_core() -> None:
             return
         jax.config.update("jax_compilation_cache_dir", str(cache))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
-
-
-def lanes_per_device(platform: str) -> int:
-    """Lanes that a device of `platform` trains at once."""
-    return 1 if platform == "cpu" else LANES_PER_ACCELERATOR
 
 
 def gradient_parts(platform: str, batch_size: int, context_length: int) -> int:

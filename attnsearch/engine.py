@@ -14,7 +14,7 @@ import numpy as np
 from attnsearch import devices
 from attnsearch.base import Bools, Floats
 from attnsearch.checkpoints import Checkpoint
-from attnsearch.lanes import Lanes
+from attnsearch.lanes import Lanes, is_out_of_memory
 from attnsearch.ledger import Ledger
 from attnsearch.observer import Observer, Progress
 from attnsearch.plan import Cohort
@@ -97,7 +97,7 @@ class Engine:
         try:
             yield from self._run()
         except jax.errors.JaxRuntimeError as error:
-            if "RESOURCE_EXHAUSTED" in str(error) or "out of memory" in str(error).lower():
+            if is_out_of_memory(error):
                 raise OutOfDeviceMemory from error
             raise
         finally:

@@ -93,6 +93,11 @@ class Lanes:
         return jax.device_put(values, self._sharding)
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether a device reports that something did not fit into its memory."""
+    return "RESOURCE_EXHAUSTED" in str(error)
+
+
 def _map_in_turn(function: Callable[..., Any]) -> Callable[..., Any]:
     """`vmap` as a loop, in which a `cond` skips work; batched small products are slow on a CPU."""
 

@@ -9,10 +9,8 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-import jax
-
-from attnsearch import devices
 from attnsearch.base import AttnsearchError
+from attnsearch.calibration import lanes_that_pay
 from attnsearch.engine import Engine, EngineSettings, OutOfDeviceMemory
 from attnsearch.ledger import Ledger
 from attnsearch.observer import Observer
@@ -76,7 +74,7 @@ def _train(
     cohort: Cohort, ledger: Ledger, observer: Observer, settings: EngineSettings, held: list[RunSpec]
 ) -> Iterator[StoredRun]:
     """Every run of `cohort` that is free, with as many lanes as the device can hold; adds to `held`."""
-    lanes = settings.lanes or devices.lanes_per_device(jax.local_devices()[0].platform)
+    lanes = settings.lanes or lanes_that_pay(cohort)
     left = dict.fromkeys(cohort.specs)
     while left:
         engine = Engine(replace(cohort, specs=tuple(left)), ledger, observer, settings, lanes)

@@ -27,6 +27,7 @@ from rich.table import Table
 
 from attnsearch import devices
 from attnsearch.base import RECORDING_INTERVAL, Example, Integers
+from attnsearch.calibration import lanes_that_pay
 from attnsearch.generators import GENERATORS
 from attnsearch.grid import grid
 from attnsearch.lanes import Lanes
@@ -282,7 +283,7 @@ def main() -> None:
     flags = parser.parse_args()
     devices.use_every_core()
     available = jax.local_devices()
-    per_device = devices.lanes_per_device(available[0].platform)
+    per_device = lanes_that_pay(cohort("attention", len(available)))
     tables = {"way": compare(available, per_device, flags.rounds, flags.seconds)}
     if flags.profile:
         tables["what is left"] = profile(available, per_device, flags.rounds, flags.seconds)

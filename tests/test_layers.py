@@ -36,7 +36,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("grid", "observer", "recording", "report", "pictures", "network", "generators.*", "mixers.*"),
     ("checkpoints", "flags", "gallery", "suites", "train", "generators", "mixers"),
     ("lanes", "ledger", "plan"),
-    ("engine", "show"),
+    ("calibration", "engine", "show"),
     ("progress", "runner"),
     ("estimate", "sweeping"),
     ("cli", ""),

@@ -134,7 +134,7 @@ def test_bad_expansion():
         MLPMixer(WIDTH, LENGTH, rngs=nnx.Rngs(0), expansion=0)
 
 
-def test_attention_is_that_of_an_independent_implementation():
+def test_attention_and_its_gradients_are_those_of_an_independent_implementation():
     ours = Attention(WIDTH, LENGTH, rngs=nnx.Rngs(0), num_heads=4)
     theirs = nnx.MultiHeadAttention(4, WIDTH, use_bias=False, decode=False, rngs=nnx.Rngs(1))
     for name in ("query", "key", "value"):
@@ -142,7 +142,24 @@ def test_attention_is_that_of_an_independent_implementation():
         getattr(theirs, name).kernel.set_value(kernel)
     theirs.out.kernel.set_value(ours.out.kernel[...].reshape(4, WIDTH // 4, WIDTH))
     mask = nnx.make_causal_mask(jnp.ones(LENGTH))
-    np.testing.assert_allclose(ours(inputs()), theirs(inputs(), mask=mask), rtol=1e-4, atol=1e-5)
+    weights = jax.random.normal(jax.random.key(4), (LENGTH, WIDTH))
+
+    def outcome(module: nnx.Module, **more: jax.Array) -> Any:
+        definition, parameters = nnx.split(module)
+
+        def weighted(p: Any, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+            made: Any = nnx.merge(definition, p)
+            mixed = made(x, **more)
+            return (mixed * weights).sum(), mixed
+
+        gradients, mixed = jax.grad(weighted, argnums=(0, 1), has_aux=True)(parameters, inputs())
+        flat = {path: leaf[...].reshape(-1) for path, leaf in nnx.to_flat_state(gradients[0])}
+        return mixed, gradients[1], flat
+
+    for one, other in zip(
+        jax.tree.leaves(outcome(ours)), jax.tree.leaves(outcome(theirs, mask=mask)), strict=True
+    ):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
 def test_rows_take_gaps_and_slices_alike():

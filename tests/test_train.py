@@ -1,11 +1,14 @@
 """A run's data, training and measured map depend on its own seeds and steps alone."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 
+from attnsearch import devices
 from attnsearch.base import RECORDING_INTERVAL
 from attnsearch.generators import LinearMap, LinearMapAutoregressive
 from attnsearch.lanes import Lanes
@@ -92,6 +95,26 @@ def test_a_segment_is_ten_plain_steps_of_optax(mixer: str):
     np.testing.assert_allclose(record.loss, np.mean(losses, axis=0), rtol=1e-4)
     for ours, plain in zip(jax.tree.leaves(trained.parameters), jax.tree.leaves(parameters), strict=True):
         np.testing.assert_allclose(ours, plain, rtol=1e-3, atol=2e-5)
+
+
+def test_a_batch_in_parts_trains_as_the_whole():
+    whole = trainer()
+    state = whole.begin(inputs(learning_rate=3e-3))
+    one, record = jax.jit(whole.advance)(state)
+    other, in_parts = jax.jit(replace(whole, parts=4).advance)(state)
+    np.testing.assert_allclose(record.loss, in_parts.loss, rtol=1e-4)
+    np.testing.assert_allclose(record.accuracy, in_parts.accuracy, atol=1e-6)
+    for ours, theirs in zip(jax.tree.leaves(one.parameters), jax.tree.leaves(other.parameters), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "context_length", "parts"),
+    [(128, 16, 4), (256, 32, 16), (3, 1000, 3), (7, 100, 1), (1, 8, 1)],
+)
+def test_parts_divide_the_batch_and_hold_enough_tokens(batch_size: int, context_length: int, parts: int):
+    assert devices.gradient_parts("cpu", batch_size, context_length) == parts
+    assert devices.gradient_parts("gpu", batch_size, context_length) == 1
 
 
 def test_lanes_do_not_influence_one_another():

@@ -20,7 +20,7 @@ WORTHWHILE = 1.1
 
 
 def lanes_that_pay(cohort: Cohort) -> int:
-    """Lanes for each local device. One on a CPU, where more were slower; elsewhere as measured.
+    """Lanes for each local device. One on a CPU, where more gained nothing; elsewhere as measured.
 
     Trying costs a compilation for each number, kept for later processes where compilations are kept.
     """

@@ -3,12 +3,10 @@
 import json
 import os
 import random
-import resource
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +40,7 @@ VALUES: dict[str, list[Any]] = {
 
 # Checkpoints at every recorded point, so that a process killed at any moment has some to go on from.
 WORKER = """
-import sys, json
+import json, resource, signal, sys
 from pathlib import Path
 from attnsearch.engine import EngineSettings
 from attnsearch.plan import specify
@@ -60,6 +58,9 @@ class Log(Observer):
         print(message, file=sys.stderr, flush=True)
 
 root, values, seeds, every, lanes = sys.argv[1], json.loads(sys.argv[2]), int(sys.argv[3]), *sys.argv[4:6]
+if len(sys.argv) > 6:
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[6]), resource.RLIM_INFINITY))
 specs = specify(["linear_map"], ["attention"], values, seeds=range(seeds))
 run(specs, Store.open(Path(root)), None, Log(), EngineSettings(int(lanes), float(every)))
 """
@@ -71,26 +72,17 @@ def worker(
     every: float = 0.0,
     lanes: int = 2,
     values: dict[str, list[Any]] = VALUES,
-    prepare: Callable[[], None] | None = None,
+    largest_file: int | None = None,
     **environment: str,
 ) -> subprocess.Popen[str]:
-    arguments = [
-        sys.executable,
-        "-c",
-        WORKER,
-        str(root),
-        json.dumps(values),
-        str(seeds),
-        str(every),
-        str(lanes),
-    ]
+    numbers = [str(number) for number in (seeds, every, lanes, largest_file) if number is not None]
+    arguments = [sys.executable, "-c", WORKER, str(root), json.dumps(values), *numbers]
     return subprocess.Popen(
         arguments,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, **environment},
-        preexec_fn=prepare,
     )
 
 
@@ -131,7 +123,7 @@ def compare(root: Path, undisturbed: dict[RunSpec, StoredRun]) -> None:
 
 def test_killed_twenty_times_at_random_moments(tmp_path: Path):
     """Some die while they import, some while they compile, most while they train or store."""
-    long = {**VALUES, "steps": [1200], "early_stopping": [False]}
+    long = {**VALUES, "steps": [800], "early_stopping": [False]}
     reference, root = tmp_path / "reference", tmp_path / "killed"
     _, err = worker(reference, seeds=4, every=1e9, values=long).communicate()
     assert err == ""
@@ -139,7 +131,7 @@ def test_killed_twenty_times_at_random_moments(tmp_path: Path):
     while kills < 20:
         process = worker(root, seeds=4, values=long)
         try:
-            process.wait(timeout=chance.uniform(0.5, 3.0))
+            process.wait(timeout=chance.uniform(0.5, 2.5))
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             kills += 1
@@ -214,15 +206,11 @@ def test_a_full_disk_is_told_and_resumed_when_there_is_room(
 ):
     """The limit on a file's size stands in for the disk: every larger write fails, as on a full one."""
 
-    def limit() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, resource.RLIM_INFINITY))
-
     first = worker(tmp_path, seeds=1, every=1e9)
     first.communicate()
     before = {path.parent.name: path.read_bytes() for path in tmp_path.glob("runs/[!.]*/curves.npz")}
     assert len(before) == 2
-    full = worker(tmp_path, seeds=4, every=1e9, prepare=limit, JAX_ENABLE_COMPILATION_CACHE="false")
+    full = worker(tmp_path, seeds=4, every=1e9, largest_file=2_000, JAX_ENABLE_COMPILATION_CACHE="false")
     _, err = full.communicate()
     assert full.returncode == 1
     complaint = err.strip().splitlines()[-1]

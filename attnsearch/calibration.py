@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from attnsearch.lanes import Lanes, is_out_of_memory
+from attnsearch.lanes import Lanes, is_out_of_memory, stacked
 from attnsearch.plan import Cohort
 
 FIRST_TRIED = 4
@@ -53,8 +53,7 @@ def doubled_while_it_pays(rate: Callable[[int], float], most: int) -> int:
 
 def _steps_per_second(cohort: Cohort, available: Sequence[Any], lanes_per_device: int) -> float:
     lanes = Lanes(cohort.trainer, available, lanes_per_device)
-    inputs = [cohort.inputs(cohort.specs[0])] * lanes.count
-    states = lanes.begin(jax.tree.map(lambda *scalars: np.stack(scalars), *inputs))
+    states = lanes.begin(stacked([cohort.inputs(cohort.specs[0])] * lanes.count))
     everyone = np.ones(lanes.count, dtype=bool)
     states, record = lanes.advance(states, everyone)
     jax.block_until_ready(record)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,11 @@ def gradient_parts(platform: str, batch_size: int, context_length: int) -> int:
     smallest = min(batch_size, -(-TOKENS_IN_CACHE // context_length))
     sizes = (size for size in range(smallest, batch_size + 1) if batch_size % size == 0)
     return batch_size // next(sizes)
+
+
+def needed(num_runs: int, lanes_per_device: int) -> Sequence[Any]:
+    """The local devices that `num_runs` runs can keep busy; never more than there are."""
+    return jax.local_devices()[: -(-num_runs // lanes_per_device)]
 
 
 def describe(num_lanes: int) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,14 +14,14 @@ import numpy as np
 from attnsearch import devices
 from attnsearch.base import Bools, Floats
 from attnsearch.checkpoints import Checkpoint
-from attnsearch.lanes import Lanes, is_out_of_memory
+from attnsearch.lanes import Lanes, is_out_of_memory, stacked
 from attnsearch.ledger import Ledger
 from attnsearch.observer import Observer, Progress
 from attnsearch.plan import Cohort
 from attnsearch.recording import Recording
 from attnsearch.specs import RunSpec
 from attnsearch.store import StoredRun
-from attnsearch.train import RunInputs, RunState
+from attnsearch.train import RunState
 
 
 @dataclass(frozen=True)
@@ -75,10 +75,8 @@ class Engine:
         settings: EngineSettings,
         lanes_per_device: int,
     ):
-        available = jax.local_devices()
-        self._lanes = Lanes(
-            cohort.trainer, available[: -(-len(cohort.specs) // lanes_per_device)], lanes_per_device
-        )
+        used = devices.needed(len(cohort.specs), lanes_per_device)
+        self._lanes = Lanes(cohort.trainer, used, lanes_per_device)
         self._cohort, self._ledger, self._observer, self._settings = cohort, ledger, observer, settings
         self._environment = devices.describe(self._lanes.count)
         self._queue = deque(cohort.specs)
@@ -155,9 +153,9 @@ class Engine:
             return bool(self._occupied)
         if self._states is None:
             self._observer.compiling(self._cohort.specs, self._lanes.count)
-        states: RunState = self._states or self._lanes.begin(_stacked(self._inputs))
+        states: RunState = self._states or self._lanes.begin(stacked(self._inputs))
         if fresh:
-            states = self._lanes.refill(states, _stacked(self._inputs), self._mask(fresh))
+            states = self._lanes.refill(states, stacked(self._inputs), self._mask(fresh))
             maps = self._lanes.influence(states, self._mask(fresh))
             for lane, spec in fresh.items():
                 rule = jax.tree.map(lambda array, lane=lane: np.array(array)[lane], states.rule)
@@ -213,7 +211,3 @@ class Engine:
         mask = np.zeros(self._lanes.count, dtype=bool)
         mask[list(lanes)] = True
         return mask
-
-
-def _stacked(inputs: Sequence[RunInputs]) -> Any:
-    return jax.tree.map(lambda *scalars: np.stack(scalars), *inputs)

@@ -17,9 +17,10 @@ import jax
 import numpy as np
 from rich.table import Table
 
+from attnsearch import devices
 from attnsearch.base import RECORDING_INTERVAL
 from attnsearch.calibration import lanes_that_pay
-from attnsearch.lanes import Lanes
+from attnsearch.lanes import Lanes, stacked
 from attnsearch.plan import Cohort
 from attnsearch.progress import duration
 from attnsearch.recording import is_map_step
@@ -132,12 +133,11 @@ def forecast(cohort: Cohort, store: Store, seconds: float) -> Forecast:
 
 def measure_rate(cohort: Cohort, seconds: float) -> Rate:
     """Compile `cohort` for this machine as training would, and train for about `seconds`, for nothing."""
-    available = jax.local_devices()
     per_device = lanes_that_pay(cohort)
-    lanes = Lanes(cohort.trainer, available[: -(-len(cohort.specs) // per_device)], per_device)
+    lanes = Lanes(cohort.trainer, devices.needed(len(cohort.specs), per_device), per_device)
     busy = min(lanes.count, len(cohort.specs))
     specs = [cohort.specs[min(lane, busy - 1)] for lane in range(lanes.count)]
-    inputs = jax.tree.map(lambda *scalars: np.stack(scalars), *map(cohort.inputs, specs))
+    inputs = stacked([cohort.inputs(spec) for spec in specs])
     active = np.arange(lanes.count) < busy
 
     began = time.perf_counter()

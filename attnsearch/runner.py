@@ -17,6 +17,7 @@ from attnsearch.observer import Observer
 from attnsearch.plan import Cohort, Registries, cohorts
 from attnsearch.specs import RunSpec
 from attnsearch.store import Store, StoredRun
+from attnsearch.train import Trainer
 
 POLLING_INTERVAL = 0.5
 """Seconds between two looks at runs that another process is training."""
@@ -41,6 +42,8 @@ def run(
     ledger = Ledger(store, observer.warned)
     done = {spec: found for spec in specs if (found := ledger.find(spec)) is not None}
     observer.planned([spec for spec in specs if spec not in done], list(done.values()))
+    # Once for each cohort: finding out may compile, and what is held elsewhere is asked for again and again.
+    lanes: dict[Trainer, int] = {}
     while True:
         held: list[RunSpec] = []
         progressed = False
@@ -48,7 +51,10 @@ def run(
             pending = tuple(spec for spec in cohort.specs if spec not in done)
             if not pending:
                 continue
-            for ended in _train(replace(cohort, specs=pending), ledger, observer, settings, held):
+            missing = replace(cohort, specs=pending)
+            if cohort.trainer not in lanes:
+                lanes[cohort.trainer] = settings.lanes or lanes_that_pay(missing)
+            for ended in _train(missing, lanes, ledger, observer, settings, held):
                 ledger.finish(ended)
                 done[ended.spec] = ended
                 observer.finished(ended)
@@ -71,24 +77,30 @@ def run(
 
 
 def _train(
-    cohort: Cohort, ledger: Ledger, observer: Observer, settings: EngineSettings, held: list[RunSpec]
+    cohort: Cohort,
+    lanes: dict[Trainer, int],
+    ledger: Ledger,
+    observer: Observer,
+    settings: EngineSettings,
+    held: list[RunSpec],
 ) -> Iterator[StoredRun]:
-    """Every run of `cohort` that is free, with as many lanes as the device can hold; adds to `held`."""
-    lanes = settings.lanes or lanes_that_pay(cohort)
+    """Every run of `cohort` that is free, in `lanes` of each device, or fewer where memory is short, which
+    is then noted there; what is not free is added to `held`."""
     left = dict.fromkeys(cohort.specs)
     while left:
-        engine = Engine(replace(cohort, specs=tuple(left)), ledger, observer, settings, lanes)
+        count = lanes[cohort.trainer]
+        engine = Engine(replace(cohort, specs=tuple(left)), ledger, observer, settings, count)
         try:
             for ended in engine.run():
                 del left[ended.spec]
                 yield ended
         except OutOfDeviceMemory as error:
-            if lanes == 1:
+            if count == 1:
                 raise AttnsearchError(
                     "the device has not enough memory for one run: use a smaller network or --tokens-per-step"
                 ) from error
-            observer.warned(f"{lanes} lanes do not fit into the device's memory: going on with {lanes // 2}")
-            lanes //= 2
+            observer.warned(f"{count} lanes do not fit into the device's memory: going on with {count // 2}")
+            lanes[cohort.trainer] = count // 2
         else:
             held += engine.held
             return

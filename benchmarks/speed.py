@@ -30,7 +30,7 @@ from attnsearch.base import RECORDING_INTERVAL, Example, Integers
 from attnsearch.calibration import lanes_that_pay
 from attnsearch.generators import GENERATORS
 from attnsearch.grid import grid
-from attnsearch.lanes import Lanes
+from attnsearch.lanes import Lanes, stacked
 from attnsearch.mixers import MIXERS
 from attnsearch.mixers.attention import Attention
 from attnsearch.mixers.base import Mixer, default_settings, rows
@@ -75,7 +75,7 @@ class Runner:
     def __init__(self, runs: Cohort, trainer: Trainer, available: Sequence[Any], lanes: int):
         self.lanes = Lanes(trainer, available, lanes)
         inputs = [runs.inputs(spec) for spec in runs.specs[: self.lanes.count]]
-        self.states = self.lanes.begin(jax.tree.map(lambda *scalars: np.stack(scalars), *inputs))
+        self.states = self.lanes.begin(stacked(inputs))
         self.work = float(self.lanes.count * RECORDING_INTERVAL * TOKENS_PER_STEP)
 
     def advance(self) -> Record:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -276,6 +277,36 @@ def test_a_checkpoint_left_by_a_kill_after_storing_is_removed(tmp_path: Path):
     ledger.checkpoints.path(run.spec).write_bytes(b"stale")
     assert ledger.find(run.spec) is not None
     assert not ledger.checkpoints.path(run.spec).exists()
+
+
+def test_lanes_are_chosen_once_however_often_held_runs_are_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Choosing may compile; a process that waits for another must not do so at every look."""
+    chosen: list[int] = []
+    wanted = specs(1)
+    rival = Ledger(Store.open(tmp_path), pytest.fail)
+    assert all(rival.take(spec) for spec in wanted)
+
+    class Patient(Observer):
+        looks = 0
+
+        def waiting(self, held: Sequence[RunSpec]):
+            self.looks += 1
+            if self.looks == 3:
+                for spec in wanted:
+                    rival.give_back(spec)
+
+    def choose(_: object) -> int:
+        chosen.append(1)
+        return 2
+
+    monkeypatch.setattr(runner, "lanes_that_pay", choose)
+    monkeypatch.setattr(runner, "POLLING_INTERVAL", 0.01)
+    observer = Patient()
+    assert len(runner.run(wanted, Store.open(tmp_path), None, observer)) == 2
+    assert observer.looks == 3
+    assert len(chosen) == 1
 
 
 def test_eight_devices_give_the_results_of_one(tmp_path: Path):

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from attnsearch.mixers import MIXERS, Mixer
     from attnsearch.observer import Observer
     from attnsearch.plan import Registries, specify
-    from attnsearch.report import cells, table
     from attnsearch.runner import run
     from attnsearch.store import Store
+    from attnsearch.summary import cells, table
 
 __all__ = [
     "GENERATORS",
@@ -43,10 +43,10 @@ _HOMES = {
     "Observer": "observer",
     "Registries": "plan",
     "Store": "store",
-    "cells": "report",
+    "cells": "summary",
     "run": "runner",
     "specify": "plan",
-    "table": "report",
+    "table": "summary",
     "use_every_core": "devices",
 }
 

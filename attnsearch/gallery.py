@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from attnsearch import pictures
-from attnsearch.report import Cell, plateau_of, varying
 from attnsearch.store import StoredRun
+from attnsearch.summary import Cell, plateau_of, varying
 from attnsearch.survival import pool
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from attnsearch import gallery, report
+from attnsearch import gallery, summary
 from attnsearch.devices import use_every_core
 from attnsearch.engine import EngineSettings
 from attnsearch.progress import Interruptible, LiveProgress, PlainProgress
@@ -55,15 +55,15 @@ def sweep(specs: Sequence[RunSpec], output: Output, settings: EngineSettings) ->
         )
         return False
 
-    cells = report.cells(runs)
+    cells = summary.cells(runs)
     pictures = [] if output.no_plots else gallery.draw(cells, output.out / "pictures")
     if output.as_json:
-        document = report.document(cells, str(output.out), list(map(str, pictures)))
+        document = summary.document(cells, str(output.out), list(map(str, pictures)))
         click.echo(json.dumps(document, allow_nan=False))
         return True
     screen = console(stderr=False)
-    screen.print(report.table(cells))
-    for warning in report.warnings(cells):
+    screen.print(summary.table(cells))
+    for warning in summary.warnings(cells):
         screen.print(f"warning: {warning}", style="yellow", markup=False, highlight=False)
     click.echo(f"Runs:     {output.out / 'runs'} ({len(runs)} of this command)")
     for label, line in zip(["Pictures:", *[""] * len(pictures)], _listed(pictures), strict=False):

@@ -1,4 +1,4 @@
-"""What a report says of hand-made runs, and what it must never say."""
+"""What a summary says of hand-made runs, and what it must never say."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from attnsearch import report
+from attnsearch import summary
 from attnsearch.base import Curves, Floats, Maps, Truth
-from attnsearch.report import FEWEST_SEEDS, LEAK_MARGIN, Cell, cells, describe, document, table, varying
 from attnsearch.specs import MixerSpec, RunSpec, TaskSpec, Value, settings
 from attnsearch.store import Status, StoredRun
+from attnsearch.summary import FEWEST_SEEDS, LEAK_MARGIN, Cell, cells, describe, document, table, varying
 from attnsearch.survival import Waiting
 
 BUDGET = 500
@@ -239,17 +239,17 @@ def test_waiting_in_words(waiting: Waiting, text: str) -> None:
 
 def test_few_seeds_are_warned_about(make_run: MakeRun) -> None:
     enough = [make_run(seed) for seed in range(FEWEST_SEEDS)]
-    assert report.warnings(cells(enough)) == []
-    (warning,) = report.warnings(cells(enough[:-1]))
+    assert summary.warnings(cells(enough)) == []
+    (warning,) = summary.warnings(cells(enough[:-1]))
     assert warning.startswith(f"{FEWEST_SEEDS - 1} seeds are too few")
     # Once, for the smallest of several.
     many = [*enough, make_run(0, state_size=4), *[make_run(seed, state_size=8) for seed in range(3)]]
-    (warning,) = report.warnings(cells(many))
+    (warning,) = summary.warnings(cells(many))
     assert warning.startswith("1 seed")
 
 
 def leaks(runs: Sequence[StoredRun]) -> list[str]:
-    return [warning for warning in report.warnings(cells(runs)) if "future" in warning]
+    return [warning for warning in summary.warnings(cells(runs)) if "future" in warning]
 
 
 def test_predicting_the_unpredictable_is_a_leak(make_run: MakeRun) -> None:
@@ -321,7 +321,7 @@ def test_the_document_is_strict_json_with_its_censoring_beside_each_length(make_
     text = json.dumps(document(summaries, "results", ["a.png"]), allow_nan=False)
     found: dict[str, Any] = json.loads(text)
     assert (found["store"], found["pictures"]) == ("results", ["a.png"])
-    assert found["warnings"] == report.warnings(summaries)
+    assert found["warnings"] == summary.warnings(summaries)
     assert found["warnings"]
     first, second = found["cells"]
     assert first["plateau_length"] == {
@@ -338,8 +338,8 @@ def test_the_document_is_strict_json_with_its_censoring_beside_each_length(make_
     assert second["plateau_length"]["median"] is None
     assert second["prediction_loss"] is None
     # Every setting of a cell is there by its name, and none is hidden by a result.
-    for cell, summary in zip(found["cells"], summaries, strict=True):
-        assert {name: cell[name] for name in summary.spec.flat()} == summary.spec.flat()
+    for cell, one in zip(found["cells"], summaries, strict=True):
+        assert {name: cell[name] for name in one.spec.flat()} == one.spec.flat()
     assert [run["digest"] for run in found["runs"]] == [
         run.spec.digest for cell in summaries for run in cell.runs
     ]

@@ -1,0 +1,83 @@
+"""`attnsearch run`: a grid from flags."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from attnsearch.commands.options import (
+    INTERRUPTED,
+    early_stopping_option,
+    engine_options,
+    output_options,
+    plots_option,
+    values,
+)
+from attnsearch.flags import Seeds, TaskCommand, tasks_of
+
+if TYPE_CHECKING:
+    from attnsearch.grid import KnownMixers
+
+
+class _RunCommand(TaskCommand):
+    def known_mixers(self) -> KnownMixers:
+        from attnsearch.plan import Registries
+
+        return Registries().known_mixers()
+
+
+@click.command(cls=_RunCommand)
+@click.option(
+    "--task", "tasks", required=True, metavar="LIST", help="tasks, by name or as paths of task files"
+)
+@click.option("--mixer", "mixers", default="attention", metavar="LIST", help="mixers  [default: attention]")
+@click.option(
+    "--seeds",
+    type=Seeds(),
+    default="8",
+    help="runs of each cell: a count (8), a range without its end (8:16) or a list (3,5,9)  [default: 8]",
+)
+@click.option(
+    "--rule-seed", type=int, help="one hidden rule for all runs  [default: each seed draws its own]"
+)
+@early_stopping_option
+@engine_options
+@output_options
+@plots_option
+@click.pass_context
+def run(
+    ctx: click.Context,
+    tasks: str,
+    mixers: str,
+    seeds: Sequence[int],
+    rule_seed: int | None,
+    no_early_stopping: bool,
+    lanes: int | None,
+    checkpoint_every: float,
+    out: Path,
+    as_json: bool,
+    quiet: bool,
+    no_plots: bool,
+) -> int:
+    """Train networks on tasks and measure their plateaus.
+
+    Every LIST is comma-separated, and lists make a grid. Runs that are already stored are not run
+    again. `attnsearch run --task NAME --help` lists the task's own flags too.
+    """
+    from attnsearch.engine import EngineSettings
+    from attnsearch.plan import specify
+    from attnsearch.sweeping import Output, sweep
+
+    del tasks
+    specs = specify(
+        tasks_of(ctx),
+        [name.strip() for name in mixers.split(",")],
+        values(ctx, no_early_stopping),
+        seeds=seeds,
+        rule_seed=rule_seed,
+    )
+    output = Output(out, as_json, quiet, no_plots)
+    return 0 if sweep(specs, output, EngineSettings(lanes, checkpoint_every)) else INTERRUPTED

@@ -1,0 +1,46 @@
+"""`attnsearch show`: an example of a task, drawn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from attnsearch.base import AttnsearchError
+from attnsearch.commands.options import OUT
+from attnsearch.flags import TaskCommand, given, tasks_of
+
+
+@click.command(cls=TaskCommand)
+@click.option(
+    "--task", "task", required=True, metavar="NAME", help="a task, by name or as path of a task file"
+)
+@click.option("--seed", type=click.IntRange(0), default=0, help="of the rule and the sequence  [default: 0]")
+@click.option("--target", type=click.IntRange(0), default=1, help="the row to highlight  [default: 1]")
+@click.option(
+    "--out", type=OUT, default=Path("results"), help="the picture goes to its pictures/  [default: results]"
+)
+@click.option("--no-plots", is_flag=True, help="no picture, only the drawing in the terminal")
+@click.pass_context
+def show(ctx: click.Context, task: str, seed: int, target: int, out: Path, no_plots: bool) -> None:
+    """Draw an example of a task: its matrix, a state, the next state, and the attention map."""
+    from attnsearch.plan import Registries
+    from attnsearch.screen import console
+    from attnsearch.show import LinearMapExample
+
+    files = tasks_of(ctx)
+    values = given(ctx)
+    lists = [name for name, listed in values.items() if len(listed) > 1]
+    if len(files) > 1 or lists:
+        raise AttnsearchError(f"show draws one example: give {lists[0] if lists else 'task'} one value")
+    spec = files[0].resolve({name: listed[0] for name, listed in values.items()})
+    example = LinearMapExample.draw(spec, seed, Registries())
+    size = len(example.matrix)
+    if target >= size:
+        raise AttnsearchError(f"target {target} is outside 0 to {size - 1}")
+    del task
+    console(stderr=False).print(example.terminal(target), soft_wrap=True)
+    if not no_plots:
+        knobs = "-".join(f"{name}-{value}" for name, value in spec.knobs)
+        path = out / "pictures" / f"example-{spec.name}-{knobs}-seed-{seed}-target-{target}.png"
+        click.echo(f"Picture: {example.picture(path, target, f'{spec.name}, seed {seed}')}")

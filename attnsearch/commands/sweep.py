@@ -1,0 +1,50 @@
+"""`attnsearch sweep`: the runs of a suite."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from attnsearch.commands.options import (
+    INTERRUPTED,
+    engine_options,
+    output_options,
+    plots_option,
+    runs_of,
+    suite_options,
+    values,
+)
+from attnsearch.flags import SettingsCommand
+
+
+@click.command(cls=SettingsCommand)
+@suite_options
+@engine_options
+@output_options
+@plots_option
+@click.pass_context
+def sweep(
+    ctx: click.Context,
+    suite: str,
+    seeds: Sequence[int] | None,
+    no_early_stopping: bool,
+    lanes: int | None,
+    checkpoint_every: float,
+    out: Path,
+    as_json: bool,
+    quiet: bool,
+    no_plots: bool,
+) -> int:
+    """Run a suite: a TOML file that crosses tasks, mixers, seeds and training settings.
+
+    A flag replaces what the suite says of that setting, so that `--seeds 2 --steps 100` is a quick look.
+    Every LIST is comma-separated. Runs that are already stored are not run again.
+    """
+    from attnsearch.engine import EngineSettings
+    from attnsearch.sweeping import Output, sweep
+
+    specs, _ = runs_of(suite, seeds, values(ctx, no_early_stopping))
+    output = Output(out, as_json, quiet, no_plots)
+    return 0 if sweep(specs, output, EngineSettings(lanes, checkpoint_every)) else INTERRUPTED

@@ -8,6 +8,7 @@ One legend for the shapes in all docstrings::
     B  batch: sequences of a step                Q  queries: positions at which logits are computed,
     N  runs, or lanes                               the R targets among them
     E  recorded points of a run                  M  recorded maps of a run
+    A  attention heads of all layers
 
 This module belongs to both sides of the house and never imports jax.
 """
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -97,6 +98,47 @@ class Maps(NamedTuple):
 
     step: Integers
     influence: Floats
+
+
+class Heads(NamedTuple):
+    """What the attention heads of a network looked at, at the steps of its `Maps`; A = 0 for one without.
+
+    weights:  `u8[M, A, R, L]` softmax weight that the query of target r gives position k, in 255ths:
+              mean over probe sequences
+    mass:     `f32[M, A, R]` share of the weight that lies on the support, in [0, 1]; mean, before rounding
+    entropy:  `f32[M, A, R]` of the weight over positions, in nats; mean
+    """
+
+    weights: Integers
+    mass: Floats
+    entropy: Floats
+
+    @classmethod
+    def none(cls, maps: Maps) -> Heads:
+        """Those of a network without heads, A = 0."""
+        recorded, rows, length = maps.influence.shape
+        nothing = np.zeros((recorded, 0, rows), np.float32)
+        return cls(np.zeros((recorded, 0, rows, length), np.uint8), nothing, nothing)
+
+
+class MapRecord(NamedTuple):
+    """One recorded map, on the device or on the host: the fields of `Maps` and `Heads` without axis M.
+
+    influence: `f32[R, L]`; mass, entropy: `f32[A, R]`
+    weights:   `f32[A, R, L]` as measured, in [0, 1]
+    """
+
+    influence: Any
+    weights: Any
+    mass: Any
+    entropy: Any
+
+    @classmethod
+    def of(cls, influence: Floats) -> MapRecord:
+        """That of a network without heads."""
+        rows, length = influence.shape
+        nothing = np.zeros((0, rows), np.float32)
+        return cls(influence, np.zeros((0, rows, length), np.float32), nothing, nothing)
 
 
 class Plateaus(NamedTuple):

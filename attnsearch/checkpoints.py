@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 
 from attnsearch import archives
-from attnsearch.base import RECORDING_INTERVAL, Truth
+from attnsearch.base import RECORDING_INTERVAL, MapRecord, Truth
 from attnsearch.recording import Recording
 from attnsearch.specs import RunSpec
 
-CHECKPOINT_VERSION = 1
+CHECKPOINT_VERSION = 2
 """Of what is written here. Finished runs do not depend on it, nor do digests."""
 
 # The kinds of dtype whose bytes an .npy file gives back as what they were: numpy's own, and no objects.
@@ -30,7 +30,8 @@ _KINDS = "biufc"
 # Of the arrays in the file, without the document and the leaves.
 _LAYOUT: Mapping[str, str] = {
     **archives.TRUTH_LAYOUT,
-    **{"loss": "fEQ", "accuracy": "fEQ", "map_steps": "iM", "influence": "fMRL"},
+    **{"loss": "fEQ", "accuracy": "fEQ", "map_steps": "iM"},
+    **dict(zip(MapRecord._fields, ("fMRL", "uMARL", "fMAR", "fMAR"), strict=True)),
 }
 
 
@@ -106,13 +107,13 @@ def _content(checkpoint: Checkpoint) -> bytes:
     recording = checkpoint.recording
     if recording.status is not None:
         raise ValueError(f"a run that has ended ({recording.status}) is stored, not checkpointed")
-    queries, rows = recording.truth.is_target.shape, recording.truth.attention_map.shape
+    queries = recording.truth.is_target.shape
     arrays = {
         **{name: np.asarray(array) for name, array in recording.truth._asdict().items()},
         "loss": _stacked(recording.loss, queries),
         "accuracy": _stacked(recording.accuracy, queries),
         "map_steps": np.array(recording.map_steps, np.int64),
-        "influence": _stacked(recording.influence, rows),
+        **_stacked_maps(recording),
     }
     leaves = [np.asarray(leaf) for leaf in checkpoint.leaves]
     _check(arrays, leaves)
@@ -133,8 +134,9 @@ def _read(content: bytes, spec: RunSpec) -> Checkpoint:
     leaves = [arrays.pop(f"arr_{n}") for n in range(document["leaves"])]
     _check(arrays, leaves)
     truth = Truth(**{name: arrays[name] for name in Truth._fields})
-    loss, accuracy, influence = (list(arrays[name]) for name in ("loss", "accuracy", "influence"))
-    recording = Recording(spec, truth, None, loss, accuracy, arrays["map_steps"].tolist(), influence)
+    loss, accuracy = list(arrays["loss"]), list(arrays["accuracy"])
+    maps = list(map(MapRecord, *(arrays[name] for name in MapRecord._fields)))
+    recording = Recording(spec, truth, None, loss, accuracy, arrays["map_steps"].tolist(), maps)
     # The interval may have been another when it was saved.
     if recording.step != document["step"]:
         raise ValueError(f"{len(recording.loss)} points of {RECORDING_INTERVAL} steps at {document['step']}")
@@ -143,6 +145,13 @@ def _read(content: bytes, spec: RunSpec) -> Checkpoint:
 
 def _stacked(points: Sequence[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
     return np.stack(points) if points else np.zeros((0, *shape), np.float32)
+
+
+def _stacked_maps(recording: Recording) -> Mapping[str, np.ndarray]:
+    nothing = MapRecord.of(np.zeros(recording.truth.attention_map.shape, np.float32))
+    records = recording.maps or [nothing._replace(weights=nothing.weights.astype(np.uint8))]
+    stacked = zip(MapRecord._fields, map(np.stack, zip(*records, strict=True)), strict=True)
+    return {name: array[: len(recording.maps)] for name, array in stacked}
 
 
 def _check(arrays: Mapping[str, np.ndarray], leaves: Sequence[np.ndarray]) -> None:

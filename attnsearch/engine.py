@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from attnsearch import devices
-from attnsearch.base import Bools, Floats
+from attnsearch.base import Bools, Floats, MapRecord
 from attnsearch.checkpoints import Checkpoint
 from attnsearch.lanes import Lanes, is_out_of_memory, stacked
 from attnsearch.ledger import Ledger
@@ -156,11 +156,11 @@ class Engine:
         states: RunState = self._states or self._lanes.begin(stacked(self._inputs))
         if fresh:
             states = self._lanes.refill(states, stacked(self._inputs), self._mask(fresh))
-            maps = self._lanes.influence(states, self._mask(fresh))
+            maps = self._lanes.look(states, self._mask(fresh))
             for lane, spec in fresh.items():
                 rule = jax.tree.map(lambda array, lane=lane: np.array(array)[lane], states.rule)
                 recording = Recording(spec, self._cohort.trainer.generator.truth(rule))
-                recording.add_map(maps[lane])
+                recording.add_map(MapRecord(*(field[lane] for field in maps)))
                 self._occupied[lane] = _Occupied(recording, time.perf_counter(), 0)
         if restored:
             leaves = {lane: checkpoint.leaves for lane, checkpoint in restored.items()}
@@ -188,9 +188,9 @@ class Engine:
             if occupied.recording.add(loss[lane], accuracy[lane])
         ]
         if wanted:
-            maps = self._lanes.influence(self._states, self._mask(wanted))
+            maps = self._lanes.look(self._states, self._mask(wanted))
             for lane in wanted:
-                self._occupied[lane].recording.add_map(maps[lane])
+                self._occupied[lane].recording.add_map(MapRecord(*(field[lane] for field in maps)))
         return [lane for lane in wanted if self._occupied[lane].recording.status is not None]
 
     def _checkpoint_is_due(self) -> bool:

@@ -142,11 +142,11 @@ def measure_rate(cohort: Cohort, seconds: float) -> Rate:
 
     began = time.perf_counter()
     states = lanes.begin(inputs)
-    lanes.influence(states, active)
+    lanes.look(states, active)
     states, record = lanes.advance(states, active)
     jax.block_until_ready(record)
     compiled = time.perf_counter()
-    lanes.influence(states, active)
+    lanes.look(states, active)
     mapped = time.perf_counter()
     points = 0
     while points == 0 or time.perf_counter() - mapped < seconds:

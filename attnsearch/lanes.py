@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from attnsearch.base import Bools, Floats
+from attnsearch.base import Bools, MapRecord
 from attnsearch.devices import gradient_parts
 from attnsearch.train import Record, RunInputs, RunState, Trainer
 
@@ -49,7 +49,7 @@ class Lanes:
 
         self._refill = over_lanes(partial(_refill, trainer), donate=(0,))
         self._advance = over_lanes(partial(_advance, trainer), donate=(0,))
-        self._influence = over_lanes(partial(_influence, trainer))
+        self._look = over_lanes(partial(_look, trainer))
 
     def begin(self, inputs: RunInputs) -> RunState:
         """Every lane before its first step."""
@@ -85,9 +85,10 @@ class Lanes:
         """One recorded point further where `active`, `bool[N]`; on a CPU idle lanes cost nothing."""
         return self._advance(states, self._put(active))
 
-    def influence(self, states: RunState, wanted: Bools) -> Floats:
-        """`f32[N, R, L]`, on the host; lanes not `wanted`, `bool[N]`, hold zeros."""
-        return np.asarray(self._influence(states, self._put(wanted)))
+    def look(self, states: RunState, wanted: Bools) -> MapRecord:
+        """The maps of all lanes, a leading axis N on every field, on the host; those of lanes not `wanted`,
+        `bool[N]`, hold zeros."""
+        return jax.tree.map(np.asarray, self._look(states, self._put(wanted)))
 
     def _put(self, values: Any) -> Any:
         return jax.device_put(values, self._sharding)
@@ -125,6 +126,7 @@ def _idle(trainer: Trainer, state: RunState) -> tuple[RunState, Record]:
     return state, Record(nothing, nothing)
 
 
-def _influence(trainer: Trainer, state: RunState, wanted: jax.Array) -> jax.Array:
-    shape = jax.eval_shape(trainer.influence, state)
-    return jax.lax.cond(wanted, trainer.influence, lambda _: jnp.zeros(shape.shape, shape.dtype), state)
+def _look(trainer: Trainer, state: RunState, wanted: jax.Array) -> MapRecord:
+    shapes = jax.eval_shape(trainer.look, state)
+    nothing = jax.tree.map(lambda field: jnp.zeros(field.shape, field.dtype), shapes)
+    return jax.lax.cond(wanted, trainer.look, lambda _: nothing, state)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast
 
 import chex
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from attnsearch.archives import reason
 from attnsearch.base import AttnsearchError, Integers
 from attnsearch.generators.base import Generator
 from attnsearch.linear import Linear, product
@@ -57,12 +60,24 @@ class _Model(nnx.Module):
         self.unembedding = Linear(spec.width, network.vocab_size, use_bias=False, rngs=rngs)
 
     def __call__(self, tokens: jax.Array, positions: Integers) -> jax.Array:
-        # A product with one-hot rows, for the gradient of a look-up is a scatter, slow on a CPU.
-        embedded = product(jax.nn.one_hot(tokens, self.tokens.num_embeddings), self.tokens.embedding[...])
-        x = embedded + self.positions.embedding[...]
+        x = self._embedded(tokens)
         for block in self.blocks[:-1]:
             x = block(x)
         return self.unembedding(self.norm(self.blocks[-1].at(x, positions)))
+
+    def weights(self, tokens: jax.Array, positions: Integers) -> jax.Array:
+        """`f32[A, Q, L]`: those of every layer's mixer, layer by layer."""
+        x, found = self._embedded(tokens), []
+        for block in self.blocks:
+            found.append(block.mixer.weights(block.mixer_norm(x), positions))
+            x = block(x)
+        return jnp.concatenate(found)
+
+    def _embedded(self, tokens: jax.Array) -> jax.Array:
+        """`f32[L, D]`"""
+        # A product with one-hot rows, for the gradient of a look-up is a scatter, slow on a CPU.
+        embedded = product(jax.nn.one_hot(tokens, self.tokens.num_embeddings), self.tokens.embedding[...])
+        return embedded + self.positions.embedding[...]
 
 
 @dataclass(frozen=True)
@@ -87,7 +102,7 @@ class Network:
     ) -> Network:
         """The network for `generator`'s sequences and queries.
 
-        Errors: AttnsearchError where the mixer refuses its settings.
+        Errors: AttnsearchError where the mixer refuses its settings or the call, or returns another shape.
         """
         network = cls(
             spec,
@@ -97,7 +112,9 @@ class Network:
             generator.context_length,
             tuple(int(position) for position in generator.query_positions),
         )
-        network._definition  # noqa: B018  a bad setting must speak here, not in the middle of a sweep
+        # What is wrong with a mixer must speak here, not in the middle of a sweep.
+        network._definition  # noqa: B018
+        network._check_call()
         return network
 
     def init(self, key: jax.Array) -> Parameters:
@@ -112,10 +129,51 @@ class Network:
         chex.assert_shape(logits, (len(self.query_positions), self.vocab_size))
         return logits
 
+    def weights(self, parameters: Parameters, tokens: jax.Array) -> jax.Array:
+        """The weights of every attention head at the queries, `f32[A, Q, L]`, of `tokens`, `i32[L]`."""
+        model = nnx.merge(self._definition, parameters)
+        weights = model.weights(tokens, np.asarray(self.query_positions))
+        chex.assert_shape(weights, (None, len(self.query_positions), self.context_length))
+        return weights
+
     def build_mixer(self, rngs: nnx.Rngs) -> Mixer:
-        """One mixer layer. Settings were checked against its constructor when the run was specified."""
+        """One mixer layer. Errors: AttnsearchError where its constructor raises anything."""
         build = cast("Callable[..., Mixer]", self.mixer)
-        return build(self.spec.width, self.context_length, rngs=rngs, **dict(self.mixer_settings))
+        given = "".join(f", {name}={value!r}" for name, value in self.mixer_settings)
+        place = f"width={self.spec.width}, context_length={self.context_length}"
+        with _explaining(f"mixer {self.mixer.__name__} cannot be built with {place}{given}"):
+            return build(self.spec.width, self.context_length, rngs=rngs, **dict(self.mixer_settings))
+
+    def first_mixer(self, parameters: Parameters) -> Mixer:
+        """The mixer of the first block, with its parameters."""
+        return nnx.merge(self._definition, parameters).blocks[0].mixer
+
+    def _check_call(self) -> None:
+        """Trace the mixer alone. Errors: AttnsearchError where that fails, or returns what it should not."""
+        width, length, queries = self.spec.width, self.context_length, np.asarray(self.query_positions)
+        given = jax.ShapeDtypeStruct((length, width), jnp.float32)
+        name = f"mixer {self.mixer.__name__}"
+
+        def trace(x: jax.Array) -> None:
+            mixer = self.build_mixer(nnx.Rngs(0))
+            for called, call, expected in (
+                (name, lambda: mixer(x), (length, width)),
+                (f"{name}, at(x, positions),", lambda: mixer.at(x, queries), (len(queries), width)),
+                (
+                    f"{name}, weights(x, positions),",
+                    lambda: mixer.weights(x, queries),
+                    ("H", len(queries), length),
+                ),
+            ):
+                with _explaining(f"{called} cannot be called on {_described(given)}"):
+                    returned = call()
+                if not _fits(returned, expected):
+                    raise AttnsearchError(
+                        f"{called} returned {_described(returned)} for {_described(given)}:"
+                        f" expected f32[{', '.join(map(str, expected))}]"
+                    )
+
+        jax.eval_shape(trace, given)
 
     @cached_property
     def _definition(self) -> nnx.GraphDef[_Model]:
@@ -129,3 +187,33 @@ class Network:
                 " keep constants in numpy, and no state between calls"
             )
         return definition
+
+
+@contextmanager
+def _explaining(what: str) -> Iterator[None]:
+    """Turn whatever is raised, but for what is an AttnsearchError already, into one that says `what`."""
+    try:
+        yield
+    except AttnsearchError:
+        raise
+    except Exception as error:
+        raise AttnsearchError(f"{what}: {reason(error)}") from error
+
+
+def _fits(value: Any, expected: tuple[int | str, ...]) -> bool:
+    """Whether `value` is an array of 32-bit floats of that shape, where a letter is any size."""
+    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
+    return (
+        shape is not None
+        and dtype == jnp.float32
+        and len(shape) == len(expected)
+        and all(isinstance(axis, str) or size == axis for size, axis in zip(shape, expected, strict=True))
+    )
+
+
+def _described(value: Any) -> str:
+    """Type and shape of an array, as in `f32[16, 128]`; of anything else its type."""
+    if not hasattr(value, "dtype"):
+        return f"a {type(value).__name__}"
+    dtype = value.dtype.name.replace("float", "f").replace("uint", "u").replace("int", "i")
+    return f"{dtype}[{', '.join(map(str, value.shape))}]"

@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from attnsearch.base import RECORDING_INTERVAL, Curves, Floats, Maps, Truth
+from attnsearch.base import RECORDING_INTERVAL, Curves, Floats, Heads, MapRecord, Maps, Truth
 from attnsearch.plateau import MASTERY_HOLD, escapes, finds, held, masters, measure
 from attnsearch.specs import RunSpec
 from attnsearch.store import Status, StoredRun
 
 
 def is_map_step(step: int) -> bool:
-    """Whether every run's map is measured at `step`: at 0, at 50, and on by factors of root two."""
+    """Whether every run's map is measured at `step`: at 0, at 50, and on by fourth roots of two."""
     if step < 50:
         return step == 0
-    power = round(2 * np.log2(step / 50))
-    return step == round(50 * 2 ** (power / 2) / RECORDING_INTERVAL) * RECORDING_INTERVAL
+    power = round(4 * np.log2(step / 50))
+    return step == round(50 * 2 ** (power / 4) / RECORDING_INTERVAL) * RECORDING_INTERVAL
 
 
 @dataclass
@@ -32,7 +32,7 @@ class Recording:
     loss: list[Floats] = field(default_factory=list)
     accuracy: list[Floats] = field(default_factory=list)
     map_steps: list[int] = field(default_factory=list)
-    influence: list[Floats] = field(default_factory=list)
+    maps: list[MapRecord] = field(default_factory=list)
     _escaped: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -74,18 +74,23 @@ class Recording:
         first, self._escaped = below and not self._escaped, below or self._escaped
         return first or self.status is not None or is_map_step(self.step)
 
-    def add_map(self, influence: Floats) -> None:
-        """Take in the map measured at the present step, `f32[R, L]`."""
+    def add_map(self, record: MapRecord) -> None:
+        """Take in the map measured at the present step."""
         self.map_steps.append(self.step)
-        self.influence.append(influence)
+        # In 255ths a weight is as fine as a picture shows it, and takes little room when packed. Those of a
+        # diverged run are no numbers.
+        weights = np.rint(np.nan_to_num(record.weights) * 255).astype(np.uint8)
+        self.maps.append(record._replace(weights=weights))
 
     def stored(self, environment: Mapping[str, Any]) -> StoredRun:
         """The ended run with its measures, as it is to be stored."""
         assert self.status is not None
         steps = RECORDING_INTERVAL * np.arange(1, len(self.loss) + 1, dtype=np.int32)
         curves = Curves(steps, np.stack(self.loss), np.stack(self.accuracy))
-        maps = Maps(np.array(self.map_steps, np.int32), np.stack(self.influence))
-        return measured(StoredRun(self.spec, self.status, environment, {}, self.truth, curves, maps))
+        recorded = MapRecord(*map(np.stack, zip(*self.maps, strict=True)))
+        maps = Maps(np.array(self.map_steps, np.int32), recorded.influence)
+        heads = Heads(recorded.weights, recorded.mass, recorded.entropy)
+        return measured(StoredRun(self.spec, self.status, environment, {}, self.truth, curves, maps, heads))
 
     def _masters(self, points: list[Floats]) -> bool:
         losses = np.stack(points)[:, self.truth.is_target]

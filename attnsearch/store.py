@@ -4,6 +4,7 @@ Numpy side; never imports jax. Layout under the root of a store::
 
     runs/<digest>/run.json                   specification, status, environment, measures
     runs/<digest>/{truth,curves,maps}.npz    one array for each field of the NamedTuple of that name
+    runs/<digest>/heads.npz                  the same; absent where no mixer has attention weights
     runs/.partial-<digest>-<pid>-<random>/   being written, or left by a killed process: never read
     runs/.unreadable-<digest>-<n>/           set aside by `Store.find`: never read
 """
@@ -26,7 +27,7 @@ from typing import Any, Literal, Self, get_args
 import numpy as np
 
 from attnsearch import archives
-from attnsearch.base import AttnsearchError, Curves, Maps, Truth
+from attnsearch.base import AttnsearchError, Curves, Heads, Maps, Truth
 from attnsearch.specs import FORMAT_VERSION, RunSpec
 
 Status = Literal["mastered", "exhausted", "diverged"]
@@ -37,6 +38,7 @@ _LAYOUT: Mapping[str, Mapping[str, str]] = {
     "truth": archives.TRUTH_LAYOUT,
     "curves": dict(zip(Curves._fields, ("iE", "fEQ", "fEQ"), strict=True)),
     "maps": dict(zip(Maps._fields, ("iM", "fMRL"), strict=True)),
+    "heads": dict(zip(Heads._fields, ("uMARL", "fMAR", "fMAR"), strict=True)),
 }
 
 # System errors that say nothing against the file that was to be read.
@@ -61,6 +63,7 @@ class StoredRun:
     truth: Truth
     curves: Curves
     maps: Maps
+    heads: Heads
 
 
 @dataclass(frozen=True)
@@ -161,9 +164,12 @@ def read(folder: Path) -> StoredRun:
         arrays: dict[str, dict[str, np.ndarray]] = {}
         for stem in _LAYOUT:
             file = folder / f"{stem}.npz"
-            arrays[stem] = archives.unpacked(file, _LAYOUT[stem])
+            # Runs stored before heads were recorded do not say how many they had.
+            if stem != "heads" or document.get("attention_heads", 0):
+                arrays[stem] = archives.unpacked(file, _LAYOUT[stem])
         truth, curves, maps = Truth(**arrays["truth"]), Curves(**arrays["curves"]), Maps(**arrays["maps"])
-        run = StoredRun(spec, status, environment, measures, truth, curves, maps)
+        heads = Heads(**arrays["heads"]) if "heads" in arrays else Heads.none(maps)
+        run = StoredRun(spec, status, environment, measures, truth, curves, maps, heads)
         file = folder
         _check_arrays(run)
     except archives.DAMAGE as error:
@@ -173,10 +179,12 @@ def read(folder: Path) -> StoredRun:
 
 def _contents(run: StoredRun) -> dict[str, bytes]:
     _check_arrays(run)
+    attention_heads = run.heads.mass.shape[1]
     question = {"format_version": FORMAT_VERSION, "digest": run.spec.digest, "spec": run.spec.to_json()}
-    answer = {"status": run.status, "environment": dict(run.environment), "measures": dict(run.measures)}
+    answer = {"status": run.status, "attention_heads": attention_heads}
+    answer |= {"environment": dict(run.environment), "measures": dict(run.measures)}
     contents = {"run.json": json.dumps(question | answer, sort_keys=True, indent=2, allow_nan=False).encode()}
-    for stem in _LAYOUT:
+    for stem in (stem for stem in _LAYOUT if stem != "heads" or attention_heads):
         contents[f"{stem}.npz"] = archives.packed(getattr(run, stem)._asdict(), compressed=True)
     return contents
 

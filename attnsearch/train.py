@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from attnsearch.base import RECORDING_INTERVAL, Example
+from attnsearch.base import RECORDING_INTERVAL, Example, MapRecord
 from attnsearch.generators.base import Generator, Rule
 from attnsearch.network import Network, Parameters
 
@@ -114,6 +114,30 @@ class Trainer:
         distances = jnp.abs(answers[1:] - answers[0]).sum(axis=-1).mean(axis=1) / 2
         influence = jnp.zeros((tokens.shape[1], distances.shape[1])).at[positions].set(distances)
         return influence.T[self.generator.is_target.nonzero()[0]]
+
+    def heads(self, state: RunState) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """What the attention heads look at, as in `MapRecord`: weights, mass and entropy, mean over the same
+        probe sequences as `influence`."""
+        key, _ = jax.random.split(_stream(state.inputs.seed, _PROBE))
+        targets = self.generator.is_target.nonzero()[0]
+
+        def looked(example: Example) -> tuple[jax.Array, jax.Array, jax.Array]:
+            weights = self.network.weights(state.parameters, example.tokens)[:, targets]
+            mass = (weights * example.attention_map).sum(axis=-1)
+            return weights, mass, jax.scipy.special.entr(weights).sum(axis=-1)
+
+        # Added up one by one, for the weights of all sequences at once would not fit at long contexts.
+        examples = self._sample(state.rule, key, PROBE_SEQUENCES)
+        shapes = jax.eval_shape(looked, jax.tree.map(lambda field: field[0], examples))
+        nothing = jax.tree.map(lambda field: jnp.zeros(field.shape, field.dtype), shapes)
+        sums, _ = jax.lax.scan(
+            lambda total, example: (jax.tree.map(jnp.add, total, looked(example)), None), nothing, examples
+        )
+        return jax.tree.map(lambda total: total / PROBE_SEQUENCES, sums)
+
+    def look(self, state: RunState) -> MapRecord:
+        """The measured map, and what the heads look at."""
+        return MapRecord(self.influence(state), *self.heads(state))
 
     def _probabilities(self, parameters: Parameters, tokens: jax.Array) -> jax.Array:
         """`f32[P, Q, V]` of `tokens`, `i32[P, L]`."""

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 import attnsearch.base
-from attnsearch.base import RECORDING_INTERVAL, AttnsearchError, Floats, Truth
+from attnsearch.base import RECORDING_INTERVAL, AttnsearchError, Floats, MapRecord, Truth
 from attnsearch.checkpoints import Checkpoint, Checkpoints
 from attnsearch.recording import Recording
 from attnsearch.specs import PlateauRule, RunSpec
@@ -41,10 +41,10 @@ def make(spec: RunSpec, truth: Truth) -> Make:
     def checkpoint(points: int = 4, random_seed: int = 0) -> Checkpoint:
         random = np.random.default_rng(random_seed)
         recording = Recording(spec, truth)
-        recording.add_map(random.random((2, 4), dtype=np.float32))
+        recording.add_map(MapRecord.of(random.random((2, 4), dtype=np.float32)))
         for _ in range(points):
             if recording.add(1 + random.random(3, np.float32), random.random(3, np.float32)):
-                recording.add_map(random.random((2, 4), dtype=np.float32))
+                recording.add_map(MapRecord.of(random.random((2, 4), dtype=np.float32)))
         return Checkpoint(recording, leaves(random))
 
     return checkpoint
@@ -94,9 +94,12 @@ def assert_same(found: Checkpoint | None, expected: Checkpoint) -> None:
     assert (ours.spec, ours.status, ours.step) == (theirs.spec, theirs.status, theirs.step)
     assert ours.map_steps == theirs.map_steps
     assert {type(step) for step in ours.map_steps} <= {int}
-    for name in ("loss", "accuracy", "influence"):
+    for name in ("loss", "accuracy"):
         for point, point_then in zip(getattr(ours, name), getattr(theirs, name), strict=True):
             assert_same_array(point, point_then)
+    for record, record_then in zip(ours.maps, theirs.maps, strict=True):
+        for field, field_then in zip(record, record_then, strict=True):
+            assert_same_array(field, field_then)
     assert type(ours.truth) is Truth
     for array, array_then in zip(ours.truth, theirs.truth, strict=True):
         assert_same_array(array, array_then)
@@ -227,7 +230,7 @@ def go_on(recording: Recording, losses: Floats) -> list[int]:
     for loss in losses[len(recording.loss) :]:
         if recording.add(loss, -loss):
             asked.append(recording.step)
-            recording.add_map(np.full((2, 4), recording.step, np.float32))
+            recording.add_map(MapRecord.of(np.full((2, 4), recording.step, np.float32)))
         if recording.status is not None:
             break
     return asked
@@ -244,7 +247,7 @@ def test_going_on_from_a_checkpoint_is_going_on(
         random = np.random.default_rng(seed)
         curve_spec, losses = random_curve(random, spec, truth)
         original = Recording(curve_spec, truth)
-        original.add_map(np.zeros((2, 4), np.float32))
+        original.add_map(MapRecord.of(np.zeros((2, 4), np.float32)))
         stop = int(random.integers(len(losses)))
         go_on(original, losses[:stop])
         if original.status is not None:
@@ -292,7 +295,7 @@ def without_one_accuracy(checkpoint: Checkpoint) -> Checkpoint:
 
 
 def without_one_map(checkpoint: Checkpoint) -> Checkpoint:
-    checkpoint.recording.influence.pop()
+    checkpoint.recording.maps.pop()
     return checkpoint
 
 
@@ -436,7 +439,7 @@ DAMAGES: list[tuple[str, str, Damage]] = [
     ("other JSON", "TypeError", write_document(b"[]")),
     (
         "version",
-        "checkpoint version 0, expected 1",
+        "checkpoint version 0, expected 2",
         rewrite_document(lambda d: d.update(checkpoint_version=0)),
     ),
     ("no version", "'checkpoint_version'", rewrite_document(lambda d: d.pop("checkpoint_version"))),

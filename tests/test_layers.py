@@ -34,7 +34,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ),
     ("store",),
     ("grid", "observer", "recording", "summary", "pictures", "network", "generators.*", "mixers.*"),
-    ("checkpoints", "flags", "gallery", "suites", "train", "generators", "mixers"),
+    ("collect", "checkpoints", "flags", "gallery", "suites", "train", "generators", "mixers"),
     ("lanes", "ledger", "plan"),
     ("calibration", "engine", "show"),
     ("progress", "runner"),
@@ -50,7 +50,7 @@ NUMPY_SIDE = (
     *("commands", "commands.options", "commands.run", "commands.sweep", "commands.plan"),
     *("commands.listing", "commands.show"),
     *("archives", "plateau", "survival", "recording", "summary", "pictures", "gallery", "screen", "suites"),
-    *("observer", "ledger"),
+    *("observer", "ledger", "collect"),
 )
 """Modules that start without jax; "" is the package itself."""
 

@@ -166,3 +166,22 @@ def test_rows_take_gaps_and_slices_alike():
     x = inputs()
     for positions in ([2, 3, 4], [0, 3]):
         np.testing.assert_array_equal(rows(x, np.array(positions)), x[np.array(positions)])
+
+
+@pytest.mark.parametrize("positions", [[0], [3, 4, 5], [0, 2, 6]])
+def test_weights_are_shares_of_what_a_query_sees(mixer: Mixer, positions: list[int]):
+    weights = np.asarray(mixer.weights(inputs(), np.array(positions)))
+    assert weights.shape[1:] == (len(positions), LENGTH)
+    np.testing.assert_allclose(weights.sum(axis=-1), 1, rtol=1e-5)
+    hidden = np.arange(LENGTH) > np.array(positions)[:, None]
+    assert (weights[:, hidden] == 0).all()
+
+
+def test_weights_of_attention_are_those_it_mixes_with():
+    # The values of one head that are the positions themselves, passed on as they are, show its weights.
+    made = Attention(LENGTH, LENGTH, rngs=nnx.Rngs(0), num_heads=1)
+    x = jax.random.normal(jax.random.key(2), (LENGTH, LENGTH)) + jnp.eye(LENGTH) * 3
+    made.value.kernel.set_value(jnp.linalg.inv(x))
+    made.out.kernel.set_value(jnp.eye(LENGTH))
+    np.testing.assert_allclose(made(x), made.weights(x, np.arange(LENGTH))[0], atol=1e-4)
+    assert MLPMixer(WIDTH, LENGTH, rngs=nnx.Rngs(0)).weights(inputs(), np.arange(2)).shape == (0, 2, LENGTH)

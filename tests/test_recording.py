@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from attnsearch.base import RECORDING_INTERVAL, Floats, Truth
+from attnsearch.base import RECORDING_INTERVAL, Floats, MapRecord, Truth
 from attnsearch.recording import Recording, is_map_step, measured
 from attnsearch.specs import PlateauRule, RunSpec
 from attnsearch.store import StoredRun
@@ -33,13 +33,13 @@ def begin(spec: RunSpec, truth: Truth) -> Begin:
 
 def train(recording: Recording, losses: Losses | Floats) -> list[int]:
     """Add `losses` until the run ends; the steps at which its map was asked for, and measured."""
-    recording.add_map(np.zeros((2, 4), np.float32))
+    recording.add_map(MapRecord.of(np.zeros((2, 4), np.float32)))
     asked = []
     for loss in np.asarray(losses, np.float32):
         assert recording.status is None
         if recording.add(loss, np.zeros(3, np.float32)):
             asked.append(recording.step)
-            recording.add_map(np.full((2, 4), recording.step, np.float32))
+            recording.add_map(MapRecord.of(np.full((2, 4), recording.step, np.float32)))
         if recording.status is not None:
             break
     return asked
@@ -121,10 +121,10 @@ def test_progress_is_that_of_the_latest_point(begin: Begin) -> None:
 # When a map is measured.
 
 
-def test_maps_of_every_run_are_at_steps_a_factor_of_root_two_apart() -> None:
+def test_maps_of_every_run_are_at_steps_a_fourth_root_of_two_apart() -> None:
     steps = [step for step in range(0, 10_001, RECORDING_INTERVAL) if is_map_step(step)]
-    assert steps[:12] == [0, 50, 70, 100, 140, 200, 280, 400, 570, 800, 1130, 1600]
-    assert steps[12:] == [2260, 3200, 4530, 6400, 9050]
+    assert steps[:12] == [0, 50, 60, 70, 80, 100, 120, 140, 170, 200, 240, 280]
+    assert steps[12::2] == [340, 480, 670, 950, 1350, 1900, 2690, 3810, 5380, 7610]
     # Between two recorded points nothing can be measured.
     assert not any(is_map_step(step) for step in range(10_001) if step % RECORDING_INTERVAL)
 
@@ -133,13 +133,13 @@ def test_a_map_is_measured_at_escape_at_the_end_and_at_the_common_steps(begin: B
     recording = begin(12)
     escaping = (1.0, 0.9, 0.9)
     asked = train(recording, [HIGH, HIGH, escaping, HIGH, escaping, HIGH, HIGH, HIGH, HIGH, HIGH, HIGH, HIGH])
-    # Escape is at 30, and but once; 50, 70 and 100 are common; 120 is the end.
-    assert asked == [30, 50, 70, 100, 120]
+    # Escape is at 30, and but once; from 50 to 120 are common, and 120 is the end.
+    assert asked == [30, 50, 60, 70, 80, 100, 120]
     assert recording.map_steps == [0, *asked]
 
 
 def test_a_run_that_never_escapes_has_the_common_maps_and_its_end(begin: Begin) -> None:
-    assert train(begin(9), [HIGH] * 9) == [50, 70, 90]
+    assert train(begin(9), [HIGH] * 9) == [50, 60, 70, 80, 90]
 
 
 # As it is stored.
@@ -202,7 +202,7 @@ def random_run(seed: int, spec: RunSpec, truth: Truth) -> tuple[StoredRun, list[
         spec.cell.budget, steps=points * RECORDING_INTERVAL, early_stopping=bool(random.integers(2))
     )
     recording = Recording(replace(spec, cell=replace(spec.cell, budget=budget)), truth)
-    recording.add_map(np.zeros(truth.attention_map.shape, np.float32))
+    recording.add_map(MapRecord.of(np.zeros(truth.attention_map.shape, np.float32)))
     asked = []
     for point in loss:
         if recording.add(point, point):

@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 
 import attnsearch.base
-from attnsearch.base import AttnsearchError, Curves, Maps, Truth
+from attnsearch.base import AttnsearchError, Curves, Heads, Maps, Truth
 from attnsearch.specs import (
     BudgetSpec,
     CellSpec,
@@ -37,13 +37,14 @@ from attnsearch.store import Status, Store, StoredRun, UnreadableRun, read
 MakeRun = Callable[[int], StoredRun]
 Damage = Callable[[Path], None]
 
-ARCHIVES = ("truth.npz", "curves.npz", "maps.npz")
+ARCHIVES = ("truth.npz", "curves.npz", "maps.npz", "heads.npz")
 FILES = ("run.json", *ARCHIVES)
+FIELDS = ("digest", "environment", "format_version", "measures", "spec", "status")
 
 
 @pytest.fixture
 def make_run() -> MakeRun:
-    """Runs that differ in their seed and in all their numbers: R 3, Q 5, L 7, E 4, M 2."""
+    """Runs that differ in their seed and in all their numbers: R 3, Q 5, L 7, E 4, M 2, A 4."""
 
     def make(seed: int) -> StoredRun:
         random = np.random.default_rng(seed)
@@ -72,7 +73,13 @@ def make_run() -> MakeRun:
         maps = Maps(np.array([0, 40], np.int32), random.random((2, 3, 7), dtype=np.float32))
         environment = {"attnsearch": "0.1", "devices": ["cpu", "cpu"], "flags": {"x64": False}, "none": None}
         measures = {"escape": {"length": 20 + seed, "observed": True}, "mass": 0.1 + 0.2, "tiny": 5e-324}
-        return StoredRun(RunSpec(cell, seed, 7), "mastered", environment, measures, truth, curves, maps)
+        heads = Heads(
+            random.integers(0, 256, (2, 4, 3, 7), np.uint8),
+            *(random.random((2, 4, 3), np.float32) for _ in range(2)),
+        )
+        return StoredRun(
+            RunSpec(cell, seed, 7), "mastered", environment, measures, truth, curves, maps, heads
+        )
 
     return make
 
@@ -101,6 +108,7 @@ def assert_same(found: StoredRun | None, expected: StoredRun) -> None:
         (found.truth, expected.truth),
         (found.curves, expected.curves),
         (found.maps, expected.maps),
+        (found.heads, expected.heads),
     ):
         assert type(ours) is type(theirs)
         for name, array in theirs._asdict().items():
@@ -134,7 +142,8 @@ def test_losses_of_a_diverged_run_need_not_be_finite(store: Store, make_run: Mak
 def test_a_run_with_nothing_recorded_comes_back(store: Store, make_run: MakeRun) -> None:
     run = make_run(0)
     curves = Curves(run.curves.step[:0], run.curves.loss[:0], run.curves.accuracy[:0])
-    run = replace(run, curves=curves, maps=Maps(run.maps.step[:0], run.maps.influence[:0]))
+    heads = Heads(run.heads.weights[:0], run.heads.mass[:0], run.heads.entropy[:0])
+    run = replace(run, curves=curves, maps=Maps(run.maps.step[:0], run.maps.influence[:0]), heads=heads)
     store.save(run)
     assert_same(store.find(run.spec, unexpected), run)
 
@@ -156,10 +165,25 @@ def test_layout_on_disk(store: Store, make_run: MakeRun) -> None:
     assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
     text = (folder / "run.json").read_text()
     document = json.loads(text)
-    assert list(document) == ["digest", "environment", "format_version", "measures", "spec", "status"]
+    assert list(document) == ["attention_heads", *FIELDS]
+    assert document["attention_heads"] == 4
     assert text == json.dumps(document, sort_keys=True, indent=2)
     with np.load(folder / "curves.npz") as archive:
         assert sorted(archive.files) == sorted(Curves._fields)
+
+
+def test_a_run_without_heads_has_no_file_of_them(store: Store, make_run: MakeRun) -> None:
+    run = make_run(0)
+    run = replace(run, heads=Heads.none(run.maps))
+    store.save(run)
+    folder = store.path(run.spec)
+    assert not (folder / "heads.npz").exists()
+    assert_same(read(folder), run)
+    # As runs were stored before heads were recorded.
+    document = json.loads((folder / "run.json").read_text())
+    del document["attention_heads"]
+    (folder / "run.json").write_text(json.dumps(document))
+    assert_same(read(folder), run)
 
 
 def test_a_stored_run_is_as_open_to_others_as_any_file(store: Store, make_run: MakeRun) -> None:
@@ -581,7 +605,7 @@ def test_each_damaged_run_is_kept_aside(store: Store, make_run: MakeRun) -> None
         store.save(run)
         (store.path(run.spec) / name).unlink()
         assert store.find(run.spec, lines.append) is None
-    assert names(store) == [f".unreadable-{run.spec.digest}-{n}" for n in (1, 2, 3)]
+    assert names(store) == [f".unreadable-{run.spec.digest}-{n}" for n in (1, 2, 3, 4)]
     assert [re.findall(r"\w+\.npz", line) for line in lines] == [[name] for name in ARCHIVES]
 
 
@@ -708,7 +732,7 @@ def output(process: subprocess.Popen[bytes]) -> str:
         ("open", "run.json", 0),
         ("open", "curves.npz", 2),
         ("open", "maps.npz", 3),
-        ("os.rename", ".partial-", 4),
+        ("os.rename", ".partial-", 5),
     ],
 )
 def test_a_run_whose_process_is_killed_is_never_seen(
@@ -761,7 +785,8 @@ def test_a_run_for_which_there_is_no_room_leaves_nothing_behind(store: Store, ma
     earlier, run = make_run(0), make_run(1)
     store.save(earlier)
     influence = np.random.default_rng(0).random((500, 3, 7), dtype=np.float32)
-    run = replace(run, maps=Maps(np.arange(500, dtype=np.int32), influence))
+    maps = Maps(np.arange(500, dtype=np.int32), influence)
+    run = replace(run, maps=maps, heads=Heads.none(maps))
     with child(LITTLE_ROOM, store, run) as process:
         (line,) = output(process).splitlines()
     assert f"cannot store run {run.spec.digest} in {store.root}: File too large; " in line

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from attnsearch import summary
-from attnsearch.base import Curves, Floats, Maps, Truth
+from attnsearch.base import Curves, Floats, Heads, Maps, Truth
 from attnsearch.specs import MixerSpec, RunSpec, TaskSpec, Value, settings
 from attnsearch.store import Status, StoredRun
 from attnsearch.summary import FEWEST_SEEDS, LEAK_MARGIN, Cell, cells, describe, document, table, varying
@@ -53,6 +53,7 @@ def make_run(spec: RunSpec, truth: Truth) -> MakeRun:
             "map_mass": [[None, 0.5]],
             "chance_map_mass": [1.0, 0.5],
         }
+        maps = Maps(np.zeros(1, np.int32), np.zeros((1, 2, 4), np.float32))
         return StoredRun(
             spec=replace(spec, cell=replace(spec.cell, task=task), seed=seed),
             status=status,
@@ -60,7 +61,8 @@ def make_run(spec: RunSpec, truth: Truth) -> MakeRun:
             measures=measures,
             truth=truth,
             curves=Curves(np.arange(1, len(loss) + 1) * 10, loss, loss),
-            maps=Maps(np.zeros(1, np.int32), np.zeros((1, 2, 4), np.float32)),
+            maps=maps,
+            heads=Heads.none(maps),
         )
 
     return run

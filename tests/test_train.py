@@ -208,3 +208,34 @@ def test_influence_of_a_known_function_is_exact():
     copier = Trainer(subject.generator, Copier(), 16)  # pyright: ignore[reportArgumentType]
     state = subject.begin(inputs())._replace(parameters={})
     np.testing.assert_allclose(copier.influence(state)[:, :4], np.eye(4), atol=1e-6)
+
+
+def test_heads_of_known_weights_have_their_mass_and_entropy():
+    """One head looks everywhere alike, the other at the first position alone."""
+    subject = trainer()
+
+    class Looking:
+        vocab_size, context_length, query_positions = 3, 8, (4, 5, 6, 7)
+
+        def weights(self, parameters, tokens):
+            return jnp.stack([jnp.full((4, 8), 1 / 8), jnp.zeros((4, 8)).at[:, 0].set(1.0)])
+
+    state = subject.begin(inputs())
+    looking = Trainer(subject.generator, Looking(), 16)  # pyright: ignore[reportArgumentType]
+    weights, mass, entropy = looking.heads(state._replace(parameters={}))
+    np.testing.assert_allclose(weights[0], 1 / 8, rtol=1e-6)
+    np.testing.assert_allclose(mass[0], 2 / 8, rtol=1e-6)
+    np.testing.assert_array_equal(mass[1], np.asarray(state.rule)[:, 0])
+    np.testing.assert_allclose(entropy, np.stack([np.full(4, np.log(8)), np.zeros(4)]), rtol=1e-6)
+
+
+def test_heads_of_every_layer_are_recorded_and_those_of_no_mixer_without():
+    made = LinearMap(4)
+    deep = Network.of(replace(SPEC, num_layers=2), MIXERS["attention"], settings({"num_heads": 4}), made)
+    subject = Trainer(made, deep, 16)
+    record = subject.look(subject.begin(inputs()))
+    assert (record.weights.shape, record.mass.shape, record.entropy.shape) == ((8, 4, 8), (8, 4), (8, 4))
+    np.testing.assert_allclose(record.weights.sum(axis=-1), 1, rtol=1e-5)
+    assert not np.allclose(record.weights[:4], record.weights[4:], atol=1e-3)
+    subject = trainer("mlp_mixer")
+    assert subject.look(subject.begin(inputs())).mass.shape == (0, 4)

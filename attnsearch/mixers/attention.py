@@ -52,29 +52,45 @@ class Attention(Mixer):
         return self.at(x, np.arange(len(x)))
 
     def at(self, x: jax.Array, positions: Integers) -> jax.Array:
-        query = self._heads(self.query(rows(x, positions) * self.head_width**-0.5))
-        key, value = self._heads(self.key(x)), self._heads(self.value(x))
-        hidden = np.where(np.arange(len(x)) <= positions[:, None], 0.0, -np.inf).astype(np.float32)
-        mixed = _attend(query.transpose(1, 0, 2), key.transpose(1, 2, 0), value.transpose(1, 2, 0), hidden)
+        query, key = self._query_and_key(x, positions)
+        value = self._heads(self.value(x)).transpose(1, 2, 0)
+        mixed = _attend(query, key, value, _hidden(len(x), positions))
         return self.out(mixed.transpose(2, 0, 1).reshape(len(positions), -1))
+
+    def weights(self, x: jax.Array, positions: Integers) -> jax.Array:
+        return _weights(*self._query_and_key(x, positions), _hidden(len(x), positions))
+
+    def _query_and_key(self, x: jax.Array, positions: Integers) -> tuple[jax.Array, jax.Array]:
+        """`f32[H, Q, d]`, scaled, and `f32[H, d, L]`."""
+        query = self._heads(self.query(rows(x, positions) * self.head_width**-0.5))
+        return query.transpose(1, 0, 2), self._heads(self.key(x)).transpose(1, 2, 0)
 
     def _heads(self, x: jax.Array) -> jax.Array:
         """`f32[T, H * d]` as `f32[T, H, d]`."""
         return x.reshape(len(x), self.num_heads, self.head_width)
 
 
+def _hidden(length: int, positions: Integers) -> Floats:
+    """`f32[Q, L]`: 0 where a query sees a position, -inf elsewhere."""
+    return np.where(np.arange(length) <= positions[:, None], 0.0, -np.inf).astype(np.float32)
+
+
+def _weights(query: jax.Array, key: jax.Array, hidden: Floats) -> jax.Array:
+    return jax.nn.softmax(jnp.einsum("hqd,hdk->hqk", query, key) + hidden)
+
+
 @jax.custom_vjp
 def _attend(query: jax.Array, key: jax.Array, value: jax.Array, hidden: Floats) -> jax.Array:
-    """The core of every head: `f32[H, d, Q]` of `f32[H, Q, d]` and two `f32[H, d, L]`.
+    """The core of every head: `f32[H, d, Q]` of `f32[H, Q, d]`, two `f32[H, d, L]` and `_hidden`.
 
-    `hidden`, `f32[Q, L]`: 0 where a query sees a position, -inf elsewhere. Its gradient is written out, for
-    derived ones hold products of transposed matrices, two to three times slower on a CPU.
+    Its gradient is written out, for derived ones hold products of transposed matrices, two to three times
+    slower on a CPU.
     """
     return _attend_forward(query, key, value, hidden)[0]
 
 
 def _attend_forward(query: jax.Array, key: jax.Array, value: jax.Array, hidden: Floats) -> tuple[Any, Any]:
-    weights = jax.nn.softmax(jnp.einsum("hqd,hdk->hqk", query, key) + hidden)
+    weights = _weights(query, key, hidden)
     return jnp.einsum("hdk,hqk->hdq", value, weights), (query, key, value, weights)
 
 

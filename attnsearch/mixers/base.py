@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 
 from attnsearch.base import AttnsearchError, Integers
@@ -30,6 +31,14 @@ class Mixer(nnx.Module):
         Called where nothing else is read. Override it to save the work of the other rows.
         """
         return rows(self(x), positions)
+
+    def weights(self, x: jax.Array, positions: Integers) -> jax.Array:
+        """The weight that each head's query at `positions` gives every position: `f32[H, Q, L]`.
+
+        Every row sums to 1. H = 0 here: most mixers have no such weights, and none needs them. Override it
+        where they exist, and they are recorded.
+        """
+        return jnp.zeros((0, len(positions), len(x)))
 
 
 def rows(x: jax.Array, positions: Integers) -> jax.Array:

@@ -33,7 +33,8 @@ class Cell:
     bits:            log2 of the number of supports, nominal
     route_bits:      the same for the cheapest route, mean over targets and runs; equal to `bits`
                      where no target is cheaper than its row
-    plateau, mastery: waiting times over runs; found: over all targets of all runs
+    plateau, mastery: waiting times over runs; found: over all targets of all runs. Restricted means
+                     are those up to the budget
     prediction_loss: nats; mean over runs of the last recorded loss of all predictions, the
                      unpredictable included; None where none is. Diverged runs have none
     """
@@ -54,8 +55,18 @@ class Cell:
 
 
 def plateau_of(run: StoredRun) -> Plateaus:
-    """A run's plateau length with its censoring, `[1]`."""
+    """A run's plateau length with its censoring, `[1]`; a diverged run waits to the end of its budget."""
     return _waiting(run, "plateau_length", "escaped")
+
+
+def mastery_of(run: StoredRun) -> Plateaus:
+    """The same of mastery."""
+    return _waiting(run, "mastery_step", "mastered")
+
+
+def found_of(run: StoredRun) -> Plateaus:
+    """The same of each target's being found, `[R]`."""
+    return _waiting(run, "found_step", "found")
 
 
 def cells(runs: Sequence[StoredRun]) -> list[Cell]:
@@ -77,15 +88,19 @@ def _cell(spec: CellSpec, runs: tuple[StoredRun, ...]) -> Cell:
         runs=runs,
         bits=float(np.mean([run.truth.nominal_log2_search_space for run in runs])),
         route_bits=float(np.mean([run.truth.log2_search_space.mean() for run in runs])),
-        plateau=summarise(pool(plateau_of(run) for run in runs)),
-        mastery=summarise(pool(_waiting(run, "mastery_step", "mastered") for run in runs)),
-        found=summarise(pool(_waiting(run, "found_step", "found") for run in runs)),
+        plateau=summarise(pool(plateau_of(run) for run in runs), spec.budget.steps),
+        mastery=summarise(pool(mastery_of(run) for run in runs), spec.budget.steps),
+        found=summarise(pool(found_of(run) for run in runs), spec.budget.steps),
         prediction_loss=float(np.mean(last)) if last else None,
     )
 
 
 def _waiting(run: StoredRun, length: str, observed: str) -> Plateaus:
-    return Plateaus(np.atleast_1d(run.measures[length]), np.atleast_1d(run.measures[observed]))
+    steps, happened = np.atleast_1d(run.measures[length]), np.atleast_1d(run.measures[observed])
+    if run.status == "diverged":
+        # It would never have got there: censored where it broke, it would count as one that was about to.
+        steps = np.where(happened, steps, run.spec.cell.budget.steps)
+    return Plateaus(steps, happened)
 
 
 def varying(summaries: Sequence[Cell]) -> list[str]:
@@ -119,9 +134,7 @@ def table(summaries: Sequence[Cell]) -> Table:
     if predicted:
         shown.add_column("prediction\nloss (nats)", justify="right")
     for cell in summaries:
-        flat = cell.spec.flat()
-        row = [cell.spec.task.name, cell.spec.mixer.name, *(_text(flat.get(name, "")) for name in extra)]
-        row.append(f"{cell.bits:.1f}")
+        row = [*named(cell, extra), f"{cell.bits:.1f}"]
         if routed:
             row.append(f"{cell.route_bits:.1f}")
         runs = str(cell.plateau.runs) + (f" ({cell.diverged} diverged)" if cell.diverged else "")
@@ -131,6 +144,12 @@ def table(summaries: Sequence[Cell]) -> Table:
             row.append("" if cell.prediction_loss is None else f"{cell.prediction_loss:.3f}")
         shown.add_row(*row)
     return shown
+
+
+def named(cell: Cell, extra: Sequence[str]) -> list[str]:
+    """Task, mixer, and the settings `extra` of a cell, as texts."""
+    flat = cell.spec.flat()
+    return [cell.spec.task.name, cell.spec.mixer.name, *(_text(flat.get(name, "")) for name in extra)]
 
 
 def describe(waiting: Waiting) -> str:

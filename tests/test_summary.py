@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,23 @@ import pytest
 from rich.console import Console
 
 from attnsearch import summary
-from attnsearch.base import Curves, Floats, Heads, Maps, Truth
+from attnsearch.base import Curves, Floats, Heads, Maps, Plateaus, Truth
 from attnsearch.specs import MixerSpec, RunSpec, TaskSpec, Value, settings
 from attnsearch.store import Status, StoredRun
-from attnsearch.summary import FEWEST_SEEDS, LEAK_MARGIN, Cell, cells, describe, document, table, varying
-from attnsearch.survival import Waiting
+from attnsearch.summary import (
+    FEWEST_SEEDS,
+    LEAK_MARGIN,
+    Cell,
+    cells,
+    describe,
+    document,
+    found_of,
+    mastery_of,
+    plateau_of,
+    table,
+    varying,
+)
+from attnsearch.survival import Waiting, summarise
 
 BUDGET = 500
 MakeRun = Callable[..., StoredRun]
@@ -39,6 +51,7 @@ def make_run(spec: RunSpec, truth: Truth) -> MakeRun:
         **knobs: Value,
     ) -> StoredRun:
         task = replace(spec.cell.task, knobs=settings({**dict(spec.cell.task.knobs), **knobs}))
+        budget = replace(spec.cell.budget, steps=BUDGET)
         loss = np.ones((len(first_query), 3), np.float32)
         loss[:, 0] = first_query
         loss[-1, 1:] = math.nan if diverged else last_target
@@ -55,7 +68,7 @@ def make_run(spec: RunSpec, truth: Truth) -> MakeRun:
         }
         maps = Maps(np.zeros(1, np.int32), np.zeros((1, 2, 4), np.float32))
         return StoredRun(
-            spec=replace(spec, cell=replace(spec.cell, task=task), seed=seed),
+            spec=replace(spec, cell=replace(spec.cell, task=task, budget=budget), seed=seed),
             status=status,
             environment={"devices": ["cpu"]},
             measures=measures,
@@ -66,6 +79,11 @@ def make_run(spec: RunSpec, truth: Truth) -> MakeRun:
         )
 
     return run
+
+
+def few(waiting: Waiting) -> tuple[int, int, float | None, int | None, int | None]:
+    """What a waiting time had to say before it had intervals."""
+    return waiting.runs, waiting.observed, waiting.median, waiting.shortest, waiting.longest
 
 
 def only(runs: Sequence[StoredRun]) -> Cell:
@@ -109,10 +127,11 @@ def test_censored_runs_are_counted_and_never_averaged_in(make_run: MakeRun) -> N
         make_run(4, escape=None, mastery=None, found=(None, None)),
     ]
     cell = only(runs)
-    assert cell.plateau == Waiting(5, 3, 140, 100, 140)
-    assert cell.mastery == Waiting(5, 1, None, 400, 400)
+    assert few(cell.plateau) == (5, 3, 140, 100, 140)
+    assert few(cell.mastery) == (5, 1, None, 400, 400)
     # Over all targets of all runs: four of ten were found.
-    assert cell.found == Waiting(10, 4, None, 150, 300)
+    assert few(cell.found) == (10, 4, None, 150, 300)
+    assert {waiting.horizon for waiting in (cell.plateau, cell.mastery, cell.found)} == {BUDGET}
     # A longer budget for those that never escaped, and nothing of it shows.
     longer = [
         replace(run, measures={**run.measures, "plateau_length": 10**6})
@@ -134,6 +153,17 @@ def test_diverged_runs_are_counted(make_run: MakeRun) -> None:
     assert (cell.plateau.runs, cell.plateau.censored) == (3, 1)
     assert shown([cell])["runs"] == ["3 (1 diverged)"]
     assert shown([only(runs[::2])])["runs"] == ["2"]
+
+
+def test_a_diverged_run_waits_to_the_end_of_its_budget(make_run: MakeRun) -> None:
+    broken = make_run(1, diverged=True, escape=None, mastery=None, found=(50, None))
+    broken = replace(broken, measures={**broken.measures, "plateau_length": 40, "mastery_step": 40})
+    assert plateau_of(broken).length.tolist() == [BUDGET]
+    assert mastery_of(broken).length.tolist() == [BUDGET]
+    assert found_of(broken).length.tolist() == [50, BUDGET]
+    # Censored at 40 it would say nothing of the hundred steps after, and the mean would be that of the other.
+    mean = only([make_run(0, escape=100), broken]).plateau.restricted_mean
+    assert mean == (100 + BUDGET) / 2
 
 
 def test_the_prediction_loss_is_that_of_the_last_point_over_all_queries(make_run: MakeRun) -> None:
@@ -224,15 +254,17 @@ def test_a_table_prints_a_line_for_each_cell(make_run: MakeRun) -> None:
 
 
 @pytest.mark.parametrize(
-    ("waiting", "text"),
+    ("ended", "censored", "text"),
     [
-        (Waiting(8, 8, 1210, 180, 13200), "1,210 (180 to 13,200)"),
-        (Waiting(8, 5, 210, 180, 320), "210 (180 to 320), 3 censored"),
-        (Waiting(8, 2, None, 180, 320), "not reached (180 to 320), 6 censored"),
-        (Waiting(5, 0, None, None, None), "not reached, 5 censored"),
+        ([180, 1210, 1210, 13200], 0, "1,210 (180 to 13,200)"),
+        ([180, 200, 210, 210, 320], 3, "210 (180 to 320), 3 censored"),
+        ([180, 320], 6, "not reached (180 to 320), 6 censored"),
+        ([], 5, "not reached, 5 censored"),
     ],
 )
-def test_waiting_in_words(waiting: Waiting, text: str) -> None:
+def test_waiting_in_words(ended: list[int], censored: int, text: str) -> None:
+    length = np.array([*ended, *[20_000] * censored])
+    waiting = summarise(Plateaus(length, np.arange(len(length)) < len(ended)))
     assert describe(waiting) == text
 
 
@@ -326,13 +358,8 @@ def test_the_document_is_strict_json_with_its_censoring_beside_each_length(make_
     assert found["warnings"] == summary.warnings(summaries)
     assert found["warnings"]
     first, second = found["cells"]
-    assert first["plateau_length"] == {
-        "runs": 3,
-        "observed": 1,
-        "median": None,
-        "shortest": 100,
-        "longest": 100,
-    }
+    assert first["plateau_length"] == asdict(summaries[0].plateau)
+    assert (first["plateau_length"]["observed"], first["plateau_length"]["median"]) == (1, None)
     assert (first["runs"], first["escaped"], first["mastered"], first["diverged"]) == (3, 1, 1, 1)
     assert first["found_step"]["runs"] == 6
     assert first["found_step"]["observed"] == 3

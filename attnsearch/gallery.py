@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from attnsearch import pictures
+from attnsearch.series import series
 from attnsearch.store import StoredRun
-from attnsearch.summary import Cell, plateau_of, varying
+from attnsearch.summary import Cell, plateau_of
 from attnsearch.survival import pool
 
 
@@ -59,32 +60,19 @@ def draw_maps(run: StoredRun, folder: Path) -> Path:
 
 def draw_plateaus(cells: Sequence[Cell], folder: Path) -> Path:
     """Every run's plateau length over its nominal search space, one series a mixer."""
-    series = []
-    for name in dict.fromkeys(_series_name(cell, cells) for cell in cells):
-        members = [cell for cell in cells if _series_name(cell, cells) == name]
+    drawn = []
+    for name, members in series(cells).items():
         bits = np.concatenate([np.full(len(cell.runs), cell.bits) for cell in members])
         plateaus = pool(plateau_of(run) for cell in members for run in cell.runs)
-        series.append(pictures.Series(name, bits, plateaus))
+        drawn.append(pictures.Series(name, bits, plateaus))
     tasks = ", ".join(dict.fromkeys(cell.spec.task.name for cell in cells))
     digest = "-".join(sorted({run.spec.digest[:4] for cell in cells for run in cell.runs[:1]})[:4])
     return pictures.plateau_against_search_space(
         folder / f"plateau-against-search-space-{digest}.png",
-        series,
+        drawn,
         max(cell.spec.budget.steps for cell in cells),
         f"Plateau length against search space: {tasks}",
     )
-
-
-def _series_name(cell: Cell, cells: Sequence[Cell]) -> str:
-    """The mixer, and whatever differs between cells beside what makes the search space."""
-    flat = cell.spec.flat()
-    # Knobs that are numbers make the search space, which the picture has along its axis.
-    knobs = {name for name, value in cell.spec.task.knobs if not isinstance(value, str)}
-    tasks = {one.spec.task.name for one in cells}
-    parts = [cell.spec.task.name] if len(tasks) > 1 else []
-    parts.append(cell.spec.mixer.name)
-    parts += [f"{name} {flat[name]}" for name in varying(cells) if name not in knobs and name in flat]
-    return ", ".join(parts)
 
 
 def _title(run: StoredRun) -> str:

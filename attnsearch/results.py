@@ -20,19 +20,31 @@ Number = Callable[[Cell], str]
 def tables(cells: Sequence[Cell]) -> list[Table]:
     """For a terminal: how long the runs of each cell waited, and what they found."""
     waited = _table("Plateau length in steps, with 95 % intervals", cells, _WAITED)
-    found = _table("What the runs that escaped read at their ends, and by chance", cells, _found(cells))
+    found = _table(
+        "What the runs that escaped read at their ends, and by chance", cells, found_columns(cells)
+    )
     return [waited, found]
 
 
 def _table(title: str, cells: Sequence[Cell], columns: Sequence[tuple[str, Number]]) -> Table:
-    extra = varying(cells)
-    shown = Table(title=title, title_justify="left")
-    for name in ["task", "mixer", *extra]:
-        shown.add_column(name.replace("_", " "), overflow="fold")
+    names = ["task", "mixer", *varying(cells)]
+    settings = [named(cell, names[2:]) for cell in cells]
+    # What all cells have in common is said once, for the numbers need the room.
+    common = [len(set(values)) == 1 for values in zip(*settings, strict=True)]
+    said = [
+        value if name in ("task", "mixer") else f"{name.replace('_', ' ')} {value}"
+        for name, value, alike in zip(names, settings[0], common, strict=True)
+        if alike
+    ]
+    shown = Table(title=": ".join([title, *([", ".join(said)] if said else [])]), title_justify="left")
+    for name, alike in zip(names, common, strict=True):
+        if not alike:
+            shown.add_column(name.replace("_", " "), overflow="fold")
     for name, _ in columns:
         shown.add_column(name, justify="right")
-    for cell in cells:
-        shown.add_row(*named(cell, extra), *(text(cell) for _, text in columns))
+    for cell, values in zip(cells, settings, strict=True):
+        differing = [value for value, alike in zip(values, common, strict=True) if not alike]
+        shown.add_row(*differing, *(text(cell) for _, text in columns))
     return shown
 
 
@@ -71,7 +83,8 @@ _WAITED: tuple[tuple[str, Number], ...] = (
 )
 
 
-def _found(cells: Sequence[Cell]) -> list[tuple[str, Number]]:
+def found_columns(cells: Sequence[Cell]) -> list[tuple[str, Number]]:
+    """What the runs of each cell found: headings, and the texts under them."""
     alignments = {cell.spec: align(cell.runs) for cell in cells}
 
     def column(text: Callable[[Alignment], str]) -> Number:

@@ -24,6 +24,13 @@ def settings(mapping: Mapping[str, Value]) -> Settings:
     return tuple(sorted(mapping.items()))
 
 
+def written(value: Value) -> str:
+    """A value as tables and titles show it."""
+    if value is None or isinstance(value, bool):
+        return {None: "default", True: "yes", False: "no"}[value]
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 @dataclass(frozen=True)
 class PlateauRule:
     """Loss thresholds as fractions of chance. They are applied to stored curves, after the fact, so

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from attnsearch.base import Plateaus
 from attnsearch.plateau import held, prediction_loss
-from attnsearch.specs import FORMAT_VERSION, CellSpec, Value
+from attnsearch.specs import FORMAT_VERSION, CellSpec, written
 from attnsearch.store import StoredRun
 from attnsearch.survival import Waiting, pool, summarise
 
@@ -149,7 +149,7 @@ def table(summaries: Sequence[Cell]) -> Table:
 def named(cell: Cell, extra: Sequence[str]) -> list[str]:
     """Task, mixer, and the settings `extra` of a cell, as texts."""
     flat = cell.spec.flat()
-    return [cell.spec.task.name, cell.spec.mixer.name, *(_text(flat.get(name, "")) for name in extra)]
+    return [cell.spec.task.name, cell.spec.mixer.name, *(written(flat.get(name, "")) for name in extra)]
 
 
 def describe(waiting: Waiting) -> str:
@@ -166,18 +166,13 @@ def _median(waiting: Waiting) -> str:
     return "not reached" if waiting.median is None else f"{waiting.median:,.0f}"
 
 
-def _text(value: Value) -> str:
-    return "default" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
-
-
 def warnings(summaries: Sequence[Cell]) -> list[str]:
     """What stands between these numbers and a claim, one line each."""
     found: list[str] = []
     few = sorted({cell.plateau.runs for cell in summaries if cell.plateau.runs < FEWEST_SEEDS})
     if few:
-        found.append(
-            f"{few[0]} seeds are too few for a distribution: use {FEWEST_SEEDS}, 16 to compare mixers"
-        )
+        seeds = "1 seed is" if few[0] == 1 else f"{few[0]} seeds are"
+        found.append(f"{seeds} too few for a distribution: use {FEWEST_SEEDS}, 16 to compare mixers")
     for cell in summaries:
         for run in cell.runs:
             unpredictable = run.curves.loss[:, ~run.truth.is_target]

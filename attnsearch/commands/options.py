@@ -8,17 +8,21 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from attnsearch.flags import Seeds, given
+from attnsearch.base import AttnsearchError, nearest
+from attnsearch.flags import Assignment, Seeds, given
 
 if TYPE_CHECKING:
-    from attnsearch.grid import Lists
+    from attnsearch.grid import KnownMixers, Lists
     from attnsearch.plan import Cohort
-    from attnsearch.specs import RunSpec
+    from attnsearch.specs import MixerSpec, RunSpec, Value
 
 DONE, USAGE_ERROR, INTERRUPTED = 0, 2, 130
 """Exit statuses that every command shares."""
 
 OUT = click.Path(path_type=Path, file_okay=False)
+
+Assignments = Sequence[tuple[str, "tuple[Value, ...]"]]
+"""What was given as `--mixer-set`: settings with their values."""
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
@@ -61,6 +65,15 @@ engine_options = with_options(
         help="how much work a killed process may lose  [default: 30]",
     ),
 )
+mixer_set_option = click.option(
+    "--mixer-set",
+    "mixer_settings",
+    type=Assignment(),
+    multiple=True,
+    metavar="NAME=LIST",
+    help="a setting of the mixers, for those whose settings are no flags; may be repeated",
+)
+runs_argument = click.argument("runs", metavar="RUNS...", nargs=-1, required=True)
 plots_option = click.option("--no-plots", is_flag=True, help="no pictures")
 suite_options = with_options(
     click.argument("suite", metavar="SUITE.toml"),
@@ -70,7 +83,19 @@ suite_options = with_options(
         help="a count (8), a range without its end (8:16) or a list (3,5,9)  [default: the suite's]",
     ),
     early_stopping_option,
+    click.option(
+        "--mixer",
+        "mixers",
+        metavar="LIST",
+        help="mixers, by name or as package.module:Class  [default: the suite's]",
+    ),
+    mixer_set_option,
 )
+
+
+def said(message: str) -> None:
+    """Tell the user something, in one line, where it does not mix with results."""
+    click.echo(f"attnsearch: {message}", err=True)
 
 
 def values(ctx: click.Context, no_early_stopping: bool) -> Lists:
@@ -78,14 +103,64 @@ def values(ctx: click.Context, no_early_stopping: bool) -> Lists:
     return {**given(ctx), "early_stopping": (False,)} if no_early_stopping else given(ctx)
 
 
-def runs_of(name: str, seeds: Sequence[int] | None, training: Lists) -> tuple[list[RunSpec], list[Cohort]]:
-    """The runs of a suite, of which none is refused, and how they are grouped."""
+def mixer_lists(mixers: Sequence[str], given: Assignments, known_mixers: KnownMixers) -> Lists:
+    """What was given as `--mixer-set`, by name. Errors: AttnsearchError for what no mixer of `mixers` has."""
+    known = {name for mixer in mixers for name in known_mixers[mixer]}
+    lists = {}
+    for name, listed in given:
+        if name not in known:
+            hint = (
+                nearest(name, known) if known else " It has none." if len(mixers) == 1 else " They have none."
+            )
+            raise AttnsearchError(f"no setting {name!r} in mixer {', '.join(mixers)}.{hint}")
+        if name in lists:
+            raise AttnsearchError(f"--mixer-set gives {name} twice: give it a list, {name}=value,value")
+        lists[name] = listed
+    return lists
+
+
+def mixers_in_place(
+    mixers: str | None, given: Assignments, known_mixers: KnownMixers
+) -> list[MixerSpec] | None:
+    """The mixers given in place of a suite's, with every combination of the settings given; None for none.
+
+    Errors: AttnsearchError for an unknown mixer or setting.
+    """
+    from attnsearch.grid import mixer_specs
+
+    if mixers is None:
+        if given:
+            raise AttnsearchError("--mixer-set sets the mixers given by --mixer, and there are none")
+        return None
+    names = names_in(mixers)
+    lists = mixer_lists(names, given, known_mixers)
+    return [spec for name in names for spec in mixer_specs(name, known_mixers[name], lists)]
+
+
+def names_in(listed: str) -> list[str]:
+    """The names of a comma-separated list."""
+    return [name.strip() for name in listed.split(",")]
+
+
+def runs_of(
+    name: str,
+    seeds: Sequence[int] | None,
+    training: Lists,
+    mixers: str | None = None,
+    mixer_settings: Assignments = (),
+) -> tuple[list[RunSpec], list[Cohort]]:
+    """The runs of a suite, of which none is refused, and how they are grouped.
+
+    mixers, mixer_settings:  what was given as `--mixer` and `--mixer-set`, in place of the suite's mixers
+    """
     from attnsearch.devices import use_every_core
     from attnsearch.plan import Registries, cohorts
     from attnsearch.suites import Suite, find_suite, placed
 
     path, registries = find_suite(name), Registries()
-    specs = Suite.read(path, registries.known_mixers()).reduced(seeds, training).runs()
+    known_mixers = registries.known_mixers()
+    replaced = mixers_in_place(mixers, mixer_settings, known_mixers)
+    specs = Suite.read(path, known_mixers).reduced(seeds, training, replaced).runs()
     use_every_core()
     with placed(str(path)):
         return specs, cohorts(specs, registries)

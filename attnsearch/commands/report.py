@@ -1,0 +1,40 @@
+"""`attnsearch report`: runs as one HTML page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from attnsearch.commands.options import runs_argument, said
+
+
+@click.command()
+@runs_argument
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("report.html"),
+    help="the file to write; an earlier one is replaced  [default: report.html]",
+)
+@click.option("--title", metavar="TEXT", help="its heading  [default: names the tasks]")
+def report(runs: Sequence[str], output: Path, title: str | None) -> None:
+    """Write what RUNS say as one HTML file: charts, maps, tables and warnings.
+
+    RUNS are folders that were given as --out, folders of single runs, or the first digits of digests. The
+    file opens from a disk and needs no network.
+    """
+    from attnsearch.collect import collect
+    from attnsearch.page import write
+    from attnsearch.report import protocol_warnings
+    from attnsearch.report import report as page_of
+    from attnsearch.summary import cells
+
+    found = collect(runs, said)
+    page = page_of(found, title=title)
+    write(output, page)
+    for warning in protocol_warnings(cells(found), unverified=()):
+        said(f"warning: {warning}")
+    click.echo(f"{output} ({len(page.encode()) / 1e6:.2f} MB)")

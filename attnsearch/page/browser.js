@@ -1,0 +1,213 @@
+// The run browser: one run, one recorded step, and everything that follows them.
+
+const state = { run: data.start, at: 0, pointed: null, moveCursors: null, playing: null };
+
+const current = () => data.runs[state.run];
+const picked = () => state.pointed ?? (find("target").value === "" ? null : Number(find("target").value));
+const foundBy = (run, step) => (target) => run.found[target] !== null && run.found[target] <= step;
+
+async function selectRun(index, travel = false) {
+  stop();
+  state.run = index;
+  state.pointed = null;
+  find("run").value = index;
+  find("previous-run").disabled = index === 0;
+  find("next-run").disabled = index === data.runs.length - 1;
+  const run = current();
+  await unpackRun(run);
+  // Another may have been picked while this one was unpacked.
+  if (state.run !== index) return;
+  const { detail } = run;
+  fill(find("target"), [["", "none"], ...detail.support.map((_, target) => [target, `target ${target}`])]);
+  const { heads } = detail;
+  const weighted = heads !== null && heads.weights !== null;
+  find("head").parentNode.hidden = !weighted;
+  if (weighted) fill(find("head"), [["best", "each target’s best head"], ...heads.names.map((name, k) => [k, name])]);
+  find("head-figure").hidden = !weighted;
+  find("no-head").hidden = weighted;
+  find("no-head").textContent = heads === null
+    ? "No attention weights are recorded for this run."
+    : "This run’s attention weights are left out to keep the file small; its masses and entropies are here.";
+  // Side by side on a phone where their cells stay large enough.
+  find("maps").style.setProperty("--map-width", `${Math.max(136, 40 + 9 * detail.positions.length)}px`);
+  const slider = find("slider");
+  slider.max = Math.max(detail.map_step.length - 1, 0);
+  // Where half of what is found has been found, there is most to see on either side.
+  const steps = run.found.filter((step) => step !== null).sort((a, b) => a - b);
+  const half = detail.map_step.findIndex((step) => step >= steps[Math.floor((steps.length - 1) / 2)]);
+  state.at = half < 0 ? Number(slider.max) : half;
+  find("hidden-key").hidden = detail.queries.every((query) => query >= detail.positions.at(-1));
+  showRun();
+  markSelected(index);
+  if (travel) {
+    find("browser").scrollIntoView({ behavior: calm() ? "auto" : "smooth" });
+    slider.focus({ preventScroll: true });
+  }
+}
+
+function showRun() {
+  const run = current();
+  find("run-facts").textContent = describe(run).replaceAll("\n", "; ");
+  redrawCurves();
+  listTargets(run);
+  move(state.at);
+}
+
+function redrawCurves() {
+  if (!current().detail.losses) return;
+  state.moveCursors = drawCurves(current(), move);
+  highlight();
+}
+
+function move(at) {
+  state.at = at;
+  const run = current();
+  const step = run.detail.map_step[at] ?? 0;
+  const slider = find("slider");
+  slider.value = at;
+  const found = run.found.filter((_, target) => foundBy(run, step)(target)).length;
+  const text = `step ${count(step)}: ${found} of ${run.found.length} targets found`;
+  slider.setAttribute("aria-valuetext", text);
+  find("step").textContent = text;
+  state.moveCursors?.(step);
+  highlight();
+  drawMaps();
+  updateTargets(run, at, step);
+}
+
+function drawMaps() {
+  const run = current(), { detail } = run, { at } = state;
+  if (!detail.losses) return;
+  const step = detail.map_step[at] ?? 0;
+  const lit = foundBy(run, step);
+  const top = 1 / Math.min(...detail.support.map((row) => Math.max(row.length, 1)));
+  const mass = mean(detail.support.map((_, target) => detail.masses.at(at, target)).filter(Number.isFinite));
+  const common = { top, lit, picked: picked() };
+  const lighted = run.found.filter((_, target) => lit(target)).length;
+  drawMap(find("map-truth"), run, {
+    ...common, dotted: false, label: "Ground truth: the positions that each target depends on",
+    value: (row, column) => (detail.support[row].includes(detail.positions[column]) ? 1 / detail.support[row].length : 0),
+  });
+  drawMap(find("map-measured"), run, {
+    ...common, dotted: true, value: (row, column) => detail.shares.at(at, row, column),
+    label: `Measured map at step ${count(step)}: map mass ${decimal(mass)} in the mean, ${lighted} of ${run.found.length} targets found`,
+  });
+  find("mass").textContent = `map mass ${decimal(mass)}, by chance ${decimal(mean(detail.chance_map_mass))}`;
+  find("scale-top").textContent = `${decimal(top)} and more`;
+  const { heads } = detail;
+  if (heads === null || heads.weights === null) return;
+  const chosen = find("head").value;
+  const head = (row) => (chosen === "best" ? heads.best[row] : Number(chosen));
+  const name = chosen === "best" ? "each target’s best head" : heads.names[Number(chosen)];
+  find("head-name").textContent = `Attention weights, ${name}`;
+  drawMap(find("map-head"), run, {
+    ...common, dotted: true, value: (row, column) => heads.values.at(at, head(row), row, column),
+    label: `Attention weights of ${name} at step ${count(step)}`,
+  });
+  const known = detail.support.map((_, target) => heads.masses.at(at, target));
+  find("head-note").textContent = `best head: attention mass ${decimal(mean(known))}, uniform ${decimal(mean(heads.uniform_mass))}`;
+}
+
+// Lines of found targets light up with their rows; the one that is pointed at stands out.
+function highlight() {
+  const run = current();
+  const lit = foundBy(run, run.detail.map_step[state.at] ?? 0);
+  for (const line of document.querySelectorAll("#browser .curve[data-target]")) {
+    const target = Number(line.dataset.target);
+    line.classList.toggle("lit", lit(target));
+    line.classList.toggle("picked", target === picked());
+  }
+}
+
+function listTargets(run) {
+  const rows = find("targets");
+  rows.replaceChildren();
+  run.detail.support.forEach((support, target) => {
+    const row = add(rows, "tr");
+    add(row, "th", { scope: "row", class: "number" }, String(target));
+    const route = run.detail.route?.[target];
+    const cheaper = route && route.join() !== support.join() ? ` (cheapest route: ${route.join(", ")})` : "";
+    add(row, "td", {}, support.join(", ") + cheaper);
+    add(row, "td", { class: "number" }, decimal(run.detail.bits[target], 1));
+    add(row, "td", { class: "number" }, run.found[target] === null ? "not found" : count(run.found[target]));
+    for (const name of ["mass", "chance", "best"]) add(row, "td", { class: `number ${name}` });
+  });
+}
+
+function updateTargets(run, at, step) {
+  const { detail } = run;
+  const lit = foundBy(run, step);
+  [...find("targets").rows].forEach((row, target) => {
+    row.classList.toggle("lit", lit(target));
+    row.querySelector(".mass").textContent = decimal(detail.masses.at(at, target));
+    row.querySelector(".chance").textContent = decimal(detail.chance_map_mass[target]);
+    row.querySelector(".best").textContent = detail.heads === null
+      ? "–"
+      : `${decimal(detail.heads.masses.at(at, target))} (${detail.heads.names[detail.heads.best[target]]})`;
+  });
+}
+
+function pointAt(canvas, event) {
+  const place = canvas.place?.(event) ?? null;
+  const pointed = place === null ? null : place.row;
+  if (pointed !== state.pointed) {
+    state.pointed = pointed;
+    drawMaps();
+    highlight();
+  }
+  if (place === null) { hideTip(); return; }
+  const run = current(), { detail } = run, { at } = state;
+  const position = detail.positions[place.column];
+  const where = position === undefined ? "all other positions" : `position ${position}`;
+  const inside = detail.support[place.row].includes(position);
+  const lines = [`target ${place.row}, ${where}${inside ? ", in the support" : ""}`];
+  if (position !== undefined) lines.push(`${decimal(detail.shares.at(at, place.row, place.column), 3)} of the measured influence`);
+  if (detail.heads?.values) {
+    const chosen = find("head").value;
+    const head = chosen === "best" ? detail.heads.best[place.row] : Number(chosen);
+    lines.push(`weight ${decimal(detail.heads.values.at(at, head, place.row, place.column), 3)} (${detail.heads.names[head]})`);
+  }
+  showTip(lines.join("\n"), event.clientX, event.clientY);
+}
+
+function stop() {
+  clearInterval(state.playing);
+  state.playing = null;
+  find("play").textContent = "Play";
+}
+
+function play() {
+  if (state.playing !== null) { stop(); return; }
+  const last = Number(find("slider").max);
+  move(state.at >= last ? 0 : state.at);
+  find("play").textContent = "Pause";
+  state.playing = setInterval(() => {
+    if (state.at >= last) stop(); else move(state.at + 1);
+  }, 400);
+}
+
+function startBrowser() {
+  const groups = new Map();
+  data.runs.forEach((run, index) => {
+    if (!groups.has(run.cell)) groups.set(run.cell, add(find("run"), "optgroup", { label: data.cells[run.cell].name }));
+    const ended = run.status === "diverged" ? "diverged" : run.escaped ? `escaped at ${count(run.plateau)}` : "not escaped";
+    add(groups.get(run.cell), "option", { value: index }, `seed ${run.seed}: ${ended}`);
+  });
+  find("run").addEventListener("change", (event) => selectRun(Number(event.target.value)));
+  find("previous-run").addEventListener("click", () => selectRun(state.run - 1));
+  find("next-run").addEventListener("click", () => selectRun(state.run + 1));
+  find("slider").addEventListener("input", (event) => { stop(); move(Number(event.target.value)); });
+  find("play").addEventListener("click", play);
+  find("head").addEventListener("change", drawMaps);
+  find("target").addEventListener("change", () => { drawMaps(); highlight(); });
+  for (const id of ["log-loss", "log-steps"]) {
+    find(id).addEventListener("change", () => { redrawCurves(); move(state.at); });
+  }
+  for (const canvas of document.querySelectorAll("#browser canvas")) {
+    canvas.addEventListener("pointermove", (event) => pointAt(canvas, event));
+    canvas.addEventListener("pointerleave", () => { state.pointed = null; hideTip(); drawMaps(); highlight(); });
+  }
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawMaps);
+  drawn(find("browser"), () => { if (current().detail.losses) { redrawCurves(); move(state.at); } });
+  return selectRun(state.run);
+}

@@ -1,0 +1,134 @@
+"""One run as a page holds it: small enough for many, and exact in every number of steps.
+
+Curves and maps are for the eye: losses are kept to 1/16,000 of chance, shares and weights to 1/255, masses to
+1/10,000, entropies to 1/5,000 nats. Numpy side; never imports jax.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from attnsearch.alignment import best_heads, mass_of
+from attnsearch.base import Floats, Integers, Truth
+from attnsearch.store import StoredRun
+
+POINTS = 200
+"""Recorded points of a loss curve that a page shows, at most."""
+
+LARGEST = 2_600_000
+"""Characters that all runs of a page may take before attention weights are left out."""
+
+_LOSS, _MASS, _NATS, _SHARE = 16_000, 10_000, 5_000, 255
+
+
+def details(runs: Sequence[StoredRun]) -> list[dict[str, Any]]:
+    """What the run browser draws of each run, as JSON values.
+
+    `heads.weights` are None where there was no room for them: those of the first runs go in first.
+    """
+    found = [_detail(run) for run in runs]
+    room = LARGEST - len(json.dumps(found))
+    for run, one in zip(runs, found, strict=True):
+        if one["heads"] is not None:
+            weights = _packed(_columns(run), _SHARE, "<u1")
+            size = len(weights["data"])
+            if size <= room:
+                one["heads"]["weights"] = weights
+                room -= size
+    return found
+
+
+def thinned(points: int, most: int = POINTS) -> Integers:
+    """`i64[K]`, K <= most: indices among `points`, half evenly spaced and half by a constant factor."""
+    if points <= most:
+        return np.arange(points)
+    even = np.linspace(0, points - 1, most // 2)
+    rising = np.geomspace(1, points, most - most // 2) - 1
+    return np.unique(np.rint(np.concatenate([even, rising])).astype(np.int64))
+
+
+def _detail(run: StoredRun) -> dict[str, Any]:
+    truth, curves, maps = run.truth, run.curves, run.maps
+    at = thinned(len(curves.step))
+    return {
+        "positions": np.flatnonzero(truth.replaceable).tolist(),
+        "queries": truth.query_positions[truth.is_target].tolist(),
+        "length": len(truth.replaceable),
+        "support": _rows(truth.attention_map),
+        "route": None
+        if np.array_equal(truth.attention_map, truth.cheapest_route)
+        else _rows(truth.cheapest_route),
+        "bits": [round(float(bits), 2) for bits in truth.log2_search_space],
+        "chance": float(truth.chance_loss),
+        "loss_step": curves.step[at].tolist(),
+        "loss": _packed(curves.loss[at][:, truth.is_target] / truth.chance_loss, _LOSS, "<u2"),
+        "map_step": maps.step.tolist(),
+        "map": _packed(_shares(maps.influence)[:, :, truth.replaceable], _SHARE, "<u1"),
+        "map_mass": _packed(mass_of(run), _MASS, "<u2"),
+        "chance_map_mass": [round(mass, 4) for mass in run.measures["chance_map_mass"]],
+        "heads": _heads(run) if run.heads.mass.shape[1] else None,
+    }
+
+
+def _heads(run: StoredRun) -> dict[str, Any]:
+    """Of each target the head that ends with most of its weight on the support."""
+    mass, best = run.heads.mass, best_heads(run.heads)
+    visible = _visible(run.truth).sum(axis=1)
+    support = (run.truth.attention_map & _visible(run.truth)).sum(axis=1)
+    layers = run.spec.cell.network.num_layers
+    each = mass.shape[1] // layers
+    return {
+        "names": [
+            (f"layer {head // each}, " if layers > 1 else "") + f"head {head % each}"
+            for head in range(mass.shape[1])
+        ],
+        "best": mass[-1].argmax(axis=0).tolist(),
+        "mass": _packed(best.mass[:, 0], _MASS, "<u2"),
+        "entropy": _packed(best.entropy[:, 0], _NATS, "<u2"),
+        "uniform_mass": [round(float(share), 4) for share in support / visible],
+        "uniform_entropy": [round(float(nats), 4) for nats in np.log(visible)],
+        "weights": None,
+    }
+
+
+def _columns(run: StoredRun) -> Floats:
+    """`f64[M, A, R, K + 1]`: weights on the K replaceable positions, then on all others together."""
+    weights, replaceable = run.heads.weights / 255, run.truth.replaceable
+    elsewhere = weights[..., ~replaceable].sum(axis=-1, keepdims=True)
+    return np.concatenate([weights[..., replaceable], elsewhere], axis=-1)
+
+
+def _visible(truth: Truth) -> np.ndarray:
+    """`bool[R, L]`: the positions that each target's query sees."""
+    return np.arange(len(truth.replaceable)) <= truth.query_positions[truth.is_target][:, None]
+
+
+def _shares(influence: Floats) -> Floats:
+    """Each row over its sum, `f64[M, R, L]`; a row of zeros stays zero."""
+    influence = influence.astype(np.float64)
+    total = influence.sum(axis=-1, keepdims=True)
+    return np.divide(influence, total, out=np.zeros_like(influence), where=total > 0)
+
+
+def _rows(attention_map: np.ndarray) -> list[list[int]]:
+    return [np.flatnonzero(row).tolist() for row in attention_map]
+
+
+def _packed(values: Floats, scale: int, kind: str) -> dict[str, Any]:
+    """`values` in whole parts of 1 / `scale`, deflated and in base64. The largest 16-bit number is none."""
+    largest = np.iinfo(kind).max
+    none = largest - 1 if largest > _SHARE else largest
+    codes = np.where(np.isfinite(values), np.clip(np.rint(np.nan_to_num(values) * scale), 0, none), largest)
+    data = zlib.compress(codes.astype(kind).tobytes(), 9)
+    return {
+        "bytes": np.dtype(kind).itemsize,
+        "scale": scale,
+        "shape": list(values.shape),
+        "data": base64.b64encode(data).decode(),
+    }

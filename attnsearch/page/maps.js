@@ -1,0 +1,118 @@
+// Maps as cells on a canvas: the true one, the measured one, and the weights of heads.
+
+// Deflated numbers in base64 as an array with a shape; the largest 16-bit code is none.
+async function unpack({ bytes, scale, shape: sizes, data: text }) {
+  const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const raw = new DataView(await new Response(stream).arrayBuffer());
+  const values = new Float32Array(raw.byteLength / bytes);
+  let largest = 0;
+  for (let index = 0; index < values.length; index += 1) {
+    const code = bytes === 1 ? raw.getUint8(index) : raw.getUint16(2 * index, true);
+    values[index] = bytes === 2 && code === 65535 ? NaN : code / scale;
+    if (values[index] > largest) largest = values[index];
+  }
+  const at = (...place) => values[place.reduce((offset, index, axis) => offset * sizes[axis] + index, 0)];
+  return { shape: sizes, at, largest };
+}
+
+async function unpackRun(run) {
+  const { detail } = run;
+  if (detail.losses) return;
+  const { heads } = detail;
+  const [losses, shares, masses] = await Promise.all([detail.loss, detail.map, detail.map_mass].map(unpack));
+  if (heads !== null) {
+    const parts = [heads.mass, heads.entropy, ...(heads.weights === null ? [] : [heads.weights])];
+    [heads.masses, heads.entropies, heads.values] = await Promise.all(parts.map(unpack));
+  }
+  Object.assign(detail, { losses, shares, masses });
+}
+
+function hue(stops, share) {
+  const place = Math.max(0, Math.min(1, share)) * (stops.length - 1);
+  const index = Math.min(Math.floor(place), stops.length - 2);
+  const mixed = stops[index].map((part, k) => Math.round(part + (place - index) * (stops[index + 1][k] - part)));
+  return `rgb(${mixed.join(" ")})`;
+}
+
+function mapColours() {
+  const parse = (name) => [1, 3, 5].map((at) => parseInt(colour(name).slice(at, at + 2), 16));
+  return ["--map-0", "--map-1", "--map-2", "--map-3"].map(parse);
+}
+
+// What a map shows: `value(target, column)` in [0, 1] or more, found targets lit, supports dotted.
+function drawMap(canvas, run, { value, top, lit, picked, dotted, label }) {
+  const { positions, queries, support, length } = run.detail;
+  const rows = queries.length, columns = positions.length;
+  const holder = canvas.parentNode;
+  const gutter = 34, head = 18, gap = 8;
+  // Weights may lie where no map can: on positions whose token never differs. All maps leave room for that.
+  const others = positions.length < length ? 1 : 0;
+  const elsewhere = canvas.id === "map-head" ? others : 0;
+  const size = Math.max(4, Math.min(34, (holder.clientWidth - gutter - gap - 4) / (columns + others)));
+  const width = gutter + size * columns + (elsewhere ? gap + size : 0) + 3;
+  const height = head + size * rows + 3;
+  const dense = devicePixelRatio || 1;
+  canvas.width = Math.round(width * dense);
+  canvas.height = Math.round(height * dense);
+  canvas.style.width = `${width}px`;
+  canvas.setAttribute("aria-label", label);
+  const pen = canvas.getContext("2d");
+  pen.scale(dense, dense);
+  const [stops, ink, ground, soft, shade, marked] = [mapColours(), colour("--ink"), colour("--panel"), colour("--soft"), colour("--hidden"), colour("--lit")];
+  pen.font = "11px system-ui, sans-serif";
+  pen.textBaseline = "middle";
+  const left = (column) => gutter + column * size + (column === columns ? gap : 0);
+  const above = (row) => head + row * size;
+  const visible = (row, column) => positions[column] <= queries[row];
+  const every = Math.max(1, Math.ceil(20 / size));
+  pen.textAlign = "center";
+  pen.fillStyle = soft;
+  positions.forEach((position, column) => {
+    if (column % every === 0) pen.fillText(position, left(column) + size / 2, head / 2);
+  });
+  if (elsewhere) pen.fillText("else", Math.min(left(columns) + size / 2, width - 13), head / 2);
+  for (let row = 0; row < rows; row += 1) {
+    for (let column = 0; column < columns + elsewhere; column += 1) {
+      const share = value(row, column);
+      const seen = column === columns || visible(row, column) || share > 0;
+      pen.fillStyle = seen ? hue(stops, share / top) : shade;
+      pen.fillRect(left(column), above(row), size - 0.75, size - 0.75);
+    }
+    if (dotted) {
+      for (const position of support[row]) {
+        const column = positions.indexOf(position);
+        if (column < 0) continue;
+        pen.fillStyle = value(row, column) > 0.55 * top ? ground : ink;
+        pen.beginPath();
+        pen.arc(left(column) + (size - 0.75) / 2, above(row) + (size - 0.75) / 2, Math.max(1.2, size / 10), 0, 7);
+        pen.fill();
+      }
+    }
+    const found = lit(row);
+    pen.fillStyle = found ? marked : soft;
+    pen.textAlign = "right";
+    if (row % every === 0 || row === picked) pen.fillText(row, gutter - 15, above(row) + size / 2);
+    pen.beginPath();
+    pen.arc(gutter - 7, above(row) + size / 2, Math.min(3.5, size / 3), 0, 7);
+    pen.strokeStyle = found ? marked : soft;
+    pen.lineWidth = 1;
+    if (found) pen.fill();
+    pen.stroke();
+  }
+  for (let row = 0; row < rows; row += 1) {
+    if (!lit(row) && row !== picked) continue;
+    pen.strokeStyle = row === picked ? ink : marked;
+    pen.lineWidth = row === picked ? 2.5 : 1.5;
+    pen.strokeRect(gutter - 1, above(row) - 0.5, size * columns + 0.5, size - 0.25);
+  }
+  canvas.place = (event) => {
+    const box = canvas.getBoundingClientRect();
+    const shrunk = width / box.width;
+    const row = Math.floor(((event.clientY - box.top) * shrunk - head) / size);
+    const across = (event.clientX - box.left) * shrunk;
+    const column = across > left(columns) && elsewhere ? columns : Math.floor((across - gutter) / size);
+    const inside = row >= 0 && row < rows && column >= 0 && column < columns + elsewhere;
+    return inside ? { row, column } : null;
+  };
+}

@@ -1,0 +1,4 @@
+headlineLegend();
+drawn(find("headline"), () => drawHeadline(selectRun));
+startSurvival();
+startBrowser();

@@ -1,0 +1,60 @@
+"""Cells that differ in nothing but the search space: one line of a chart, one law."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+
+from attnsearch.specs import CellSpec, Value, settings, written
+from attnsearch.summary import Cell
+
+
+def series(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
+    """`cells` by what they have in common, named by the mixer and what tells one series from another.
+
+    Those of a series differ in the numbers among their task's knobs, which make the search space; never in
+    mixer, training, budget or thresholds. In order of first appearance, each by ascending search space.
+    """
+    grouped: dict[CellSpec, list[Cell]] = {}
+    for cell in cells:
+        grouped.setdefault(_common(cell.spec), []).append(cell)
+    described = {common: _described(common) for common in grouped}
+    telling = _telling(list(described.values()))
+    return {
+        _name(described[common], telling): sorted(members, key=lambda cell: cell.bits)
+        for common, members in grouped.items()
+    }
+
+
+def _common(spec: CellSpec) -> CellSpec:
+    """`spec` without what makes the search space."""
+    words = {name: value for name, value in spec.task.knobs if isinstance(value, str | bool | None)}
+    return replace(spec, task=replace(spec.task, knobs=settings(words)))
+
+
+def _described(common: CellSpec) -> dict[str, Value]:
+    """Every setting by its one name, and what is not a setting: generator and thresholds."""
+    thresholds = {f"{name} threshold": value for name, value in asdict(common.task.plateau).items()}
+    return {**common.flat(), "generator": common.task.generator, **thresholds}
+
+
+def _telling(written: Sequence[dict[str, Value]]) -> list[str]:
+    """The settings that differ, among all that have them or by being absent from one of the same mixer."""
+    names = dict.fromkeys(name for one in written for name in one if name != "mixer")
+    return [name for name in names if _differs(name, written)]
+
+
+def _differs(name: str, written: Sequence[dict[str, Value]]) -> bool:
+    having = [one for one in written if name in one]
+    kinds = {(one["task"], one["mixer"]) for one in having}
+    lacking = any((one["task"], one["mixer"]) in kinds for one in written if name not in one)
+    return lacking or len({one[name] for one in having}) > 1
+
+
+def _name(one: dict[str, Value], telling: Sequence[str]) -> str:
+    parts = [str(one["task"])] if "task" in telling else []
+    parts.append(str(one["mixer"]))
+    parts += [
+        f"{name.replace('_', ' ')} {written(one[name])}" for name in telling if name in one and name != "task"
+    ]
+    return ", ".join(parts)

@@ -11,8 +11,9 @@ from rich.table import Table
 
 from attnsearch.alignment import Alignment, align
 from attnsearch.specs import Value
-from attnsearch.summary import Cell, named, varying
+from attnsearch.summary import Cell, found_of, named, varying
 from attnsearch.survival import Proportion, Waiting
+from attnsearch.targets import FoundStep, TargetSpread, target_spread
 
 Number = Callable[[Cell], str]
 
@@ -20,10 +21,9 @@ Number = Callable[[Cell], str]
 def tables(cells: Sequence[Cell]) -> list[Table]:
     """For a terminal: how long the runs of each cell waited, and what they found."""
     waited = _table("Plateau length in steps, with 95 % intervals", cells, _WAITED)
-    found = _table(
-        "What the runs that escaped read at their ends, and by chance", cells, found_columns(cells)
-    )
-    return [waited, found]
+    found = _table("Steps at which targets are found, with 95 % intervals over runs", cells, _targets(cells))
+    read = "What the runs that escaped read at their ends, and by chance"
+    return [waited, found, _table(read, cells, found_columns(cells))]
 
 
 def _table(title: str, cells: Sequence[Cell], columns: Sequence[tuple[str, Number]]) -> Table:
@@ -83,6 +83,37 @@ _WAITED: tuple[tuple[str, Number], ...] = (
 )
 
 
+def _targets(cells: Sequence[Cell]) -> list[tuple[str, Number]]:
+    spreads = {cell.spec: _spread(cell) for cell in cells}
+
+    def column(text: Callable[[TargetSpread], str]) -> Number:
+        return lambda cell: text(spreads[cell.spec])
+
+    def at(place: int) -> Number:
+        return column(lambda spread: _found_step(spread.steps[place]))
+
+    return [
+        ("found,\nof all targets", column(lambda spread: f"{spread.found} of {spread.targets}")),
+        ("a tenth\nof them", at(0)),
+        ("half", at(1)),
+        ("nine tenths", at(2)),
+        ("last over first\nwithin a run", column(lambda spread: _number(spread.within, ".2f"))),
+        ("90/10 %\nbetween runs", column(lambda spread: _number(spread.between, ".2f"))),
+    ]
+
+
+def _spread(cell: Cell) -> TargetSpread:
+    return target_spread([found_of(run) for run in cell.runs])
+
+
+def _found_step(found: FoundStep) -> str:
+    if found.step is None and found.low is None:
+        return "not reached"
+    steps = (found.step, found.low, found.high)
+    shown, low, high = ("not reached" if step is None else f"{step:,.0f}" for step in steps)
+    return f"{shown}\n{low} to {high}"
+
+
 def found_columns(cells: Sequence[Cell]) -> list[tuple[str, Number]]:
     """What the runs of each cell found: headings, and the texts under them."""
     alignments = {cell.spec: align(cell.runs) for cell in cells}
@@ -129,6 +160,7 @@ def records(cells: Sequence[Cell]) -> list[dict[str, Value]]:
             **_of_waiting("plateau_length", cell.plateau),
             **_of_waiting("mastery_step", cell.mastery),
             **_of_waiting("found_step", cell.found),
+            **_of_targets(_spread(cell)),
             "prediction_loss": cell.prediction_loss,
             **_of_alignment(align(cell.runs)),
         }
@@ -153,6 +185,18 @@ def _of_waiting(name: str, waiting: Waiting) -> dict[str, Value]:
         "spread": waiting.spread,
     }
     return {f"{name}_{number}": value for number, value in numbers.items()}
+
+
+def _of_targets(spread: TargetSpread) -> dict[str, Value]:
+    numbers: dict[str, Value] = {}
+    for name, found in zip(("early", "middle", "late"), spread.steps, strict=True):
+        limits = {f"found_{name}_low": found.low, f"found_{name}_high": found.high}
+        numbers |= {f"found_{name}": found.step, **limits}
+    return {
+        **numbers,
+        "found_spread_within_runs": spread.within,
+        "found_spread_between_runs": spread.between,
+    }
 
 
 def _of_alignment(alignment: Alignment) -> dict[str, Value]:

@@ -29,16 +29,18 @@ SUITE_FOLDER = Path("benchmarks")
 """Where a repository keeps its suites; they are no part of the package."""
 
 _REQUIRED = {"name", "title", "source", "seeds", "tasks", "mixers"}
-_OPTIONAL = {"rule_seed", "training"}
+_OPTIONAL = {"rule_seed", "selection_seeds", "training"}
 
 
 @dataclass(frozen=True)
 class Suite:
     """A suite as read, with every value checked.
 
-    tasks, mixers:  what its tables stand for, table by table
-    training:       values of network, optimizer and budget settings; those that are absent have defaults
-    rule_seed:      one hidden rule for all runs; None where each seed draws its own
+    tasks, mixers:    what its tables stand for, table by table
+    training:         values of network, optimizer and budget settings; those that are absent have defaults
+    rule_seed:        one hidden rule for all runs; None where each seed draws its own
+    selection_seeds:  those of the runs by which each mixer's learning rate is chosen, and which are not
+                      scored; empty where nothing is chosen
     """
 
     name: str
@@ -49,6 +51,12 @@ class Suite:
     training: Lists
     seeds: Sequence[int]
     rule_seed: int | None = None
+    selection_seeds: Sequence[int] = ()
+
+    @property
+    def learning_rates(self) -> list[float]:
+        """The grid from which each mixer's is chosen, rising."""
+        return sorted({optimizer.learning_rate for _, optimizer, _ in training_specs(self.training)})
 
     def runs(self) -> list[RunSpec]:
         """Every combination once: tasks outermost, then training, mixers, and seeds innermost.
@@ -57,24 +65,85 @@ class Suite:
         """
         return product(self.tasks, training_specs(self.training), self.mixers, self.seeds, self.rule_seed)
 
-    def reduced(self, seeds: Sequence[int] | None, training: Lists) -> Self:
-        """The suite with other seeds, unless None, and other values for some training settings.
+    def selection(self) -> list[RunSpec]:
+        """The runs by which each mixer's learning rate is chosen, in the same order: every learning rate on
+        the selection seeds; none where there is nothing to choose.
 
-        Errors: AttnsearchError for a value of `training` that is out of range.
+        Errors: AttnsearchError for seeds out of range, or that are scored too.
+        """
+        if not self.chooses:
+            return []
+        if scored := sorted(set(self.selection_seeds) & set(self.seeds)):
+            raise AttnsearchError(
+                f"seed {scored[0]} is both scored and a selection seed: a learning rate is chosen on others"
+            )
+        trainings = training_specs(self.training)
+        return product(self.tasks, trainings, self.mixers, self.selection_seeds, self.rule_seed)
+
+    def scored(self, learning_rates: Mapping[MixerSpec, float]) -> list[RunSpec]:
+        """The runs that count, mixer by mixer: each at its learning rate of `learning_rates`.
+
+        Errors: AttnsearchError for seeds out of range, or none.
+        """
+        return [
+            run
+            for mixer in dict.fromkeys(self.mixers)
+            for run in product(
+                self.tasks,
+                training_specs({**self.training, "learning_rate": [learning_rates[mixer]]}),
+                [mixer],
+                self.seeds,
+                self.rule_seed,
+            )
+        ]
+
+    @property
+    def chooses(self) -> bool:
+        """Whether there are several learning rates, and seeds to choose each mixer's by."""
+        return bool(self.selection_seeds) and len(self.training.get("learning_rate", ())) > 1
+
+    def planned(self) -> list[RunSpec]:
+        """The runs of a sweep. Where rates are yet to be chosen, the scored ones are at the first of the grid:
+        whichever it will be, there are as many, and they are of the same shapes."""
+        if not self.chooses:
+            return self.runs()
+        first = float(self.training["learning_rate"][0] or 0.0)
+        return [*self.selection(), *self.scored(dict.fromkeys(self.mixers, first))]
+
+    def reduced(
+        self, seeds: Sequence[int] | None, training: Lists, mixers: Sequence[MixerSpec] | None = None
+    ) -> Self:
+        """The suite with other seeds and mixers, unless None, and other values for some training settings.
+
+        Errors: AttnsearchError for a value of `training` that is out of range, and for a mixer's setting that
+        has the name of another one of the suite.
         """
         training_specs(training)
-        merged = {**self.training, **training}
-        return replace(self, training=merged, seeds=self.seeds if seeds is None else seeds)
+        taken = {name for task in self.tasks for name, _ in task.knobs} | set(SETTINGS)
+        for mixer in mixers or ():
+            for name in taken & dict(mixer.settings).keys():
+                raise AttnsearchError(
+                    f"{name!r} is a setting of mixer {mixer.name} and of the suite: rename one"
+                )
+        return replace(
+            self,
+            training={**self.training, **training},
+            seeds=self.seeds if seeds is None else seeds,
+            mixers=self.mixers if mixers is None else tuple(mixers),
+        )
 
     @classmethod
-    def read(cls, path: Path, known_mixers: KnownMixers) -> Self:
-        """Errors: AttnsearchError naming the file, and the line or key."""
+    def read(cls, path: Path, known_mixers: KnownMixers | None) -> Self:
+        """A suite from its file; without its mixers where `known_mixers` is None, for whoever has others.
+
+        Errors: AttnsearchError naming the file, and the line or key.
+        """
         document = read_toml(path)
         with placed(str(path)):
             return cls._of(document, path.parent, known_mixers)
 
     @classmethod
-    def _of(cls, document: Mapping[str, Any], folder: Path, known_mixers: KnownMixers) -> Self:
+    def _of(cls, document: Mapping[str, Any], folder: Path, known_mixers: KnownMixers | None) -> Self:
         check_keys("", document, _REQUIRED | _OPTIONAL, required=_REQUIRED)
         texts = {key: _text(key, document[key]) for key in ("name", "title", "source")}
         files: list[TaskFile] = []
@@ -89,23 +158,28 @@ class Suite:
         for where, table in _tables("mixers", document["mixers"]):
             with placed(where):
                 name, rest = _named("mixer", table)
+                if known_mixers is None:
+                    continue
                 if name not in known_mixers:
                     raise AttnsearchError(f"unknown mixer {name!r}.{nearest(name, known_mixers)}")
                 names.append(name)
                 mixers += mixer_specs(name, known_mixers[name], _lists(rest, set(known_mixers[name])))
-        check_meanings(files, names, known_mixers)
+        check_meanings(files, names, known_mixers or {})
         with placed("[training]"):
             training = _lists(table_at("training", document.get("training", {})), set(SETTINGS))
             training_specs(training)
+        seeds = _seeds("seeds", document["seeds"])
         suite = cls(
             **texts,
             tasks=tuple(tasks),
             mixers=tuple(mixers),
             training=training,
-            seeds=_seeds(document["seeds"]),
+            seeds=seeds,
             rule_seed=_rule_seed(document.get("rule_seed")),
+            selection_seeds=_selection_seeds(document.get("selection_seeds"), seeds),
         )
         suite.runs()  # seeds out of range speak here, where the file is named
+        suite.selection()
         return suite
 
 
@@ -128,7 +202,8 @@ def placed(where: str) -> Iterator[None]:
     try:
         yield
     except AttnsearchError as error:
-        raise AttnsearchError(f"{where}: {error}") from error
+        # Of the same kind, which tells callers what to do about it.
+        raise type(error)(f"{where}: {error}") from error
 
 
 def _text(key: str, value: Any) -> str:
@@ -170,13 +245,24 @@ def _lists(table: Mapping[str, Any], known: set[str]) -> dict[str, tuple[Value, 
     return lists
 
 
-def _seeds(value: Any) -> Sequence[int]:
+def _seeds(key: str, value: Any) -> Sequence[int]:
     """A count, or a list."""
     if _is_whole(value):
         return range(value)
     if isinstance(value, list) and all(map(_is_whole, value)):
         return tuple(value)
-    raise AttnsearchError(f"seeds = {value!r} is neither a count nor a list of whole numbers")
+    raise AttnsearchError(f"{key} = {value!r} is neither a count nor a list of whole numbers")
+
+
+def _selection_seeds(value: Any, scored: Sequence[int]) -> Sequence[int]:
+    """A list, or a count of seeds after those that are `scored`."""
+    if value is None:
+        return ()
+    seeds = _seeds("selection_seeds", value)
+    if not seeds:
+        raise AttnsearchError(f"selection_seeds = {value!r} chooses nothing: give 1 or more, or leave it out")
+    first = max(scored, default=-1) + 1
+    return range(first, first + len(seeds)) if isinstance(seeds, range) else seeds
 
 
 def _rule_seed(value: Any) -> int | None:

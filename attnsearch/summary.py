@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from attnsearch.base import Plateaus
-from attnsearch.plateau import held, prediction_loss
-from attnsearch.specs import FORMAT_VERSION, CellSpec, written
+from attnsearch.base import RECORDING_INTERVAL, Plateaus
+from attnsearch.plateau import MASTERY_HOLD, held, prediction_loss
+from attnsearch.specs import FORMAT_VERSION, CellSpec, PlateauRule, written
 from attnsearch.store import StoredRun
 from attnsearch.survival import Waiting, pool, summarise
 
@@ -24,6 +24,25 @@ was seen before it was asked. A point is the mean of n losses, those of 10 steps
 below chance: by at most k² / 2n nats where it is k deviations lucky, however confidently the network
 guesses. With two sequences a step, n = 20, a fifth of chance is 2.4 deviations, three times in a row; with
 64, thirteen. What is seen is soon known for certain, so that a real leak crosses any margin."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """By what rule a number came about.
+
+    interval: steps of which a recorded point is the mean; there is no other smoothing
+    rule:     thresholds, as fractions of chance
+    """
+
+    interval: int
+    rule: PlateauRule
+
+    def __str__(self) -> str:
+        return (
+            f"Losses are means over {self.interval} steps, not smoothed further. Escape: mean target loss"
+            f" below {self.rule.escape:g} of chance; found: a target's below {self.rule.found:g}; mastery:"
+            f" every target's below {self.rule.mastery:g}, {MASTERY_HOLD} points in a row."
+        )
 
 
 @dataclass(frozen=True)
@@ -101,6 +120,12 @@ def _waiting(run: StoredRun, length: str, observed: str) -> Plateaus:
         # It would never have got there: censored where it broke, it would count as one that was about to.
         steps = np.where(happened, steps, run.spec.cell.budget.steps)
     return Plateaus(steps, happened)
+
+
+def measurements(cells: Sequence[Cell]) -> list[Measurement]:
+    """The rules behind `cells`, each once; one, unless their tasks differ in it."""
+    rules = dict.fromkeys(cell.spec.task.plateau for cell in cells)
+    return [Measurement(RECORDING_INTERVAL, rule) for rule in rules]
 
 
 def varying(summaries: Sequence[Cell]) -> list[str]:
@@ -191,6 +216,7 @@ def document(summaries: Sequence[Cell], store: str, pictures: Sequence[str]) -> 
         "store": store,
         "pictures": list(pictures),
         "warnings": warnings(summaries),
+        "measurement": list(map(str, measurements(summaries))),
         "cells": [
             {
                 **cell.spec.flat(),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
@@ -15,8 +15,10 @@ from attnsearch.engine import EngineSettings
 from attnsearch.progress import Interruptible, LiveProgress, PlainProgress
 from attnsearch.runner import run
 from attnsearch.screen import console
-from attnsearch.specs import RunSpec
-from attnsearch.store import Store
+from attnsearch.selection import Choice, choice_table, choices
+from attnsearch.specs import MixerSpec, RunSpec
+from attnsearch.store import Store, StoredRun
+from attnsearch.suites import Suite
 
 _LISTED_PICTURES = 8
 """A longer list would push the table off the screen."""
@@ -37,15 +39,49 @@ def sweep(specs: Sequence[RunSpec], output: Output, settings: EngineSettings) ->
 
     Errors: AttnsearchError for a specification or a store that cannot be used.
     """
+    _require_pictures(output)
+    runs = _trained(specs, output, settings)
+    if runs is None:
+        return False
+    _show(runs, output, None)
+    return True
+
+
+def sweep_suite(suite: Suite, output: Output, settings: EngineSettings) -> bool:
+    """The same of a suite's runs. Where it has a grid of learning rates and seeds to choose by, those are run
+    first, and what is shown is each mixer at its best."""
+    if not suite.chooses:
+        return sweep(suite.runs(), output, settings)
+    _require_pictures(output)
+    selection = suite.selection()
+    tried = _trained(selection, output, settings)
+    if tried is None:
+        return False
+    chosen = choices(tried)
+    if not output.as_json:
+        console(stderr=False).print(choice_table(chosen))
+    rates = {mixer: choice.learning_rate for mixer, choice in chosen.items()}
+    runs = _trained(suite.scored(rates), output, settings)
+    if runs is None:
+        return False
+    _show(runs, output, chosen)
+    return True
+
+
+def _require_pictures(output: Output) -> None:
     if not output.no_plots:
         from attnsearch.pictures import require_matplotlib
 
         require_matplotlib()
+
+
+def _trained(specs: Sequence[RunSpec], output: Output, settings: EngineSettings) -> list[StoredRun] | None:
+    """The runs, trained where they were not stored; None where this was interrupted, which is said."""
     store = Store.open(output.out)
     use_every_core()
     try:
         with _progress(output.quiet) as observer:
-            runs = run(specs, store, observer=observer, settings=settings)
+            return run(specs, store, observer=observer, settings=settings)
     except KeyboardInterrupt:
         stored = sum(store.path(spec).is_dir() for spec in specs)
         click.echo(
@@ -53,22 +89,27 @@ def sweep(specs: Sequence[RunSpec], output: Output, settings: EngineSettings) ->
             " are checkpointed; the same command goes on from there.",
             err=True,
         )
-        return False
+        return None
 
+
+def _show(runs: Sequence[StoredRun], output: Output, chosen: Mapping[MixerSpec, Choice] | None) -> None:
     cells = summary.cells(runs)
     pictures = [] if output.no_plots else gallery.draw(cells, output.out / "pictures")
     if output.as_json:
         document = summary.document(cells, str(output.out), list(map(str, pictures)))
+        if chosen is not None:
+            document["selection"] = [{**asdict(mixer), **asdict(choice)} for mixer, choice in chosen.items()]
         click.echo(json.dumps(document, allow_nan=False))
-        return True
+        return
     screen = console(stderr=False)
     screen.print(summary.table(cells))
+    for measurement in summary.measurements(cells):
+        screen.print(str(measurement), highlight=False)
     for warning in summary.warnings(cells):
         screen.print(f"warning: {warning}", style="yellow", markup=False, highlight=False)
     click.echo(f"Runs:     {output.out / 'runs'} ({len(runs)} of this command)")
     for label, line in zip(["Pictures:", *[""] * len(pictures)], _listed(pictures), strict=False):
         click.echo(f"{label:<9} {line}")
-    return True
 
 
 def _listed(pictures: Sequence[Path]) -> list[str]:

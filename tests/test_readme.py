@@ -25,7 +25,7 @@ def test_the_example_runs(
     assert "range(2)" in changed
     monkeypatch.chdir(tmp_path)
     exec(compile(changed, str(README), "exec"), {})
-    assert capsys.readouterr().out.startswith("attention 2.6 bits Waiting(runs=2")
+    assert capsys.readouterr().out.startswith("attention 2.6 bits: median plateau ")
     assert len(list(tmp_path.glob("results/runs/*/run.json"))) == 2
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from attnsearch.base import AttnsearchError
 from attnsearch.grid import LARGEST_SEED, grid
-from attnsearch.specs import CellSpec, RunSpec, Value
+from attnsearch.specs import CellSpec, MixerSpec, RunSpec, Value
 from attnsearch.suites import Suite, find_suite
 from attnsearch.taskfiles import TASK_FOLDER
 
@@ -83,13 +83,13 @@ def message(call: Callable[[], object]) -> str:
 # What ships.
 
 SHIPPED = {
-    "smoke": (8, 8),
-    "sparsity": (2 * (8 + 16 + 17), 16),
-    "context": (6 + 5 + 6, 16),
-    "heads": (8 + 3 * 6, 16),
-    "mixers": (3 * 4 * 2 * 3, 16),
+    "smoke": (8, 8 * 8, 400),
+    "sparsity": (2 * (8 + 16 + 17), 2 * (8 + 16 + 17) * 16, 10_000),
+    "context": (6 + 5 + 6, (6 + 5 + 6) * 16, 10_000),
+    "heads": (8 + 3 * 6, (8 + 3 * 6) * 16, 10_000),
+    "mixers": (10 * 2 * 3, 10 * 2 * (3 * 2 + 16), 2_000),
 }
-"""Cells, and seeds of each."""
+"""Cells, the runs of a sweep, and the budget of each."""
 
 
 def test_every_shipped_suite_is_expected_here() -> None:
@@ -102,15 +102,16 @@ def test_a_shipped_suite_is_what_its_readme_says(name: str) -> None:
 
     suite = Suite.read(BENCHMARKS / f"{name}.toml", Registries().known_mixers())
     runs = suite.runs()
-    expected, seeds = SHIPPED[name]
-    assert (suite.name, len(cells(runs)), len(runs)) == (name, expected, expected * seeds)
-    assert len({run.digest for run in runs}) == len(runs)
-    assert all(run.seed == run.rule_seed for run in runs)
-    assert f"| {expected:,} | {expected * seeds:,} |" in _line(BENCHMARKS / "README.md", f"`{name}.toml`")
+    swept = [*suite.selection(), *suite.scored(dict.fromkeys(suite.mixers, 1e-3))]
+    swept = swept if suite.selection_seeds else runs
+    expected, number, budget = SHIPPED[name]
+    assert (suite.name, len(cells(runs)), len(swept)) == (name, expected, number)
+    assert len({run.digest for run in swept}) == len(swept)
+    assert all(run.seed == run.rule_seed for run in swept)
+    assert f"| {expected:,} | {number:,} |" in _line(BENCHMARKS / "README.md", f"`{name}.toml`")
     assert suite.title
     assert "arXiv:2606.25010" in suite.source
-    if name != "smoke":
-        assert {run.cell.budget.steps for run in runs} == {10_000}
+    assert {run.cell.budget.steps for run in swept} == {budget}
     # Nothing in it is refused by a generator or a mixer.
     fewer = suite.reduced((0,), {"learning_rate": (1e-3,)}).runs()
     assert sum(len(cohort.specs) for cohort in cohorts(fewer, Registries())) == len(fewer)
@@ -125,8 +126,9 @@ def _line(path: Path, words: str) -> str:
 
 def test_the_example_of_the_readme_is_a_suite(write: Write) -> None:
     (example,) = re.findall(r"```toml\n(.*?)```", (BENCHMARKS / "README.md").read_text(), flags=re.DOTALL)
-    runs = read(write(example)).runs()
-    assert len(runs) == (4 + 1) * 3 * 2 * 16
+    suite = read(write(example))
+    assert len(suite.runs()) == (4 + 1) * 3 * 2 * 16
+    assert len(suite.selection()) == (4 + 1) * 3 * 2 * 4
 
 
 # What a suite stands for.
@@ -178,6 +180,45 @@ def test_what_may_be_left_out(write: Write) -> None:
     runs = read(write(text)).runs()
     assert [(run.seed, run.rule_seed) for run in runs[:3]] == [(5, 5), (2, 2), (5, 5)]
     assert runs[0].cell.budget.steps == 10_000
+
+
+def test_selection_takes_every_learning_rate_and_what_is_scored_the_chosen_one(write: Write) -> None:
+    suite = read(write(GOOD.replace("seeds = 3", "seeds = [5, 2]\nselection_seeds = 2")))
+    assert suite.seeds == (5, 2)
+    assert list(suite.selection_seeds) == [6, 7]
+    assert suite.selection() == suite.reduced((6, 7), {}).runs()
+    mixer, few, many = suite.mixers
+    scored = suite.scored({mixer: 3e-3, few: 1e-3, many: 3e-3})
+    assert scored == [
+        run
+        for one, rate in ((mixer, 3e-3), (few, 1e-3), (many, 3e-3))
+        for run in suite.reduced(None, {"learning_rate": (rate,)}, [one]).runs()
+    ]
+    assert set(scored) < set(suite.runs())
+    assert {run.seed for run in scored} == {5, 2}
+
+
+def test_where_nothing_is_chosen_there_is_no_selection(write: Write) -> None:
+    assert read(write(GOOD)).selection() == []
+    # Nor among one rate.
+    one = GOOD.replace("seeds = 3", "seeds = 3\nselection_seeds = 2").replace("[1e-3, 3e-3]", "1e-3")
+    assert read(write(one)).selection() == []
+
+
+def test_selection_seeds_are_a_list_too_and_no_others_than_those_that_are_scored(write: Write) -> None:
+    suite = read(write(GOOD.replace("seeds = 3", "seeds = 3\nselection_seeds = [9, 7]")))
+    assert [run.seed for run in suite.selection()[:2]] == [9, 7]
+    text = message(lambda: suite.reduced((7,), {}).selection())
+    assert text.startswith("seed 7 is both scored and a selection seed")
+
+
+def test_a_suite_may_be_read_for_other_mixers(write: Write) -> None:
+    path = write(GOOD.replace('mixer = "mlp_mixer"', 'mixer = "unheard.of:Mixer"\nsetting = 3'))
+    suite = Suite.read(path, None)
+    assert suite.mixers == ()
+    assert suite.runs() == []
+    mine = MixerSpec("mine", ())
+    assert len(suite.reduced(None, {}, [mine]).runs()) == 3 * 2 * 3
 
 
 def test_a_task_file_is_found_from_the_folder_of_the_suite(
@@ -243,6 +284,11 @@ def test_a_reduction_that_does_not_fit_does_not_blame_the_file(
         ("seeds = 3", "seeds = []", r"seeds is 0: at least 1 run is needed"),
         ("seeds = 3", "seeds = [-2]", r"seed -2 is outside 0 to"),
         ("rule_seed = 7", "rule_seed = 0.5", r"rule_seed = 0\.5 is not a whole number$"),
+        ("rule_seed = 7", 'selection_seeds = "4"', r"selection_seeds = '4' is neither a count nor a list"),
+        ("rule_seed = 7", "selection_seeds = 0", r"selection_seeds = 0 chooses nothing: give 1 or more"),
+        ("rule_seed = 7", "selection_seeds = []", r"selection_seeds = \[\] chooses nothing"),
+        ("rule_seed = 7", "selection_seeds = [2, 3]", r"seed 2 is both scored and a selection seed"),
+        ("rule_seed = 7", "selection_seeds = [-1]", r"seed -1 is outside 0 to"),
         ("rule_seed = 7", f"rule_seed = {LARGEST_SEED + 1}", r"seed 2147483648 is outside 0 to"),
         # Tasks.
         (

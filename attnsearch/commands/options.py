@@ -14,7 +14,8 @@ from attnsearch.flags import Assignment, Seeds, given
 if TYPE_CHECKING:
     from attnsearch.grid import KnownMixers, Lists
     from attnsearch.plan import Cohort
-    from attnsearch.specs import MixerSpec, RunSpec, Value
+    from attnsearch.specs import MixerSpec, Value
+    from attnsearch.suites import Suite
 
 DONE, USAGE_ERROR, INTERRUPTED = 0, 2, 130
 """Exit statuses that every command shares."""
@@ -142,14 +143,14 @@ def names_in(listed: str) -> list[str]:
     return [name.strip() for name in listed.split(",")]
 
 
-def runs_of(
+def suite_of(
     name: str,
     seeds: Sequence[int] | None,
     training: Lists,
     mixers: str | None = None,
     mixer_settings: Assignments = (),
-) -> tuple[list[RunSpec], list[Cohort]]:
-    """The runs of a suite, of which none is refused, and how they are grouped.
+) -> tuple[Suite, list[Cohort]]:
+    """A suite of whose planned runs none is refused, and how they are grouped.
 
     mixers, mixer_settings:  what was given as `--mixer` and `--mixer-set`, in place of the suite's mixers
     """
@@ -160,7 +161,7 @@ def runs_of(
     path, registries = find_suite(name), Registries()
     known_mixers = registries.known_mixers()
     replaced = mixers_in_place(mixers, mixer_settings, known_mixers)
-    specs = Suite.read(path, known_mixers).reduced(seeds, training, replaced).runs()
+    suite = Suite.read(path, known_mixers).reduced(seeds, training, replaced)
     use_every_core()
     with placed(str(path)):
-        return specs, cohorts(specs, registries)
+        return suite, cohorts(suite.planned(), registries)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from attnsearch.commands.options import output_options, runs_of, suite_options, values
+from attnsearch.commands.options import Assignments, output_options, suite_of, suite_options, values
 from attnsearch.flags import SettingsCommand
 
 
@@ -22,6 +22,8 @@ def plan(
     suite: str,
     seeds: Sequence[int] | None,
     no_early_stopping: bool,
+    mixers: str | None,
+    mixer_settings: Assignments,
     out: Path,
     as_json: bool,
     quiet: bool,
@@ -36,7 +38,7 @@ def plan(
     from attnsearch.screen import console
     from attnsearch.store import Store
 
-    _, cohorts = runs_of(suite, seeds, values(ctx, no_early_stopping))
+    _, cohorts = suite_of(suite, seeds, values(ctx, no_early_stopping), mixers, mixer_settings)
     forecasts = []
     for number, cohort in enumerate(cohorts, start=1):
         if not (quiet or no_measurement):

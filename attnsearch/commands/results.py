@@ -37,13 +37,12 @@ def results(runs: Sequence[str], form: str) -> None:
         document = summary.document(cells, " ".join(runs), [])
         for cell, record in zip(document["cells"], shown.records(cells), strict=True):
             cell.update(record)
-        document["measurement"] = list(map(str, sensitivity.measurements(cells)))
         click.echo(json.dumps(document, allow_nan=False))
         return
     screen = console(stderr=False)
     for table in [*shown.tables(cells), sensitivity.table(sensitivity.sensitivity(cells))]:
         screen.print(table)
-    for measurement in sensitivity.measurements(cells):
+    for measurement in summary.measurements(cells):
         screen.print(str(measurement), highlight=False)
     for warning in summary.warnings(cells):
         screen.print(f"warning: {warning}", style="yellow", markup=False, highlight=False)

@@ -9,10 +9,11 @@ import click
 
 from attnsearch.commands.options import (
     INTERRUPTED,
+    Assignments,
     engine_options,
     output_options,
     plots_option,
-    runs_of,
+    suite_of,
     suite_options,
     values,
 )
@@ -30,6 +31,8 @@ def sweep(
     suite: str,
     seeds: Sequence[int] | None,
     no_early_stopping: bool,
+    mixers: str | None,
+    mixer_settings: Assignments,
     lanes: int | None,
     checkpoint_every: float,
     out: Path,
@@ -40,11 +43,12 @@ def sweep(
     """Run a suite: a TOML file that crosses tasks, mixers, seeds and training settings.
 
     A flag replaces what the suite says of that setting, so that `--seeds 2 --steps 100` is a quick look.
-    Every LIST is comma-separated. Runs that are already stored are not run again.
+    Every LIST is comma-separated. Runs that are already stored are not run again. Where a suite has selection
+    seeds and several learning rates, each mixer's is chosen on those seeds first, and it is run at that one.
     """
     from attnsearch.engine import EngineSettings
-    from attnsearch.sweeping import Output, sweep
+    from attnsearch.sweeping import Output, sweep_suite
 
-    specs, _ = runs_of(suite, seeds, values(ctx, no_early_stopping))
+    found, _ = suite_of(suite, seeds, values(ctx, no_early_stopping), mixers, mixer_settings)
     output = Output(out, as_json, quiet, no_plots)
-    return 0 if sweep(specs, output, EngineSettings(lanes, checkpoint_every)) else INTERRUPTED
+    return 0 if sweep_suite(found, output, EngineSettings(lanes, checkpoint_every)) else INTERRUPTED

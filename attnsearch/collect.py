@@ -6,9 +6,12 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from attnsearch import verification
 from attnsearch.base import AttnsearchError
 from attnsearch.recording import measured
+from attnsearch.specs import MixerSpec
 from attnsearch.store import Store, StoredRun, UnreadableRun, read
+from attnsearch.verification import Verification
 
 _DEFAULT = Path("results")
 _DIGEST = re.compile(r"[0-9a-f]{4,64}")
@@ -29,6 +32,26 @@ def collect(names: Sequence[str], warned: Callable[[str], None]) -> list[StoredR
     if not found:
         raise AttnsearchError(f"no stored runs in {', '.join(names)}: `attnsearch run` and `sweep` make them")
     return list(found.values())
+
+
+def finder(stores: Sequence[str]) -> Callable[[MixerSpec], Verification | None]:
+    """Finds the verification of a mixer in the stores that `stores`, named as for `collect`, belong to."""
+    roots = list(dict.fromkeys(map(_root, stores)))
+
+    def find(mixer: MixerSpec) -> Verification | None:
+        found = [record for root in roots if (record := verification.find(root, mixer)) is not None]
+        return next((record for record in found if record.passed), found[0] if found else None)
+
+    return find
+
+
+def _root(name: str) -> Path:
+    path = Path(name)
+    if (path / "run.json").is_file():
+        return path.resolve().parent.parent
+    if path.is_dir():
+        return path.parent if path.name == "runs" else path
+    return _DEFAULT
 
 
 def _runs_of(name: str, warned: Callable[[str], None]) -> Iterator[StoredRun]:

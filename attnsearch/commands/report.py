@@ -26,15 +26,19 @@ def report(runs: Sequence[str], output: Path, title: str | None) -> None:
     RUNS are folders that were given as --out, folders of single runs, or the first digits of digests. The
     file opens from a disk and needs no network.
     """
-    from attnsearch.collect import collect
+    from attnsearch.collect import collect, finder
     from attnsearch.page import write
     from attnsearch.report import protocol_warnings
     from attnsearch.report import report as page_of
     from attnsearch.summary import cells
 
     found = collect(runs, said)
-    page = page_of(found, title=title)
+    verified = finder(runs)
+    records = {run.spec.cell.mixer: verified(run.spec.cell.mixer) for run in found}
+    refused = [mixer.name for mixer, record in records.items() if record is None or not record.passed]
+    unverified = list(dict.fromkeys(refused))
+    page = page_of(found, title=title, unverified=unverified)
     write(output, page)
-    for warning in protocol_warnings(cells(found), unverified=()):
+    for warning in protocol_warnings(cells(found), unverified):
         said(f"warning: {warning}")
     click.echo(f"{output} ({len(page.encode()) / 1e6:.2f} MB)")

@@ -1,0 +1,82 @@
+"""The entries that ship: each mixer of a suite at its best learning rate, verified.
+
+    .venv/bin/python benchmarks/leaderboard.py [--suite benchmarks/mixers.toml] [--out results/leaderboard]
+
+Runs every learning rate on the selection seeds, the best one on those that are scored, then `attnsearch
+submit`. What is stored is not run again, so that it may be interrupted and given again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections import Counter
+from pathlib import Path
+
+from attnsearch import devices
+
+devices.use_every_core()  # before jax starts
+
+from attnsearch import verification  # noqa: E402
+from attnsearch.candidates import gather  # noqa: E402
+from attnsearch.commands.submit import submit  # noqa: E402
+from attnsearch.engine import EngineSettings  # noqa: E402
+from attnsearch.leaderboard import board  # noqa: E402
+from attnsearch.leaderboard_formats import for_terminal  # noqa: E402
+from attnsearch.leaderboard_text import tables  # noqa: E402
+from attnsearch.plan import Registries  # noqa: E402
+from attnsearch.screen import console  # noqa: E402
+from attnsearch.specs import MixerSpec  # noqa: E402
+from attnsearch.suites import Suite  # noqa: E402
+from attnsearch.sweeping import Output, sweep_suite  # noqa: E402
+from attnsearch.verify import verify  # noqa: E402
+
+
+def file_name(mixer: MixerSpec, alone: bool) -> str:
+    """What the entry of a mixer is called; with its settings where it is not `alone` of its name."""
+    words = [
+        mixer.name,
+        *(f"{name}-{value}" for name, value in mixer.settings if not alone and value is not None),
+    ]
+    return re.sub(r"[^\w.-]+", "-", "-".join(words)) + ".json"
+
+
+def main() -> None:
+    """Train, verify, write the entries, then print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--suite", type=Path, default=Path("benchmarks/mixers.toml"))
+    parser.add_argument("--out", type=Path, default=Path("results/leaderboard"))
+    parser.add_argument("--entries", type=Path, default=Path("benchmarks/leaderboard"))
+    arguments = parser.parse_args()
+
+    suite = Suite.read(arguments.suite, Registries().known_mixers())
+    output = Output(arguments.out, as_json=False, quiet=False, no_plots=True)
+    if not sweep_suite(suite, output, EngineSettings()):
+        sys.exit(130)
+    arguments.entries.mkdir(parents=True, exist_ok=True)
+    names = Counter(mixer.name for mixer in suite.mixers)
+    for mixer in suite.mixers:
+        record = verify(mixer)
+        record.save(arguments.out)
+        print(verification.conclusion(record))
+        given = [f"{name}={str(value).lower()}" for name, value in mixer.settings if value is not None]
+        target = arguments.entries / file_name(mixer, alone=names[mixer.name] == 1)
+        words = [
+            str(arguments.out),
+            "--suite",
+            str(arguments.suite),
+            "--mixer",
+            mixer.name,
+            "-o",
+            str(target),
+        ]
+        submit.main(
+            [*words, *(word for one in given for word in ("--mixer-set", one))], standalone_mode=False
+        )
+    shown = board(suite, *gather([str(arguments.entries)], suite))
+    console(stderr=False).print(*map(for_terminal, tables(shown)), sep="\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -8,7 +8,19 @@ from collections.abc import Sequence
 import click
 
 from attnsearch.base import AttnsearchError, nearest
-from attnsearch.commands import listing, plan, run, show, sweep
+from attnsearch.commands import (
+    law,
+    leaderboard,
+    listing,
+    plan,
+    report,
+    results,
+    run,
+    show,
+    submit,
+    sweep,
+    verify,
+)
 from attnsearch.commands.options import INTERRUPTED, USAGE_ERROR
 
 
@@ -62,6 +74,12 @@ for _command in (
     run.run,
     sweep.sweep,
     plan.plan,
+    results.results,
+    law.law,
+    report.report,
+    verify.verify,
+    leaderboard.leaderboard,
+    submit.submit,
     listing.tasks,
     listing.mixers,
     show.show,

@@ -10,19 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from attnsearch.commands.options import runs_argument
+from attnsearch.commands.options import runs_argument, suite_option
 
 if TYPE_CHECKING:
     from attnsearch.leaderboard import Board
-
-DEFAULT_SUITE = "benchmarks/mixers.toml"
-
-suite_option = click.option(
-    "--suite",
-    default=DEFAULT_SUITE,
-    metavar="SUITE.toml",
-    help=f"what every mixer was asked  [default: {DEFAULT_SUITE}]",
-)
 
 
 @click.command()

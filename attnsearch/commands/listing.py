@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from attnsearch.base import AttnsearchError
+
 
 @click.command()
 def tasks() -> None:
@@ -18,11 +20,16 @@ def tasks() -> None:
 
 @click.command()
 def mixers() -> None:
-    """List the mixers, one line each, with their settings."""
-    from attnsearch.mixers.base import describe
-    from attnsearch.plan import Registries
+    """List the mixers, one line each, with their settings: those that ship, and those of other packages."""
+    from attnsearch import plugins
+    from attnsearch.mixers import MIXERS
+    from attnsearch.mixers.base import Mixer, describe
 
-    known = Registries().mixers
-    width = max(map(len, known))
-    for name, mixer in known.items():
-        click.echo(f"{name:<{width}}  {describe(mixer)}")
+    names = list(dict.fromkeys([*MIXERS, *plugins.installed(Mixer)]))
+    width = max(map(len, names))
+    for name in names:
+        try:
+            line = describe(plugins.find(name, MIXERS, Mixer))
+        except AttnsearchError as error:
+            line = f"cannot be used: {error}"
+        click.echo(f"{name:<{width}}  {line}")

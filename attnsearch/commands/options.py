@@ -22,6 +22,8 @@ DONE, USAGE_ERROR, INTERRUPTED = 0, 2, 130
 
 OUT = click.Path(path_type=Path, file_okay=False)
 
+DEFAULT_SUITE = "benchmarks/mixers.toml"
+
 Assignments = Sequence[tuple[str, "tuple[Value, ...]"]]
 """What was given as `--mixer-set`: settings with their values."""
 
@@ -75,6 +77,12 @@ mixer_set_option = click.option(
     help="a setting of the mixers, for those whose settings are no flags; may be repeated",
 )
 runs_argument = click.argument("runs", metavar="RUNS...", nargs=-1, required=True)
+suite_option = click.option(
+    "--suite",
+    default=DEFAULT_SUITE,
+    metavar="SUITE.toml",
+    help=f"what every mixer was asked  [default: {DEFAULT_SUITE}]",
+)
 plots_option = click.option("--no-plots", is_flag=True, help="no pictures")
 suite_options = with_options(
     click.argument("suite", metavar="SUITE.toml"),

@@ -8,10 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from attnsearch.base import AttnsearchError
 from attnsearch.commands.options import (
     INTERRUPTED,
+    Assignments,
     early_stopping_option,
     engine_options,
+    mixer_lists,
+    mixer_set_option,
+    names_in,
     output_options,
     plots_option,
     values,
@@ -33,7 +38,14 @@ class _RunCommand(TaskCommand):
 @click.option(
     "--task", "tasks", required=True, metavar="LIST", help="tasks, by name or as paths of task files"
 )
-@click.option("--mixer", "mixers", default="attention", metavar="LIST", help="mixers  [default: attention]")
+@click.option(
+    "--mixer",
+    "mixers",
+    default="attention",
+    metavar="LIST",
+    help="mixers, by name or as package.module:Class  [default: attention]",
+)
+@mixer_set_option
 @click.option(
     "--seeds",
     type=Seeds(),
@@ -52,6 +64,7 @@ def run(
     ctx: click.Context,
     tasks: str,
     mixers: str,
+    mixer_settings: Assignments,
     seeds: Sequence[int],
     rule_seed: int | None,
     no_early_stopping: bool,
@@ -68,16 +81,14 @@ def run(
     again. `attnsearch run --task NAME --help` lists the task's own flags too.
     """
     from attnsearch.engine import EngineSettings
-    from attnsearch.plan import specify
+    from attnsearch.plan import Registries, specify
     from attnsearch.sweeping import Output, sweep
 
     del tasks
-    specs = specify(
-        tasks_of(ctx),
-        [name.strip() for name in mixers.split(",")],
-        values(ctx, no_early_stopping),
-        seeds=seeds,
-        rule_seed=rule_seed,
-    )
+    names, flags = names_in(mixers), values(ctx, no_early_stopping)
+    settings = mixer_lists(names, mixer_settings, Registries().known_mixers())
+    for name in settings.keys() & flags.keys():
+        raise AttnsearchError(f"give --{name.replace('_', '-')} or --mixer-set {name}=..., not both")
+    specs = specify(tasks_of(ctx), names, {**flags, **settings}, seeds=seeds, rule_seed=rule_seed)
     output = Output(out, as_json, quiet, no_plots)
     return 0 if sweep(specs, output, EngineSettings(lanes, checkpoint_every)) else INTERRUPTED

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from attnsearch.base import AttnsearchError
-from attnsearch.commands.leaderboard import suite_option
-from attnsearch.commands.options import Assignments, mixer_set_option, runs_argument, said
+from attnsearch.commands.options import Assignments, mixer_set_option, runs_argument, said, suite_option
 
 if TYPE_CHECKING:
     from attnsearch.entries import Entry

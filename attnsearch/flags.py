@@ -18,7 +18,8 @@ _OWN = "Options"
 
 
 class Values(click.ParamType):
-    """A comma-separated list of numbers or words. Whether they fit is checked with the specification."""
+    """A comma-separated list of numbers, words, true or false. Whether they fit is checked with the
+    specification."""
 
     name = "value[,value...]"
 
@@ -30,7 +31,23 @@ class Values(click.ParamType):
         items = [item.strip() for item in str(value).split(",")]
         if not all(items):
             self.fail(f"{value!r} has an empty entry", param, ctx)
-        return tuple(_number_or_word(item) for item in items)
+        return tuple(_value(item) for item in items)
+
+
+class Assignment(click.ParamType):
+    """`name=value[,value...]`: a setting by name, for what has no flag of its own."""
+
+    name = "name=value[,value...]"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, tuple[Value, ...]]:
+        if isinstance(value, tuple):
+            return value
+        name, equals, listed = value.partition("=")
+        if not (name.strip() and equals):
+            self.fail(f"{value!r} is not of the form {self.name}", param, ctx)
+        return name.strip().replace("-", "_"), Values().convert(listed, param, ctx)
 
 
 class Seeds(click.ParamType):
@@ -183,10 +200,10 @@ def _named_tasks(args: Sequence[str]) -> list[str]:
     return [name.strip() for name in names]
 
 
-def _number_or_word(text: str) -> Value:
+def _value(text: str) -> Value:
     for kind in (int, float):
         try:
             return kind(text)
         except ValueError:
             continue
-    return text
+    return {"true": True, "false": False}.get(text, text)

@@ -179,14 +179,24 @@ class Network:
     def _definition(self) -> nnx.GraphDef[_Model]:
         """The model's structure; its arrays are all parameters."""
         abstract = nnx.eval_shape(lambda: _Model(self, nnx.Rngs(0)))
-        definition, _, others = nnx.split(abstract, nnx.Param, ...)
+        definition, parameters, others = nnx.split(abstract, nnx.Param, ...)
         if jax.tree.leaves(others):
             raise AttnsearchError(
-                f"mixer {self.mixer.__name__} holds arrays that are not nnx.Param:"
-                f" {', '.join('.'.join(map(str, path)) for path, _ in nnx.to_flat_state(others))};"
+                f"mixer {self.mixer.__name__} holds arrays that are not nnx.Param: {_paths(others)};"
                 " keep constants in numpy, and no state between calls"
             )
+        fixed = nnx.filter_state(parameters, lambda path, leaf: not jnp.issubdtype(leaf.dtype, jnp.floating))
+        if jax.tree.leaves(fixed):
+            raise AttnsearchError(
+                f"mixer {self.mixer.__name__} holds parameters that are no floats, which nothing can train:"
+                f" {_paths(fixed)}"
+            )
         return definition
+
+
+def _paths(arrays: Any) -> str:
+    """Where in a model they are, from its blocks on."""
+    return ", ".join(".".join(map(str, path)) for path, _ in nnx.to_flat_state(arrays))
 
 
 @contextmanager

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
+from attnsearch import plugins
 from attnsearch.base import AttnsearchError, nearest
 from attnsearch.generators import GENERATORS
 from attnsearch.generators.base import Generator
@@ -20,19 +20,37 @@ from attnsearch.specs import CellSpec, RunSpec, TaskSpec, Value
 from attnsearch.taskfiles import TaskFile
 from attnsearch.train import RunInputs, Trainer
 
-_Item = TypeVar("_Item")
-
 
 @dataclass(frozen=True)
 class Registries:
-    """The generators and mixers that specifications may name. To add one: `MIXERS | {"mine": Mine}`."""
+    """The generators and mixers that specifications may name. To add one: `MIXERS | {"mine": Mine}`.
+
+    Beside these they may name entry points, and classes as `package.module:Class` (see `plugins.find`).
+    """
 
     generators: Mapping[str, type[Generator]] = field(default_factory=lambda: GENERATORS)
     mixers: Mapping[str, type[Mixer]] = field(default_factory=lambda: MIXERS)
 
     def known_mixers(self) -> KnownMixers:
-        """Each mixer's settings with their defaults."""
-        return {name: default_settings(mixer) for name, mixer in self.mixers.items()}
+        """Each mixer's settings with their defaults. Lists those of the registry, and finds all others.
+
+        Errors: AttnsearchError, when asked for a mixer that cannot be had.
+        """
+        return _KnownMixers(self.mixers)
+
+
+@dataclass(frozen=True, eq=False)
+class _KnownMixers(Mapping[str, Mapping[str, Value]]):
+    mixers: Mapping[str, type[Mixer]]
+
+    def __getitem__(self, name: str) -> Mapping[str, Value]:
+        return default_settings(plugins.find(name, self.mixers, Mixer))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.mixers)
+
+    def __len__(self) -> int:
+        return len(self.mixers)
 
 
 def specify(
@@ -87,7 +105,7 @@ def cohorts(specs: Sequence[RunSpec], registries: Registries) -> list[Cohort]:
 def trainer(cell: CellSpec, registries: Registries) -> Trainer:
     """The trainer of a cell; equal for cells that differ in traced values only."""
     made = generator(cell.task, registries.generators)
-    mixer = _known("mixer", cell.mixer.name, registries.mixers)
+    mixer = plugins.find(cell.mixer.name, registries.mixers, Mixer)
     network = Network.of(cell.network, mixer, cell.mixer.settings, made)
     tokens = cell.budget.tokens_per_step
     if tokens < made.context_length:
@@ -100,7 +118,7 @@ def trainer(cell: CellSpec, registries: Registries) -> Trainer:
 
 def generator(task: TaskSpec, generators: Mapping[str, type[Generator]]) -> Generator:
     """The generator of a task. Errors: AttnsearchError for one that is unknown or lacks a knob."""
-    kind = _known("generator", task.generator, generators)
+    kind = plugins.find(task.generator, generators, Generator)
     assert is_dataclass(kind)
     static = {field.name for field in fields(kind)}
     knobs = dict(task.knobs)
@@ -113,9 +131,3 @@ def generator(task: TaskSpec, generators: Mapping[str, type[Generator]]) -> Gene
     for name in (static | set(kind.traced_knobs)) - set(knobs):
         raise AttnsearchError(f"task {task.name}: knob {name!r} of generator {task.generator} is missing")
     return kind(**{name: value for name, value in knobs.items() if name in static})
-
-
-def _known(kind: str, name: str, registry: Mapping[str, _Item]) -> _Item:
-    if name not in registry:
-        raise AttnsearchError(f"unknown {kind} {name!r}.{nearest(name, registry)}")
-    return registry[name]

@@ -103,7 +103,7 @@ class Suite:
         return bool(self.selection_seeds) and len(self.training.get("learning_rate", ())) > 1
 
     def planned(self) -> list[RunSpec]:
-        """The runs of a sweep. Where rates are yet to be chosen, the scored ones are at the first of the grid:
+        """The runs of a sweep. Where rates are yet to be chosen, the scored ones are at the grid's first:
         whichever it will be, there are as many, and they are of the same shapes."""
         if not self.chooses:
             return self.runs()

@@ -18,7 +18,7 @@ from attnsearch.specs import BudgetSpec, CellSpec, MixerSpec, PlateauRule, RunSp
 from attnsearch.store import Status, StoredRun
 from attnsearch.suites import Suite
 from attnsearch.survival import pool
-from attnsearch.verification import Verification
+from attnsearch.verification import CHECKS, Verification
 
 _ENVIRONMENT = ("attnsearch", "jax", "jaxlib", "device", "processor", "platform")
 """What of a run's environment an entry keeps."""
@@ -219,6 +219,9 @@ def unverified(entry: Entry) -> str | None:
         return "not verified"
     if not entry.verification.passed:
         return f"verification not passed: {', '.join(entry.verification.refused_by) or 'no checks'}"
+    asked = {finding.check for finding in entry.verification.findings}
+    if lacking := [check for check in CHECKS if check not in asked]:
+        return f"verified by fewer checks than there are: without {', '.join(lacking)}"
     return None
 
 

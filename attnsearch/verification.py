@@ -25,6 +25,14 @@ from attnsearch.specs import MixerSpec, settings
 FORMAT_VERSION = 1
 """Version of the record."""
 
+CHECKS = (
+    *("construction", "contexts", "queries"),
+    *("causality at initialisation", "causality when perturbed", "causality after training"),
+    *("unpredictable targets", "sequences of a batch", "jitted and un-jitted", "determinism"),
+    *("state between calls", "gradients", "attention weights", "learning"),
+)
+"""What there is to be passed, in order. `attnsearch.checks` asks it."""
+
 Verdict = Literal["passed", "failed", "not run"]
 """What a check says; one that could not be run proves nothing."""
 

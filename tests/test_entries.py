@@ -222,6 +222,13 @@ def test_what_stands_against_a_mixer_is_said(asked: Suite) -> None:
     entry = assemble(asked, ATTENTION, [])
     assert unverified(entry) == "not verified"
     failed = replace(entry, verification=verification(ATTENTION, "failed"))
-    assert unverified(failed) == "verification not passed: causality"
+    assert unverified(failed) == "verification not passed: construction"
     empty = replace(entry, verification=replace(verification(ATTENTION), findings=()))
     assert unverified(empty) == "verification not passed: no checks"
+
+
+def test_a_record_of_fewer_checks_than_there_are_does_not_count(asked: Suite) -> None:
+    record = verification(ATTENTION)
+    fewer = replace(record, findings=record.findings[:-1])
+    entry = replace(assemble(asked, ATTENTION, []), verification=fewer)
+    assert unverified(entry) == "verified by fewer checks than there are: without learning"

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from attnsearch.base import AttnsearchError
 from attnsearch.specs import MixerSpec, settings
-from attnsearch.verification import Finding, Verification, conclusion, find, path, read, table
+from attnsearch.verification import CHECKS, Finding, Verification, conclusion, find, path, read, table
 
 MIXER = MixerSpec("my.mixers:Mine", settings({"heads": 4, "scale": 1.5, "gated": False, "width": None}))
 PASSED = Finding("causality", "no output moves", "passed", "moved by 0")
@@ -123,3 +123,9 @@ def test_the_table_has_a_verdict_a_line() -> None:
 def test_the_answer_in_one_line() -> None:
     assert conclusion(SOUND) == "Yes: my.mixers:Mine passed all 2 checks"
     assert conclusion(REFUSED) == "No: my.mixers:Mine did not pass 2 of 3 checks: gradients, learning"
+
+
+def test_the_checks_are_those_that_are_asked() -> None:
+    from attnsearch import checks
+
+    assert [check.name for check in checks.CHECKS] == list(CHECKS)

@@ -9,6 +9,8 @@ import click
 
 from attnsearch.base import AttnsearchError, nearest
 from attnsearch.commands import (
+    baseline,
+    check,
     law,
     leaderboard,
     listing,
@@ -67,6 +69,7 @@ def cli() -> None:
     attnsearch plan benchmarks/smoke.toml                      what a suite would take
     attnsearch sweep benchmarks/smoke.toml                     the suite
     attnsearch show --task linear_map                          an example, drawn
+    attnsearch report results/                                 everything about stored runs, on one page
     """
 
 
@@ -80,6 +83,8 @@ for _command in (
     verify.verify,
     leaderboard.leaderboard,
     submit.submit,
+    baseline.baseline,
+    check.check,
     listing.tasks,
     listing.mixers,
     show.show,

@@ -43,9 +43,9 @@ def test_the_flags_it_shows_are_flags():
     from attnsearch.cli import cli
     from attnsearch.grid import SETTINGS
 
-    commands = re.findall(r"^attnsearch (\w+)(.*)$", README.read_text(), flags=re.MULTILINE)
+    commands = re.findall(r"^attnsearch (\w+)([^#\n]*)", README.read_text(), flags=re.MULTILINE)
     assert {command for command, _ in commands} <= set(cli.commands)
-    known = {"task", "mixer", "seeds", "sparsity", "support-size", "help", "out"}
+    known = {"task", "mixer", "seeds", "sparsity", "support-size", "help", "out", "baseline", "format"}
     known |= {name.replace("_", "-") for name in SETTINGS}
     for _, rest in commands:
         assert set(re.findall(r"--([a-z-]+)", rest)) <= known

@@ -209,7 +209,7 @@ def log_rank(
     groups = [Plateaus(g.length * t, g.observed) for g, t in zip((candidate, reference), ticks, strict=True)]
     end = common_horizon(groups, None if horizon is None else horizon * min(ticks))
     first, second = (cut(group, end) for group in groups)
-    scores = _scores(pool([first, second]))
+    scores = log_rank_scores(pool([first, second]))
     runs = len(first.length), len(second.length)
     ways = comb(sum(runs), min(runs))
     permuted = min(runs) < ASYMPTOTIC_FROM
@@ -237,7 +237,7 @@ def log_rank(
     return LogRank(p_value, "permutation", statistic, least)
 
 
-def _scores(waiting: Plateaus) -> Floats:
+def log_rank_scores(waiting: Plateaus) -> Floats:
     """`f64[N]`: ends expected of each run by the time it left, less the one it had or not. They sum to
     zero; their sum over a group is expected minus observed ends of the log-rank test."""
     step, ends = np.unique(waiting.length[waiting.observed], return_counts=True)

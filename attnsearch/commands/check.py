@@ -22,7 +22,6 @@ from attnsearch.commands.options import (
     values,
 )
 from attnsearch.flags import SettingsCommand
-from attnsearch.gate import TOLERANCE
 
 if TYPE_CHECKING:
     from attnsearch.verdicts import Report
@@ -36,9 +35,8 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option(
     "--tolerance",
     type=float,
-    default=TOLERANCE,
     metavar="FACTOR",
-    help=f"by how much a plateau may grow before it is a regression  [default: {TOLERANCE:g}]",
+    help="by how much a plateau may grow before it is a regression  [default: 1.25]",
 )
 @click.option("--junit", type=FILE, help="write the verdicts as JUnit's XML")
 @click.option("--trend", type=FILE, help="write the plateaus as JSON for benchmark-tracking actions")
@@ -55,7 +53,7 @@ def check(
     mixers: str | None,
     mixer_settings: Assignments,
     baseline: Path,
-    tolerance: float,
+    tolerance: float | None,
     junit: Path | None,
     trend: Path | None,
     lanes: int | None,
@@ -78,10 +76,11 @@ def check(
     from attnsearch.baselines import Baseline
     from attnsearch.checking import check
     from attnsearch.engine import EngineSettings
+    from attnsearch.gate import TOLERANCE
     from attnsearch.store import Store
     from attnsearch.sweeping import _progress
 
-    recorded = Baseline.read(baseline)
+    recorded, tolerated = Baseline.read(baseline), TOLERANCE if tolerance is None else tolerance
     # Whatever else a mixer raises would end with the status of a regression.
     try:
         asked, _ = suite_of(suite, seeds, values(ctx, no_early_stopping), mixers, mixer_settings)
@@ -92,7 +91,7 @@ def check(
                 recorded,
                 Store.open(folder),
                 name=str(baseline),
-                tolerance=tolerance,
+                tolerance=tolerated,
                 observer=held.enter_context(_progress(quiet)),
                 settings=EngineSettings(lanes, checkpoint_every),
             )
@@ -100,7 +99,7 @@ def check(
         raise
     except Exception as error:
         failure = verdicts.Failure.of(error)
-        report = verdicts.Report(recorded.suite, str(baseline), tolerance, 0, failure=failure)
+        report = verdicts.Report(recorded.suite, str(baseline), tolerated, 0, failure=failure)
 
     if junit:
         notices.write(junit, notices.junit(report))

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import stats
 
 from attnsearch.base import Floats, Plateaus
-from attnsearch.comparison import log_rank_scores as log_rank_scores
+from attnsearch.comparison import log_rank_scores
 from attnsearch.survival import ROUNDING, pool
 
 HITS = 20

@@ -301,26 +301,27 @@ def _outcomes(pair: Pair, side: Literal["candidate", "reference"]) -> dict[str, 
 
 
 def _texts(row: Row) -> tuple[str, ...]:
-    finding, effect, cell = row.finding, row.finding.effect, ("", "", "", "")
+    finding, effect, cell = row.finding, row.finding.effect, [""] * 4
     if row.pair is not None:
         now, then = row.pair.candidate, row.pair.reference
-        # Medians are of the same seeds where these were recorded, for so are the ratios.
-        same = np.isin(then.seeds, now.seeds)
-        before = then.plateau if same.sum() < len(now.seeds) else Plateaus(*(a[same] for a in then.plateau))
-        cell = [
-            *(
-                f"{now_count} / {then_count}"
-                for now_count, then_count in (
-                    (len(now.seeds), len(then.seeds)),
-                    (now.plateau.observed.sum(), then.plateau.observed.sum()),
-                    (now.mastery.observed.sum(), then.mastery.observed.sum()),
-                )
-            ),
-            " -> ".join(_steps(summarise(group).median) for group in (before, now.plateau)),
+        counts = [
+            (len(now.seeds), len(then.seeds)),
+            (now.plateau.observed.sum(), then.plateau.observed.sum()),
+            (now.mastery.observed.sum(), then.mastery.observed.sum()),
         ]
+        medians = summarise(_before(row.pair)).median, summarise(now.plateau).median
+        cell = [*(f"{one} / {other}" for one, other in counts), " -> ".join(map(_steps, medians))]
     ratio = f"{effect.ratio:.2f} ({effect.low:.2f} to {effect.high:.2f})" if effect else "1"
     caught = "any" if effect is None else f"{finding.detectable:.2f}" if finding.detectable else "none"
     return (row.label, *cell, ratio, caught, f"{finding.verdict}: {finding.reason}")
+
+
+def _before(pair: Pair) -> Plateaus:
+    """Recorded plateau lengths: of the same seeds if all of them were recorded, else all."""
+    recorded, same = pair.reference.plateau, np.isin(pair.reference.seeds, pair.candidate.seeds)
+    if same.sum() < len(pair.candidate.seeds):
+        return recorded
+    return Plateaus(recorded.length[same], recorded.observed[same])
 
 
 def _steps(median: float | None) -> str:

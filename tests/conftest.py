@@ -27,6 +27,14 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
 
 
+@pytest.fixture(autouse=True, scope="session")
+def one_device() -> None:
+    """Commands that a test calls would give this process more devices, for whatever test comes next."""
+    import jax
+
+    jax.local_devices()
+
+
 @pytest.fixture
 def spec() -> RunSpec:
     """Every field is written out, every kind of value occurs, and a budget of eight recorded points."""

@@ -37,7 +37,6 @@ learning_rate = [1e-5, 1e-2]
 
 @pytest.fixture
 def suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XLA_FLAGS", "")
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "tiny.toml"
     path.write_text(SUITE)

@@ -32,7 +32,7 @@ class Alignment:
     untrained_attention_mass: the same before the first step, of the head that was best then
     entropy:          nats; of the heads that are best at the end
     untrained_entropy: nats; of the same heads before the first step
-    rises:            targets found whose map has risen, of `found`
+    rises:            mapped targets found whose map has risen, of `found`
     lead:             median over these of the steps at which a target was found over the step at which
                       its map had risen: above 1 the map is there first; None where there are none. Maps
                       are recorded at steps a factor of 1.19 apart, so a ratio is known to that factor
@@ -57,10 +57,12 @@ def align(runs: Sequence[StoredRun]) -> Alignment:
     heads = [best_heads(run.heads) for run in escaped if _has(run)]
     leads, found = [], 0
     for run in escaped:
-        rise, known = risen(run), np.array(run.measures["found"], bool)
+        mapped = run.truth.mapped
+        rise, known = risen(run), np.array(run.measures["found"], bool)[mapped]
         found += int(known.sum())
         both = known & rise.observed
-        leads += (np.array(run.measures["found_step"])[both] / np.maximum(rise.length[both], 1)).tolist()
+        steps = np.array(run.measures["found_step"])[mapped]
+        leads += (steps[both] / np.maximum(rise.length[both], 1)).tolist()
     masses = np.array([known for run in escaped if len(run.maps.step) for known in mass_of(run)[-1]])
     masses = masses[np.isfinite(masses)]
     return Alignment(
@@ -81,12 +83,12 @@ def align(runs: Sequence[StoredRun]) -> Alignment:
 
 
 def mass_of(run: StoredRun) -> Floats:
-    """`f64[M, R]`: the map mass of each target at each recorded map; nan where nothing had influence."""
-    return map_mass(run.maps.influence, run.truth.attention_map)
+    """`f64[M, K]`: the map mass of each mapped target at each map; nan where nothing had influence."""
+    return map_mass(run.maps.influence, run.truth)
 
 
 def risen(run: StoredRun) -> Plateaus:
-    """`[R]`: the first recorded map at which each target's mass is `HALFWAY` from chance to 1."""
+    """`[K]`: the first recorded map at which each mapped target's mass is `HALFWAY` from chance to 1."""
     chance = chance_map_mass(run.truth)
     # A target that depends on all that can be seen has its mass from the start.
     threshold = np.minimum(chance + HALFWAY * (1 - chance), 1 - 1e-6)

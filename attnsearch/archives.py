@@ -23,7 +23,11 @@ import numpy as np
 from attnsearch.base import AttnsearchError, Truth
 
 TRUTH_LAYOUT: Mapping[str, str] = dict(
-    zip(Truth._fields, ("bRL", "bRL", "iQ", "bQ", "bL", "fR", "f", "f"), strict=True)
+    zip(
+        Truth._fields,
+        ("bKL", "bKL", "iQ", "bQ", "bL", "fR", "f", "f", "fR", "iR", "iK", "bL"),
+        strict=True,
+    )
 )
 """Of the arrays of a `Truth`."""
 
@@ -95,6 +99,16 @@ def unpacked(file: Path | BinaryIO, names: Collection[str] | None = None) -> dic
         if names is not None and sorted(members) != (expected := sorted(f"{name}.npy" for name in names)):
             raise ValueError(f"members {', '.join(members)}, expected {', '.join(expected)}")
         return {member.removesuffix(".npy"): _array(archive.read(member)) for member in sorted(members)}
+
+
+def truth_of(arrays: Mapping[str, np.ndarray]) -> Truth:
+    """The truth that is made of `arrays`, by name. Errors: ValueError for other names."""
+    if differing := arrays.keys() ^ TRUTH_LAYOUT.keys():
+        # Stored before there were tasks of which some rows are kept, or that even Bayes cannot foresee.
+        if differing == {"bayes_loss", "state", "mapped", "probed"} - arrays.keys():
+            return Truth.whole(**arrays)
+        raise ValueError(f"members missing or unknown: {', '.join(sorted(differing))}")
+    return Truth(**arrays)
 
 
 def check_layout(

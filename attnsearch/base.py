@@ -8,7 +8,8 @@ One legend for the shapes in all docstrings::
     B  batch: sequences of a step                Q  queries: positions at which logits are computed,
     N  runs, or lanes                               the R targets among them
     E  recorded points of a run                  M  recorded maps of a run
-    A  attention heads of all layers
+    A  attention heads of all layers             K  mapped targets: those of the R whose rows of
+                                                    the attention map are kept; all, up to a size
 
 This module belongs to both sides of the house and never imports jax.
 """
@@ -38,23 +39,21 @@ class AttnsearchError(Exception):
 
 
 class Example(NamedTuple):
-    """One sequence with what is asked of it and where the answers come from.
+    """One sequence with what is asked of it.
 
-    tokens:         `i32[L]` the sequence as the network sees it
-    answers:        `i32[Q]` the token that is right at each query
-    attention_map:  `bool[R, L]` row r: the positions whose tokens the answer to target r depends on
+    tokens:   `i32[L]` the sequence as the network sees it
+    answers:  `i32[Q]` the token that is right at each query
     """
 
     tokens: jax.Array
     answers: jax.Array
-    attention_map: jax.Array
 
 
 class Truth(NamedTuple):
     """What is known about a run's task before anything is trained.
 
-    attention_map:             `bool[R, L]` the support of each target
-    cheapest_route:            `bool[R, L]` the fewest visible tokens that determine it; equal to
+    attention_map:             `bool[K, L]` the support of each mapped target
+    cheapest_route:            `bool[K, L]` the fewest visible tokens that determine it; equal to
                                `attention_map` where no shorter way exists
     query_positions:           `i32[Q]` position whose logits answer each query
     is_target:                 `bool[Q]` whether a query is a target; the others are unpredictable
@@ -63,6 +62,11 @@ class Truth(NamedTuple):
                                could have had
     nominal_log2_search_space: `f64[]` bits: the same for the support as the task states it
     chance_loss:               `f64[]` nats: loss of the best guess that has not found the support
+    bayes_loss:                `f64[R]` nats: least mean loss that any predictor has on each target; 0 where
+                               the answer is determined by what the query sees
+    state:                     `i64[R]` the state that each target is a cell of; the one given is 0
+    mapped:                    `i64[K]` the targets whose rows `attention_map` and all recorded maps hold
+    probed:                    `bool[L]` positions whose tokens are replaced to measure a map
     """
 
     attention_map: Bools
@@ -73,6 +77,45 @@ class Truth(NamedTuple):
     log2_search_space: Floats
     nominal_log2_search_space: Floats
     chance_loss: Floats
+    bayes_loss: Floats
+    state: Integers
+    mapped: Integers
+    probed: Bools
+
+    @classmethod
+    def whole(
+        cls,
+        *,
+        attention_map: Bools,
+        cheapest_route: Bools,
+        query_positions: Integers,
+        is_target: Bools,
+        replaceable: Bools,
+        log2_search_space: Floats,
+        nominal_log2_search_space: Floats,
+        chance_loss: Floats,
+    ) -> Truth:
+        """One that keeps the rows of all R targets, which are of one state and determined by what is seen."""
+        targets = len(attention_map)
+        return cls(
+            attention_map,
+            cheapest_route,
+            query_positions,
+            is_target,
+            replaceable,
+            log2_search_space,
+            nominal_log2_search_space,
+            chance_loss,
+            bayes_loss=np.zeros(targets),
+            state=np.ones(targets, np.int64),
+            mapped=np.arange(targets),
+            probed=replaceable,
+        )
+
+    @property
+    def queries(self) -> Integers:
+        """`i32[K]`: the positions whose logits answer the mapped targets."""
+        return self.query_positions[self.is_target][self.mapped]
 
 
 class Curves(NamedTuple):
@@ -92,7 +135,7 @@ class Maps(NamedTuple):
     """The measured attention map at a few steps.
 
     step:       `i32[M]` steps done when the map was measured; 0 is before training
-    influence:  `f32[M, R, L]` how much the answer to target r moves when the token at position k
+    influence:  `f32[M, K, L]` how much the answer to a mapped target moves when the token at a position
                 is replaced: mean total variation distance, in [0, 1]; 0 where never replaced
     """
 
@@ -103,10 +146,10 @@ class Maps(NamedTuple):
 class Heads(NamedTuple):
     """What the attention heads of a network looked at, at the steps of its `Maps`; A = 0 for one without.
 
-    weights:  `u8[M, A, R, L]` softmax weight that the query of target r gives position k, in 255ths:
+    weights:  `u8[M, A, K, L]` softmax weight that the query of a mapped target gives a position, in 255ths:
               mean over probe sequences
-    mass:     `f32[M, A, R]` share of the weight that lies on the support, in [0, 1]; mean, before rounding
-    entropy:  `f32[M, A, R]` of the weight over positions, in nats; mean
+    mass:     `f32[M, A, K]` share of the weight that lies on the support, in [0, 1]; mean, before rounding
+    entropy:  `f32[M, A, K]` of the weight over positions, in nats; mean
     """
 
     weights: Integers
@@ -124,8 +167,8 @@ class Heads(NamedTuple):
 class MapRecord(NamedTuple):
     """One recorded map, on the device or on the host: the fields of `Maps` and `Heads` without axis M.
 
-    influence: `f32[R, L]`; mass, entropy: `f32[A, R]`
-    weights:   `f32[A, R, L]` as measured, in [0, 1]
+    influence: `f32[K, L]`; mass, entropy: `f32[A, K]`
+    weights:   `f32[A, K, L]` as measured, in [0, 1]
     """
 
     influence: Any

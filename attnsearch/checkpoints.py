@@ -21,7 +21,7 @@ from attnsearch.base import RECORDING_INTERVAL, MapRecord, Truth
 from attnsearch.recording import Recording
 from attnsearch.specs import RunSpec
 
-CHECKPOINT_VERSION = 2
+CHECKPOINT_VERSION = 3
 """Of what is written here. Finished runs do not depend on it, nor do digests."""
 
 # The kinds of dtype whose bytes an .npy file gives back as what they were: numpy's own, and no objects.
@@ -31,7 +31,7 @@ _KINDS = "biufc"
 _LAYOUT: Mapping[str, str] = {
     **archives.TRUTH_LAYOUT,
     **{"loss": "fEQ", "accuracy": "fEQ", "map_steps": "iM"},
-    **dict(zip(MapRecord._fields, ("fMRL", "uMARL", "fMAR", "fMAR"), strict=True)),
+    **dict(zip(MapRecord._fields, ("fMKL", "uMAKL", "fMAK", "fMAK"), strict=True)),
 }
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import click
 
 from attnsearch.base import AttnsearchError, nearest
 from attnsearch.grid import SETTINGS, KnownMixers
-from attnsearch.specs import Value
+from attnsearch.specs import Value, written
 from attnsearch.taskfiles import TaskFile, find_task, shipped_tasks
 
 _TASKS = "attnsearch.tasks"
 _VALUES = "attnsearch.values"
 _OWN = "Options"
+
+_Command = TypeVar("_Command", bound=Callable[..., object])
 
 
 class Values(click.ParamType):
@@ -90,6 +92,16 @@ class _SettingOption(click.Option):
 def _keep(ctx: click.Context, param: click.Parameter, values: tuple[Value, ...] | None) -> None:
     if values is not None:
         ctx.meta.setdefault(_VALUES, {})[param.name] = values
+
+
+def switch(flag: str, setting: str, value: bool, text: str) -> Callable[[_Command], _Command]:
+    """An option without a value, that gives `setting` this one."""
+
+    def keep(ctx: click.Context, param: click.Parameter, given: bool) -> None:
+        if given:
+            ctx.meta.setdefault(_VALUES, {})[setting] = (value,)
+
+    return click.option(flag, is_flag=True, expose_value=False, help=text, callback=keep)
 
 
 class SettingsCommand(click.Command):
@@ -168,13 +180,12 @@ def _knob_options(tasks: Sequence[TaskFile]) -> list[_SettingOption]:
 
 
 def _setting_options(default: str | None = None) -> list[_SettingOption]:
-    """One for each of `SETTINGS` that takes a number. `default`: what holds where the flag is not given."""
+    """One for each of `SETTINGS` that is no switch. `default`: what holds where the flag is not given."""
     return [
         _SettingOption(
             name,
             "Training and network",
-            f"{setting.meaning}  [{'above' if setting.above_minimum else 'at least'} {setting.minimum:g};"
-            f" default: {default or format(setting.default, 'g')}]",
+            f"{setting.meaning}  [{setting.describe()}; default: {default or written(setting.default)}]",
         )
         for name, setting in SETTINGS.items()
         if not isinstance(setting.default, bool)

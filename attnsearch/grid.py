@@ -6,6 +6,7 @@ import inspect
 import itertools
 import math
 import operator
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from attnsearch.base import RECORDING_INTERVAL, AttnsearchError, nearest
 from attnsearch.specs import (
     BudgetSpec,
     CellSpec,
+    InterventionSpec,
     MixerSpec,
     NetworkSpec,
     OptimizerSpec,
@@ -36,15 +38,30 @@ LARGEST_VALUE = 2**31 - 1
 
 @dataclass(frozen=True)
 class Setting:
-    """A setting of network, optimizer or budget: what it means, and the values it may take."""
+    """A setting of network, optimizer, budget or intervention: what it means, and the values it may take.
+
+    minimum, above_minimum:  the least number, and whether it is excluded
+    form, example:           of a setting that is a word: a regular expression, and how it is told
+    """
 
     meaning: str
     default: Value
-    minimum: float
+    minimum: float = 0
     above_minimum: bool = False
+    form: str = ""
+    example: str = ""
+
+    def describe(self) -> str:
+        """The values it may take, in a few words."""
+        bound = "above" if self.above_minimum else "at least"
+        return self.example or f"{bound} {self.minimum:g}"
 
     def check(self, name: str, value: Value) -> Value:
         """`value`, as the type of the default. Errors: AttnsearchError."""
+        if self.form:
+            if isinstance(value, bool | float) or not re.fullmatch(self.form, str(value)):
+                raise AttnsearchError(f"{name} {value!r} is not of the form {self.example}")
+            return str(value)
         if isinstance(self.default, bool):
             if isinstance(value, bool):
                 return value
@@ -75,6 +92,22 @@ SETTINGS: dict[str, Setting] = {
     "width": Setting("features of a token, D", NetworkSpec.width, 1),
     "num_layers": Setting("blocks of the network", NetworkSpec.num_layers, 1),
     "mlp_width": Setting("hidden features of a block's MLP", NetworkSpec.mlp_width, 1),
+    "map_bias": Setting(
+        "added to attention logits where the true map is, c; 0: nothing", InterventionSpec.map_bias
+    ),
+    "map_bias_layers": Setting(
+        "layers with the bias, from 0",
+        InterventionSpec.map_bias_layers,
+        form=r"all|\d+(:\d+)?(\+\d+(:\d+)?)*",
+        example="all, 2, 0+2 or 1:3",
+    ),
+    "map_bias_steps": Setting(
+        "steps with the bias",
+        InterventionSpec.map_bias_steps,
+        form=r"all|\d+:\d+",
+        example="all or first:last, as in 0:500",
+    ),
+    "map_bias_placebo": Setting("a wrong map instead, the control", InterventionSpec.map_bias_placebo),
 }
 """Every setting that is neither the task's nor the mixer's. Defaults stand in `specs`."""
 
@@ -83,7 +116,7 @@ _Item = TypeVar("_Item")
 Lists = Mapping[str, Sequence[Value]]
 """Values by setting name, each list a dimension of a grid."""
 
-Training = tuple[NetworkSpec, OptimizerSpec, BudgetSpec]
+Training = tuple[NetworkSpec, OptimizerSpec, BudgetSpec, InterventionSpec]
 
 KnownMixers = Mapping[str, Mapping[str, Value]]
 """Mixer names, each with its settings and their defaults."""
@@ -114,13 +147,13 @@ def grid(
             raise AttnsearchError(f"unknown mixer {mixer!r}.{nearest(mixer, known_mixers)}")
     check_meanings(files, mixers, known_mixers)
     _check_names(values, files, mixers, known_mixers)
-    return product(
-        [task for file in files for task in task_specs(file, values)],
-        training_specs(values),
-        [spec for name in mixers for spec in mixer_specs(name, known_mixers[name], values)],
-        seeds,
-        rule_seed,
-    )
+    seeds = list(seeds)
+    runs: list[RunSpec] = []
+    for file in files:
+        own = {**{name: [value] for name, value in file.defaults}, **values}
+        specs = [spec for name in mixers for spec in mixer_specs(name, known_mixers[name], own)]
+        runs += product(task_specs(file, values), training_specs(own), specs, seeds, rule_seed)
+    return _unique(runs)
 
 
 def product(
@@ -236,8 +269,24 @@ def training_specs(values: Lists) -> list[Training]:
                 f"steps {budget.steps} is not a multiple of {RECORDING_INTERVAL},"
                 f" the steps of a recorded point: use {lower} or {lower + RECORDING_INTERVAL}"
             )
-        trainings.append((network, optimizer, budget))
+        trainings.append((network, optimizer, budget, _intervention(checked, network, budget)))
     return trainings
+
+
+def _intervention(checked: Mapping[str, Value], network: NetworkSpec, budget: BudgetSpec) -> InterventionSpec:
+    intervention = _of(InterventionSpec, checked)
+    if not intervention.map_bias:
+        if "map_bias" not in checked and intervention != InterventionSpec():
+            named = next(name for name in checked if name.startswith("map_bias_"))
+            raise AttnsearchError(f"{named} says how a map bias is given, and there is none: give map_bias")
+        # In a grid that has runs without bias, how it is given makes no difference to these.
+        return InterventionSpec()
+    try:
+        intervention.layers(network.num_layers)
+        intervention.steps(budget.steps)
+    except ValueError as error:
+        raise AttnsearchError(str(error)) from error
+    return intervention
 
 
 def _of(kind: Callable[..., _Item], checked: Mapping[str, Value]) -> _Item:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,11 +18,14 @@ from attnsearch.archives import reason
 from attnsearch.base import AttnsearchError, Integers
 from attnsearch.generators.base import Generator
 from attnsearch.linear import Linear, product
-from attnsearch.mixers.base import Mixer, rows
+from attnsearch.mixers.base import LogitBias, LogitMixer, Mixer, rows
 from attnsearch.specs import NetworkSpec, Settings
 
 Parameters = Any
 """A network's trained arrays: a pytree."""
+
+LayerBiases = Sequence[LogitBias]
+"""What is added to the attention logits of each layer."""
 
 BuildMixer = Callable[[nnx.Rngs], Mixer]
 
@@ -37,12 +40,26 @@ class _Block(nnx.Module):
         self.mlp_in = Linear(width, mlp_width, rngs=rngs)
         self.mlp_out = Linear(mlp_width, width, rngs=rngs)
 
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: jax.Array, bias: LogitBias | None) -> jax.Array:
+        if bias is not None:
+            return self.at(x, np.arange(len(x)), bias)
         return self._mlp(x + self.mixer(self.mixer_norm(x)))
 
-    def at(self, x: jax.Array, positions: Integers) -> jax.Array:
-        """The rows `positions` of `self(x)`, computing no others where the mixer can."""
-        return self._mlp(rows(x, positions) + self.mixer.at(self.mixer_norm(x), positions))
+    def at(self, x: jax.Array, positions: Integers, bias: LogitBias | None) -> jax.Array:
+        """The rows `positions` of `self(x, bias)`, computing no others where the mixer can."""
+        normed = self.mixer_norm(x)
+        if bias is None:
+            mixed = self.mixer.at(normed, positions)
+        else:
+            mixed = _with_logits(self.mixer).biased_at(normed, positions, bias)
+        return self._mlp(rows(x, positions) + mixed)
+
+    def weights(self, x: jax.Array, positions: Integers, bias: LogitBias | None) -> jax.Array:
+        """`f32[H, Q, L]`: those of its mixer."""
+        normed = self.mixer_norm(x)
+        if bias is None:
+            return self.mixer.weights(normed, positions)
+        return _with_logits(self.mixer).biased_weights(normed, positions, bias)
 
     def _mlp(self, x: jax.Array) -> jax.Array:
         return x + self.mlp_out(nnx.gelu(self.mlp_in(self.mlp_norm(x))))
@@ -59,18 +76,19 @@ class _Model(nnx.Module):
         self.norm = nnx.LayerNorm(spec.width, rngs=rngs)
         self.unembedding = Linear(spec.width, network.vocab_size, use_bias=False, rngs=rngs)
 
-    def __call__(self, tokens: jax.Array, positions: Integers) -> jax.Array:
+    def __call__(self, tokens: jax.Array, positions: Integers, bias: LayerBiases | None) -> jax.Array:
         x = self._embedded(tokens)
-        for block in self.blocks[:-1]:
-            x = block(x)
-        return self.unembedding(self.norm(self.blocks[-1].at(x, positions)))
+        *biases, last = bias or [None] * len(self.blocks)
+        for block, added in zip(self.blocks[:-1], biases, strict=True):
+            x = block(x, added)
+        return self.unembedding(self.norm(self.blocks[-1].at(x, positions, last)))
 
-    def weights(self, tokens: jax.Array, positions: Integers) -> jax.Array:
+    def weights(self, tokens: jax.Array, positions: Integers, bias: LayerBiases | None) -> jax.Array:
         """`f32[A, Q, L]`: those of every layer's mixer, layer by layer."""
         x, found = self._embedded(tokens), []
-        for block in self.blocks:
-            found.append(block.mixer.weights(block.mixer_norm(x), positions))
-            x = block(x)
+        for block, added in zip(self.blocks, bias or [None] * len(self.blocks), strict=True):
+            found.append(block.weights(x, positions, added))
+            x = block(x, added)
         return jnp.concatenate(found)
 
     def _embedded(self, tokens: jax.Array) -> jax.Array:
@@ -121,20 +139,36 @@ class Network:
         """Freshly initialised parameters."""
         return nnx.split(_Model(self, nnx.Rngs(key)))[1]
 
-    def apply(self, parameters: Parameters, tokens: jax.Array) -> jax.Array:
-        """Logits at the queries, `f32[Q, V]`, of `tokens`, `i32[L]`."""
+    def apply(self, parameters: Parameters, tokens: jax.Array, bias: LayerBiases | None = None) -> jax.Array:
+        """Logits at the queries, `f32[Q, V]`, of `tokens`, `i32[L]`; attention logits have `bias` added."""
         chex.assert_shape(tokens, (self.context_length,))
         model = nnx.merge(self._definition, parameters)
-        logits = model(tokens, np.asarray(self.query_positions))
+        logits = model(tokens, np.asarray(self.query_positions), bias)
         chex.assert_shape(logits, (len(self.query_positions), self.vocab_size))
         return logits
 
-    def weights(self, parameters: Parameters, tokens: jax.Array) -> jax.Array:
-        """The weights of every attention head at the queries, `f32[A, Q, L]`, of `tokens`, `i32[L]`."""
+    def weights(
+        self,
+        parameters: Parameters,
+        tokens: jax.Array,
+        positions: Integers,
+        bias: LayerBiases | None = None,
+    ) -> jax.Array:
+        """The weights of every head at `positions`, `i32[P]`: `f32[A, P, L]`, of `tokens`, `i32[L]`."""
         model = nnx.merge(self._definition, parameters)
-        weights = model.weights(tokens, np.asarray(self.query_positions))
-        chex.assert_shape(weights, (None, len(self.query_positions), self.context_length))
+        weights = model.weights(tokens, positions, bias)
+        chex.assert_shape(weights, (None, len(positions), self.context_length))
         return weights
+
+    def without_head(self, parameters: Parameters, layer: int, head: jax.Array) -> Parameters:
+        """`parameters` of a network in which `head`, `i32[]`, of `layer` adds nothing.
+
+        Errors: AttnsearchError where the mixer has no heads that can be taken out.
+        """
+        model = nnx.merge(self._definition, parameters)
+        block = model.blocks[layer]
+        block.mixer = _with_logits(block.mixer).without_head(head)
+        return nnx.split(model)[1]
 
     def build_mixer(self, rngs: nnx.Rngs) -> Mixer:
         """One mixer layer. Errors: AttnsearchError where its constructor raises anything."""
@@ -192,6 +226,12 @@ class Network:
                 f" {_paths(fixed)}"
             )
         return definition
+
+
+def _with_logits(mixer: Mixer) -> LogitMixer:
+    if not isinstance(mixer, LogitMixer):
+        raise AttnsearchError(f"mixer {type(mixer).__name__} has no attention logits")
+    return mixer
 
 
 def _paths(arrays: Any) -> str:

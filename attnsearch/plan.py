@@ -14,11 +14,11 @@ from attnsearch.generators import GENERATORS
 from attnsearch.generators.base import Generator
 from attnsearch.grid import DEFAULT_SEEDS, KnownMixers, grid
 from attnsearch.mixers import MIXERS
-from attnsearch.mixers.base import Mixer, default_settings
+from attnsearch.mixers.base import LogitMixer, Mixer, default_settings
 from attnsearch.network import Network
-from attnsearch.specs import CellSpec, RunSpec, TaskSpec, Value
+from attnsearch.specs import CellSpec, InterventionSpec, RunSpec, TaskSpec, Value
 from attnsearch.taskfiles import TaskFile
-from attnsearch.train import RunInputs, Trainer
+from attnsearch.train import MapBias, RunInputs, Trainer
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,19 @@ class Cohort:
             learning_rate=np.float32(optimizer.learning_rate),  # pyright: ignore[reportArgumentType]
             weight_decay=np.float32(optimizer.weight_decay),  # pyright: ignore[reportArgumentType]
             warmup_steps=np.int32(optimizer.warmup_steps),  # pyright: ignore[reportArgumentType]
+            map_bias=_map_bias(spec.cell) if self.trainer.biased else None,
         )
+
+
+def _map_bias(cell: CellSpec) -> MapBias:
+    given = cell.intervention
+    first, last = given.steps(cell.budget.steps)
+    return MapBias(
+        strength=np.float32(given.map_bias) * np.float32(given.layers(cell.network.num_layers)),  # pyright: ignore[reportArgumentType]
+        first=np.int32(first),  # pyright: ignore[reportArgumentType]
+        last=np.int32(last),  # pyright: ignore[reportArgumentType]
+        placebo=np.bool_(given.map_bias_placebo),  # pyright: ignore[reportArgumentType]
+    )
 
 
 def cohorts(specs: Sequence[RunSpec], registries: Registries) -> list[Cohort]:
@@ -113,7 +125,14 @@ def trainer(cell: CellSpec, registries: Registries) -> Trainer:
             f"tokens_per_step {tokens} is less than one sequence of {cell.task.name}:"
             f" at least {made.context_length}"
         )
-    return Trainer(made, network, tokens // made.context_length)
+    biased = cell.intervention != InterventionSpec()
+    if biased and not issubclass(mixer, LogitMixer):
+        able = [name for name, known in registries.mixers.items() if issubclass(known, LogitMixer)]
+        raise AttnsearchError(
+            f"mixer {cell.mixer.name} has no attention logits to which a map could be added:"
+            f" --map-bias works with {', '.join(able)}"
+        )
+    return Trainer(made, network, tokens // made.context_length, biased=biased)
 
 
 def generator(task: TaskSpec, generators: Mapping[str, type[Generator]]) -> Generator:

@@ -5,6 +5,7 @@ Nothing here looks at a network, so a threshold can change without retraining.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,9 +26,10 @@ class Measures:
     plateau:         `[1]` steps until escape
     mastery:         `[1]` steps until every target is mastered
     found:           `[R]` steps until each target is found
-    map_mass:        `f64[M, R]` share of the influence on each target that comes from its support;
+    map_mass:        `f64[M, K]` share of the influence on each mapped target that comes from its support;
                      nan where nothing had any influence
-    chance_map_mass: `f64[R]` the same if every visible replaceable token had equal influence
+    chance_map_mass: `f64[K]` the same if every visible replaceable token had equal influence
+    state_loss:      `f64[T - 1]` nats: last recorded mean loss of the targets of each predicted state
     """
 
     plateau: Plateaus
@@ -35,9 +37,16 @@ class Measures:
     found: Plateaus
     map_mass: Floats
     chance_map_mass: Floats
+    state_loss: Floats
+
+    @property
+    def in_context_gain(self) -> float | None:
+        """Nats: how far the loss falls from the first predicted state to the last; None for one state."""
+        return float(self.state_loss[0] - self.state_loss[-1]) if len(self.state_loss) > 1 else None
 
     def to_json(self) -> dict[str, Any]:
         """JSON values; a length that was not observed is the steps trained without the event."""
+        gain = self.in_context_gain
         return {
             "plateau_length": int(self.plateau.length[0]),
             "escaped": bool(self.plateau.observed[0]),
@@ -45,8 +54,10 @@ class Measures:
             "mastered": bool(self.mastery.observed[0]),
             "found_step": self.found.length.tolist(),
             "found": self.found.observed.tolist(),
-            "map_mass": [[None if np.isnan(m) else float(m) for m in row] for row in self.map_mass],
+            "map_mass": [_finite(row) for row in self.map_mass],
             "chance_map_mass": self.chance_map_mass.tolist(),
+            "state_loss": _finite(self.state_loss),
+            "in_context_gain": None if gain is None else _finite([gain])[0],
         }
 
 
@@ -57,8 +68,9 @@ def measure(curves: Curves, maps: Maps, truth: Truth, rule: PlateauRule) -> Meas
         plateau=first_step(curves.step, escapes(loss, truth, rule)[:, None]),
         mastery=first_step(curves.step, held(masters(loss, truth, rule))[:, None]),
         found=first_step(curves.step, finds(loss, truth, rule)),
-        map_mass=map_mass(maps.influence, truth.attention_map),
+        map_mass=map_mass(maps.influence, truth),
         chance_map_mass=chance_map_mass(truth),
+        state_loss=_last(state_loss(loss, truth)),
     )
 
 
@@ -72,13 +84,14 @@ def escapes(target_loss: Floats, truth: Truth, rule: PlateauRule) -> Bools:
 
 
 def finds(target_loss: Floats, truth: Truth, rule: PlateauRule) -> Bools:
-    """`bool[..., R]`: where a target's loss is below the found threshold."""
-    return _below(target_loss, rule.found, truth)
+    """`bool[..., R]`: where a target's loss is below the found threshold. One of which Bayes' own loss is not
+    below it is never found: there is too little to be found."""
+    return _below(target_loss, rule.found, truth) & (truth.bayes_loss < rule.found * truth.chance_loss)
 
 
 def masters(target_loss: Floats, truth: Truth, rule: PlateauRule) -> Bools:
-    """`bool[...]`: where every target's loss is below the mastery threshold."""
-    return np.all(_below(target_loss, rule.mastery, truth), axis=-1)
+    """`bool[...]`: where every target's loss, less Bayes', is below the mastery threshold."""
+    return np.all(_below(target_loss - truth.bayes_loss, rule.mastery, truth), axis=-1)
 
 
 def _below(loss: Floats, fraction: float, truth: Truth) -> Bools:
@@ -106,20 +119,47 @@ def held(condition: Bools, points: int = MASTERY_HOLD) -> Bools:
     return holds
 
 
-def map_mass(influence: Floats, attention_map: Bools) -> Floats:
-    """`f64[..., R]`: share of `influence`, `f32[..., R, L]`, on the support; nan where there is none."""
+def map_mass(influence: Floats, truth: Truth) -> Floats:
+    """`f64[..., K]`: share of `influence`, `f32[..., K, L]`, on the support; nan where there is none.
+
+    Where not every position was probed, those elsewhere stand for all: their mean for each of them.
+    """
     influence = influence.astype(np.float64)
-    total = influence.sum(axis=-1)
-    on_support = (influence * attention_map).sum(axis=-1)
+    on_support = (influence * truth.attention_map).sum(axis=-1)
+    elsewhere = _visible(truth) & ~truth.attention_map
+    probed = (elsewhere & truth.probed).sum(axis=-1, keepdims=True)
+    # What a query cannot see, and yet moves with, is a leak: it counts as it was measured.
+    weight = np.where(elsewhere, elsewhere.sum(axis=-1, keepdims=True) / np.maximum(probed, 1), 1.0)
+    total = (influence * weight).sum(axis=-1)
     return np.divide(on_support, total, out=np.full_like(total, np.nan), where=total > 0)
 
 
 def chance_map_mass(truth: Truth) -> Floats:
-    """`f64[R]`: size of each support over the number of replaceable tokens its query can see."""
-    positions = np.arange(truth.attention_map.shape[1])
-    queries = truth.query_positions[truth.is_target]
-    visible = truth.replaceable & (positions <= queries[:, None])
-    return truth.attention_map.sum(axis=1) / visible.sum(axis=1)
+    """`f64[K]`: size of each support over the number of replaceable tokens its query can see."""
+    return truth.attention_map.sum(axis=1) / _visible(truth).sum(axis=1)
+
+
+def _visible(truth: Truth) -> Bools:
+    """`bool[K, L]`: the replaceable tokens that each mapped target's query sees."""
+    positions = np.arange(len(truth.replaceable))
+    return truth.replaceable & (positions <= truth.queries[:, None])
+
+
+def state_loss(target_loss: Floats, truth: Truth) -> Floats:
+    """`f64[E, T - 1]`: mean of `target_loss`, `f32[E, R]`, over the targets of each predicted state."""
+    states = np.unique(truth.state)
+    means = [target_loss[:, truth.state == state].mean(axis=1, dtype=np.float64) for state in states]
+    return np.stack(means, axis=1)
+
+
+def _finite(values: Iterable[float]) -> list[float | None]:
+    """As JSON values: None for what is no number."""
+    return [float(value) if np.isfinite(value) else None for value in values]
+
+
+def _last(points: Floats) -> Floats:
+    """The last of some recorded points, nan where there is none."""
+    return points[-1] if len(points) else np.full(points.shape[1:], np.nan)
 
 
 def prediction_loss(curves: Curves) -> Floats:

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
-from attnsearch.specs import CellSpec, RunSpec, Value
+from attnsearch.specs import CellSpec, InterventionSpec, RunSpec, Value
 
 
 def command(cell: CellSpec, seeds: Sequence[int], rule_seed: int | None = None) -> str:
@@ -27,6 +27,10 @@ def command(cell: CellSpec, seeds: Sequence[int], rule_seed: int | None = None) 
     for settings in (asdict(cell.network), asdict(cell.optimizer), budget):
         words += _flags(settings.items())
     words += [] if early_stopping else ["--no-early-stopping"]
+    if cell.intervention != InterventionSpec():
+        intervention = asdict(cell.intervention)
+        placebo = intervention.pop("map_bias_placebo")
+        words += [*_flags(intervention.items()), *(["--map-bias-placebo"] if placebo else [])]
     words += ["--seeds", _listed(sorted(set(seeds)))]
     words += [] if rule_seed is None else ["--rule-seed", str(rule_seed)]
     return shlex.join(words)

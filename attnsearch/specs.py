@@ -92,6 +92,46 @@ class BudgetSpec:
 
 
 @dataclass(frozen=True)
+class InterventionSpec:
+    """What is done to a network while it trains; by default nothing.
+
+    map_bias:          c: what is added, c times the ground-truth map, to the attention logits of the queries
+    map_bias_layers:   in which layers, from 0: "all", "2", "0+2", or "1:3" for 1 and 2
+    map_bias_steps:    "all", or "0:500" for the first 500 steps
+    map_bias_placebo:  a wrong map of the same shape instead, the control
+    """
+
+    map_bias: float = 0.0
+    map_bias_layers: str = "all"
+    map_bias_steps: str = "all"
+    map_bias_placebo: bool = False
+
+    def layers(self, num_layers: int) -> tuple[bool, ...]:
+        """Which of the layers have the bias. Errors: ValueError where one is named that is not there."""
+        named: set[int] = set()
+        for part in self.map_bias_layers.split("+"):
+            if part == "all":
+                part = f"0:{num_layers}"
+            first, colon, last = part.partition(":")
+            named |= set(range(int(first), int(last) if colon else int(first) + 1))
+        if not named or max(named) >= num_layers:
+            raise ValueError(
+                f"map_bias_layers {self.map_bias_layers} are not among the layers, 0 to {num_layers - 1}"
+            )
+        return tuple(layer in named for layer in range(num_layers))
+
+    def steps(self, budget: int) -> tuple[int, int]:
+        """The first step with the bias, and the one after the last. Errors: ValueError for none."""
+        if self.map_bias_steps == "all":
+            # A map that is measured when the budget is used up shows the network as it was trained.
+            return 0, budget + 1
+        first, last = map(int, self.map_bias_steps.split(":"))
+        if not first < min(last, budget):
+            raise ValueError(f"map_bias_steps {self.map_bias_steps} holds no step of a run's {budget}")
+        return first, last
+
+
+@dataclass(frozen=True)
 class CellSpec:
     """One cell of a grid: everything but the seed. The runs of a cell are what statistics compare."""
 
@@ -100,6 +140,7 @@ class CellSpec:
     network: NetworkSpec
     optimizer: OptimizerSpec
     budget: BudgetSpec
+    intervention: InterventionSpec = InterventionSpec()
 
     def flat(self) -> dict[str, Value]:
         """Every setting by its one name, as flags and columns call it."""
@@ -111,6 +152,7 @@ class CellSpec:
             **asdict(self.network),
             **asdict(self.optimizer),
             **asdict(self.budget),
+            **asdict(self.intervention),
         }
 
 
@@ -131,6 +173,9 @@ class RunSpec:
         document = asdict(self.cell)
         document["task"]["knobs"] = dict(self.cell.task.knobs)
         document["mixer"]["settings"] = dict(self.cell.mixer.settings)
+        # Runs that were stored before there were interventions keep their digests.
+        if self.cell.intervention == InterventionSpec():
+            del document["intervention"]
         return {
             "format_version": FORMAT_VERSION,
             **document,
@@ -152,6 +197,7 @@ class RunSpec:
             network=NetworkSpec(**document["network"]),
             optimizer=OptimizerSpec(**document["optimizer"]),
             budget=BudgetSpec(**document["budget"]),
+            intervention=InterventionSpec(**document.get("intervention", {})),
         )
         return cls(cell, document["seed"], document["rule_seed"])
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -41,6 +41,8 @@ class Suite:
     rule_seed:        one hidden rule for all runs; None where each seed draws its own
     selection_seeds:  those of the runs by which each mixer's learning rate is chosen, and which are not
                       scored; empty where nothing is chosen
+    defaults:         by task, training settings that its file has in place of the house's; those of mixers do
+                      not apply here: a suite says itself which mixers it compares
     """
 
     name: str
@@ -52,18 +54,19 @@ class Suite:
     seeds: Sequence[int]
     rule_seed: int | None = None
     selection_seeds: Sequence[int] = ()
+    defaults: Mapping[str, Lists] = field(default_factory=dict)
 
     @property
     def learning_rates(self) -> list[float]:
         """The grid from which each mixer's is chosen, rising."""
-        return sorted({optimizer.learning_rate for _, optimizer, _ in training_specs(self.training)})
+        return sorted({optimizer.learning_rate for _, optimizer, *_ in training_specs(self.training)})
 
     def runs(self) -> list[RunSpec]:
         """Every combination once: tasks outermost, then training, mixers, and seeds innermost.
 
         Errors: AttnsearchError for seeds out of range, or none.
         """
-        return product(self.tasks, training_specs(self.training), self.mixers, self.seeds, self.rule_seed)
+        return self._product(self.training, self.mixers, self.seeds)
 
     def selection(self) -> list[RunSpec]:
         """The runs by which each mixer's learning rate is chosen, in the same order: every learning rate on
@@ -77,8 +80,7 @@ class Suite:
             raise AttnsearchError(
                 f"seed {scored[0]} is both scored and a selection seed: a learning rate is chosen on others"
             )
-        trainings = training_specs(self.training)
-        return product(self.tasks, trainings, self.mixers, self.selection_seeds, self.rule_seed)
+        return self._product(self.training, self.mixers, self.selection_seeds)
 
     def scored(self, learning_rates: Mapping[MixerSpec, float]) -> list[RunSpec]:
         """The runs that count, mixer by mixer: each at its learning rate of `learning_rates`.
@@ -88,11 +90,21 @@ class Suite:
         return [
             run
             for mixer in dict.fromkeys(self.mixers)
+            for run in self._product(
+                {**self.training, "learning_rate": [learning_rates[mixer]]}, [mixer], self.seeds
+            )
+        ]
+
+    def _product(self, training: Lists, mixers: Sequence[MixerSpec], seeds: Sequence[int]) -> list[RunSpec]:
+        """Every combination once. What the suite does not say of training, a task's own defaults do."""
+        return [
+            run
+            for task in dict.fromkeys(self.tasks)
             for run in product(
-                self.tasks,
-                training_specs({**self.training, "learning_rate": [learning_rates[mixer]]}),
-                [mixer],
-                self.seeds,
+                [task],
+                training_specs({**self.defaults.get(task.name, {}), **training}),
+                mixers,
+                seeds,
                 self.rule_seed,
             )
         ]
@@ -177,6 +189,7 @@ class Suite:
             seeds=seeds,
             rule_seed=_rule_seed(document.get("rule_seed")),
             selection_seeds=_selection_seeds(document.get("selection_seeds"), seeds),
+            defaults={file.name: _training_defaults(file) for file in files},
         )
         suite.runs()  # seeds out of range speak here, where the file is named
         suite.selection()
@@ -243,6 +256,10 @@ def _lists(table: Mapping[str, Any], known: set[str]) -> dict[str, tuple[Value, 
             raise AttnsearchError(f"{name} = {value!r} is neither a value nor a list of values")
         lists[name] = items
     return lists
+
+
+def _training_defaults(file: TaskFile) -> Lists:
+    return {name: (value,) for name, value in file.defaults if name in SETTINGS}
 
 
 def _seeds(key: str, value: Any) -> Sequence[int]:

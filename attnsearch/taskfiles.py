@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from attnsearch.base import AttnsearchError, nearest
-from attnsearch.specs import PlateauRule, TaskSpec, Value, settings
+from attnsearch.specs import PlateauRule, Settings, TaskSpec, Value, settings
 
 _PACKAGE = Path(__file__).parent
 TASK_FOLDER = next(
@@ -29,7 +29,7 @@ class Knob:
     name, meaning:     what it is called and what it sets, with its unit
     default:           its value unless given; None where `default_ratio` or nothing stands for it
     minimum, maximum:  inclusive bounds; `maximum` may name another knob
-    choices:           the permitted words, for a knob that is a word
+    choices:           the permitted words; beside a `minimum`, words that may stand for a number
     ratio:             name under which the knob may be given as a share of its `maximum` instead
     default_ratio:     that share, unless given
     """
@@ -45,24 +45,22 @@ class Knob:
 
     def describe_range(self) -> str:
         """Its range in a few words."""
-        if self.choices:
-            return " or ".join(self.choices)
-        if self.maximum is None:
-            return f"at least {self.minimum}"
-        return f"{self.minimum} to {self.maximum}"
+        words = list(self.choices)
+        if self.minimum is not None:
+            bounded = f"{self.minimum} to {self.maximum}"
+            words.insert(0, f"at least {self.minimum}" if self.maximum is None else bounded)
+        return " or ".join(words)
 
     def check(self, value: Value, others: Mapping[str, Value]) -> None:
         """Errors: AttnsearchError where `value` is outside the range, given the `others`."""
-        if self.choices:
-            if value not in self.choices:
-                raise AttnsearchError(f"{self.name} {value!r} is unknown: {self.describe_range()}")
+        if value in self.choices:
             return
+        if self.minimum is None or (self.choices and isinstance(value, str)):
+            raise AttnsearchError(f"{self.name} {value!r} is unknown: {self.describe_range()}")
         if not isinstance(value, int) or isinstance(value, bool):
             raise AttnsearchError(f"{self.name} {value!r} is not a whole number")
         maximum = others[self.maximum] if isinstance(self.maximum, str) else self.maximum
-        if (self.minimum is not None and value < self.minimum) or (
-            isinstance(maximum, int) and value > maximum
-        ):
+        if value < self.minimum or (isinstance(maximum, int) and value > maximum):
             named = f" ({self.maximum} is {maximum})" if isinstance(self.maximum, str) else ""
             verb = "must be" if self.maximum is None else "is outside"
             raise AttnsearchError(f"{self.name} {value} {verb} {self.describe_range()}{named}")
@@ -93,7 +91,11 @@ class Knob:
 
 @dataclass(frozen=True)
 class TaskFile:
-    """A task file as read: everything but the values of its knobs."""
+    """A task file as read: everything but the values of its knobs.
+
+    defaults:  settings of its runs that differ from the house's: of network and training, and of mixers,
+               for those that have them
+    """
 
     name: str
     title: str
@@ -102,6 +104,7 @@ class TaskFile:
     source: str
     plateau: PlateauRule
     knobs: tuple[Knob, ...]
+    defaults: Settings = ()
 
     @property
     def setting_names(self) -> set[str]:
@@ -145,8 +148,9 @@ class TaskFile:
     @classmethod
     def _of(cls, document: Mapping[str, Any]) -> Self:
         known = {field.name for field in fields(cls)}
-        check_keys("", document, known, required=known - {"plateau"})
-        for key in known - {"plateau", "knobs"}:
+        tables = {"plateau", "knobs", "defaults"}
+        check_keys("", document, known, required=known - {"plateau", "defaults"})
+        for key in known - tables:
             if not isinstance(document[key], str):
                 raise AttnsearchError(f"{key} = {document[key]!r} is not text")
         plateau = table_at("plateau", document.get("plateau", {}))
@@ -157,8 +161,16 @@ class TaskFile:
         knobs: dict[str, Knob] = {}
         for name, table in table_at("knobs", document["knobs"]).items():
             knobs[name] = _knob(name, table_at(f"knobs.{name}", table), knobs)
-        texts = {key: document[key] for key in known - {"plateau", "knobs"}}
-        task = cls(**texts, plateau=PlateauRule(**plateau), knobs=tuple(knobs.values()))
+        defaults = table_at("defaults", document.get("defaults", {}))
+        for key, value in defaults.items():
+            if not isinstance(value, bool | int | float | str):
+                raise AttnsearchError(f"defaults.{key} = {value!r} is not one value")
+        task = cls(
+            **{key: document[key] for key in known - tables},
+            plateau=PlateauRule(**plateau),
+            knobs=tuple(knobs.values()),
+            defaults=settings(defaults),
+        )
         task.resolve({})  # defaults out of range speak here, where the file is named
         return task
 
@@ -187,7 +199,9 @@ def _knob(name: str, table: Mapping[str, Any], earlier: Mapping[str, Knob]) -> K
         raise AttnsearchError(f"{where}.choices = {table['choices']!r} is not a list of words")
     knob = Knob(**{**table, "name": name, "choices": choices})
     if isinstance(knob.maximum, str):
-        numbers = [other.name for other in earlier.values() if not other.choices]
+        numbers = [
+            other.name for other in earlier.values() if other.minimum is not None and not other.choices
+        ]
         if knob.maximum not in numbers:
             raise AttnsearchError(
                 f"{where}.maximum names {knob.maximum!r}, which is no knob above it that is a number."
@@ -197,8 +211,8 @@ def _knob(name: str, table: Mapping[str, Any], earlier: Mapping[str, Knob]) -> K
         raise AttnsearchError(f"{where}.ratio needs a maximum that names another knob")
     if knob.default_ratio is not None and knob.ratio is None:
         raise AttnsearchError(f"{where}.default_ratio needs a ratio, the name that it is given by")
-    if bool(knob.choices) == (knob.minimum is not None):
-        raise AttnsearchError(f"{where} needs either choices or a minimum")
+    if not knob.choices and knob.minimum is None:
+        raise AttnsearchError(f"{where} needs choices or a minimum")
     if (knob.default is None) == (knob.default_ratio is None):
         raise AttnsearchError(f"{where} needs either default or default_ratio")
     taken = {name for other in earlier.values() for name in (other.name, other.ratio)}

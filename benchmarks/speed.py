@@ -34,7 +34,7 @@ from attnsearch.lanes import Lanes, stacked
 from attnsearch.mixers import MIXERS
 from attnsearch.mixers.attention import Attention
 from attnsearch.mixers.base import Mixer, default_settings, rows
-from attnsearch.network import Network, Parameters
+from attnsearch.network import LayerBiases, Network, Parameters
 from attnsearch.plan import Cohort, Registries, cohorts
 from attnsearch.specs import OptimizerSpec
 from attnsearch.train import Record, RunState, Trainer
@@ -188,14 +188,14 @@ class NoCore(Attention):
 class NotTrained(Network):
     """A network without gradients, which need no backward pass."""
 
-    def apply(self, parameters: Parameters, tokens: jax.Array) -> jax.Array:
-        return super().apply(jax.lax.stop_gradient(parameters), tokens)
+    def apply(self, parameters: Parameters, tokens: jax.Array, bias: LayerBiases | None = None) -> jax.Array:
+        return super().apply(jax.lax.stop_gradient(parameters), tokens, bias)
 
 
 class Absent(Network):
     """No network: logits that do no more than read the tokens."""
 
-    def apply(self, parameters: Parameters, tokens: jax.Array) -> jax.Array:
+    def apply(self, parameters: Parameters, tokens: jax.Array, bias: LayerBiases | None = None) -> jax.Array:
         return jax.nn.one_hot(tokens[: len(self.query_positions)], self.vocab_size)
 
 

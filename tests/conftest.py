@@ -11,6 +11,7 @@ from attnsearch.base import Truth
 from attnsearch.specs import (
     BudgetSpec,
     CellSpec,
+    InterventionSpec,
     MixerSpec,
     NetworkSpec,
     OptimizerSpec,
@@ -50,6 +51,7 @@ def spec() -> RunSpec:
         network=NetworkSpec(width=32, num_layers=2, mlp_width=64),
         optimizer=OptimizerSpec(learning_rate=3e-4, weight_decay=0.02, warmup_steps=50),
         budget=BudgetSpec(steps=80, tokens_per_step=256, early_stopping=True),
+        intervention=InterventionSpec(),
     )
     return RunSpec(cell, seed=5, rule_seed=7)
 
@@ -61,7 +63,7 @@ def truth() -> Truth:
     The first query asks for x1, which nothing predicts. Chance is 1, so that losses are shares of it.
     """
     attention_map = np.array([[1, 1, 0, 0], [1, 0, 0, 0]], bool)
-    return Truth(
+    return Truth.whole(
         attention_map=attention_map,
         cheapest_route=attention_map,
         query_positions=np.arange(3),

@@ -36,7 +36,7 @@ def truth_of(spec: RunSpec) -> Truth:
     for row in rows:
         row[drawn.choice(size, support, replace=False)] = True
     bits = math.log2(math.comb(size, support))
-    return Truth(
+    return Truth.whole(
         attention_map=rows,
         cheapest_route=rows,
         query_positions=np.arange(size, 2 * size),

@@ -75,7 +75,7 @@ def run(
     support = np.zeros((size, 2 * size), bool)
     support[:, : int(str(dict(spec.cell.task.knobs)["support_size"]))] = True
     bits = math.log2(math.comb(size, int(support[0].sum())))
-    truth = Truth(
+    truth = Truth.whole(
         attention_map=support,
         cheapest_route=support,
         query_positions=np.arange(size, 2 * size, dtype=np.int32),

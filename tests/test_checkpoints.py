@@ -314,7 +314,7 @@ def with_another_truth(checkpoint: Checkpoint) -> Checkpoint:
         (with_ragged_loss, "same shape"),
         (without_one_accuracy, r"accuracy is float32\[3, 3\], but E = 4 by loss"),
         (without_one_map, r"influence is float32\[0, 2, 4\], but M = 1 by map_steps"),
-        (with_another_truth, r"attention_map is bool\[2, 4\], but R = 3 by is_target"),
+        (with_another_truth, r"log2_search_space is float64\[2\], but R = 3 by is_target"),
     ],
     ids=["ended", "objects", "void", "strings", "ragged", "accuracy", "maps", "truth"],
 )
@@ -439,7 +439,7 @@ DAMAGES: list[tuple[str, str, Damage]] = [
     ("other JSON", "TypeError", write_document(b"[]")),
     (
         "version",
-        "checkpoint version 0, expected 2",
+        "checkpoint version 0, expected 3",
         rewrite_document(lambda d: d.update(checkpoint_version=0)),
     ),
     ("no version", "'checkpoint_version'", rewrite_document(lambda d: d.pop("checkpoint_version"))),

@@ -16,16 +16,26 @@ from attnsearch.plan import generator
 from attnsearch.specs import TaskSpec
 from attnsearch.taskfiles import shipped_tasks
 
-# Every shipped task at several settings: each generator is reached through the file that ships with it.
+LINEAR_MAP = (
+    {"state_size": 2, "support_size": 1},
+    {"state_size": 5, "support_size": 3},
+    {"state_size": 8, "support_size": 8},
+)
+SETTINGS = {
+    "linear_map": LINEAR_MAP,
+    "linear_map_autoregressive": (*LINEAR_MAP, {"state_size": 6, "support_size": 2, "loss": "all"}),
+    "cellular_automaton": (
+        {"state_size": 2, "num_states": 2, "rule_pool": 1},
+        {"state_size": 5, "num_colours": 2, "num_states": 3, "rule_pool": "fresh", "loss": "all"},
+        {"state_size": 8, "window_size": 2, "compositions": 2, "num_states": 4},
+    ),
+}
+# Every shipped task at several settings: each generator is reached through the file that ships with it. One
+# that is not in `SETTINGS` is tried at its defaults.
 CASES = [
     pytest.param(task.resolve(given), id=f"{name}-{'-'.join(f'{k}{v}' for k, v in given.items())}")
     for name, task in shipped_tasks().items()
-    for given in (
-        {"state_size": 2, "support_size": 1},
-        {"state_size": 5, "support_size": 3},
-        {"state_size": 8, "support_size": 8},
-        *([{"state_size": 6, "support_size": 2, "loss": "all"}] if "loss" in task.setting_names else []),
-    )
+    for given in SETTINGS.get(name, ({},))
 ]
 
 
@@ -48,7 +58,8 @@ class TestConformance:
         targets = int(made.is_target.sum())
         chex.assert_shape(example.tokens, (made.context_length,))
         chex.assert_shape(example.answers, (len(made.query_positions),))
-        chex.assert_shape(example.attention_map, (targets, made.context_length))
+        supports = made.supports(rule, example.tokens, np.arange(targets))
+        chex.assert_shape(supports, (targets, made.context_length))
         assert made.is_target.shape == made.query_positions.shape
         assert made.replaceable.shape == (made.context_length,)
         assert 0 <= int(example.tokens.min()) <= int(example.tokens.max()) < made.vocab_size
@@ -66,23 +77,65 @@ class TestConformance:
     def test_no_answer_depends_on_what_its_query_cannot_see(self, task: TaskSpec):
         made, rule = drawn(task)
         truth = made.truth(rule)
-        queries = made.query_positions[made.is_target]
-        for support, query in zip(truth.attention_map, queries, strict=True):
+        assert len(truth.queries) == len(truth.mapped)
+        for support, query in zip(truth.attention_map, truth.queries, strict=True):
             assert support.nonzero()[0].max() <= query
             assert (made.replaceable[support]).all()
 
     def test_truth_agrees_with_the_example(self, task: TaskSpec):
         made, rule = drawn(task)
         truth = made.truth(rule)
-        np.testing.assert_array_equal(truth.attention_map, made.sample(rule, jax.random.key(5)).attention_map)
-        assert truth.log2_search_space.shape == (len(truth.attention_map),)
+        tokens = made.sample(rule, jax.random.key(5)).tokens
+        supports = np.asarray(made.supports(rule, tokens, truth.mapped))
+        np.testing.assert_array_equal(truth.attention_map, supports)
+        targets = int(made.is_target.sum())
+        for of_targets in (truth.log2_search_space, truth.bayes_loss, truth.state):
+            assert of_targets.shape == (targets,)
+        assert (truth.bayes_loss >= 0).all()
+        assert (truth.bayes_loss <= made.chance_loss + 1e-9).all()
         assert float(truth.chance_loss) == made.chance_loss
+        # What is mapped is measured: every support is among the positions that are replaced.
+        assert not (truth.attention_map & ~truth.probed).any()
+        assert not (truth.probed & ~made.replaceable).any()
+
+    def test_a_row_of_the_map_is_the_same_whoever_asks_for_it(self, task: TaskSpec):
+        made, rule = drawn(task)
+        tokens = made.sample(rule, jax.random.key(5)).tokens
+        every = np.arange(int(made.is_target.sum()))
+        some = every[::-2]
+        for rows in (made.supports, made.placebo):
+            np.testing.assert_array_equal(
+                rows(rule, tokens, some), np.asarray(rows(rule, tokens, every))[some]
+            )
+
+    def test_the_placebo_is_as_large_and_as_wrong_as_can_be(self, task: TaskSpec):
+        made, rule = drawn(task)
+        tokens = made.sample(rule, jax.random.key(5)).tokens
+        every = np.arange(int(made.is_target.sum()))
+        right = np.asarray(made.supports(rule, tokens, every))
+        wrong = np.asarray(made.placebo(rule, tokens, every))
+        queries = made.query_positions[made.is_target]
+        eligible = made.replaceable & (np.arange(made.context_length) <= queries[:, None])
+        np.testing.assert_array_equal(wrong.sum(axis=1), right.sum(axis=1))
+        assert not (wrong & ~eligible).any()
+        if "cellular" in task.generator:
+            # Windows of a small ring overlap wherever they are; these keep the shape of a window.
+            assert (wrong & right).sum() < right.sum() or right.sum(axis=1)[0] == dict(task.knobs)[
+                "state_size"
+            ]
+        else:
+            fewest = np.maximum(0, 2 * right.sum(axis=1) - eligible.sum(axis=1))
+            np.testing.assert_array_equal((wrong & right).sum(axis=1), fewest)
 
     def test_chance_loss_is_the_entropy_of_the_answers(self, task: TaskSpec):
-        made, rule = drawn(task)
-        many = jax.vmap(made.sample, (None, 0))(rule, jax.random.split(jax.random.key(3), 4096))
-        answers = np.asarray(many.answers)[:, made.is_target]
-        for column in answers.T:
+        made, _ = drawn(task)
+        # Over rules too, for one rule of an automaton may prefer a colour.
+        keys = jax.random.split(jax.random.key(3), 256)
+        knobs = {name: jnp.asarray(dict(task.knobs)[name]) for name in made.traced_knobs}
+        rules = jax.vmap(lambda key: made.init(key, knobs))(keys)
+        many = jax.vmap(lambda rule, key: jax.vmap(made.sample, (None, 0))(rule, jax.random.split(key, 16)))
+        answers = np.asarray(many(rules, keys).answers)[..., made.is_target]
+        for column in answers.reshape(-1, answers.shape[-1]).T:
             shares = np.bincount(column) / len(column)
             entropy = -sum(share * math.log(share) for share in shares if share)
             assert entropy == pytest.approx(made.chance_loss, abs=0.01)

@@ -14,6 +14,7 @@ from attnsearch.grid import DEFAULT_SEEDS, LARGEST_SEED, LARGEST_VALUE, SETTINGS
 from attnsearch.specs import (
     BudgetSpec,
     CellSpec,
+    InterventionSpec,
     NetworkSpec,
     OptimizerSpec,
     PlateauRule,
@@ -156,19 +157,22 @@ def test_seeds_from_numpy_are_seeds() -> None:
 
 
 def test_every_setting_has_a_home_and_its_default() -> None:
-    homes = (NetworkSpec, OptimizerSpec, BudgetSpec)
+    homes = (NetworkSpec, OptimizerSpec, BudgetSpec, InterventionSpec)
     assert {name: setting.default for name, setting in SETTINGS.items()} == {
         name: value for home in homes for name, value in asdict(home()).items()
     }
     types = {name: kind for home in homes for name, kind in get_type_hints(home).items()}
     for name, setting in SETTINGS.items():
         other: Value = not setting.default if types[name] is bool else LARGEST_VALUE // 10 * 10
-        (run,) = runs_of({name: [other]}, mixers=["identity"])
+        other = {"map_bias_layers": "0", "map_bias_steps": "0:500"}.get(name, other)
+        # Without a bias, how it is given makes no difference.
+        with_bias: dict[str, list[Value]] = {"map_bias": [1.5]} if name.startswith("map_bias_") else {}
+        (run,) = runs_of({**with_bias, name: [other]}, mixers=["identity"])
         flat = run.cell.flat()
         assert flat.pop(name) == other
         assert type(other) is types[name] or types[name] is float
         # What is given goes where it belongs and nowhere else.
-        (plain,) = runs_of({}, mixers=["identity"])
+        (plain,) = runs_of(with_bias, mixers=["identity"])
         assert flat == {key: value for key, value in plain.cell.flat().items() if key != name}
         assert setting.meaning
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from attnsearch.base import AttnsearchError
-from attnsearch.mixers import MIXERS, Attention, Mixer, MLPMixer
-from attnsearch.mixers.base import default_settings, describe, rows
+from attnsearch.base import AttnsearchError, Integers
+from attnsearch.mixers import MIXERS, Attention, Mixer, MLPMixer, attention
+from attnsearch.mixers.base import LogitMixer, default_settings, describe, rows
 
 LENGTH, WIDTH = 7, 16
 
@@ -185,3 +185,71 @@ def test_weights_of_attention_are_those_it_mixes_with():
     made.out.kernel.set_value(jnp.eye(LENGTH))
     np.testing.assert_allclose(made(x), made.weights(x, np.arange(LENGTH))[0], atol=1e-4)
     assert MLPMixer(WIDTH, LENGTH, rngs=nnx.Rngs(0)).weights(inputs(), np.arange(2)).shape == (0, 2, LENGTH)
+
+
+LOGIT_MIXERS = [kind for kind in MIXERS.values() if issubclass(kind, LogitMixer)]
+
+
+def built(kind: type[LogitMixer]) -> LogitMixer:
+    settings = {"num_heads": 4} if kind is Attention else {}
+    return kind(WIDTH, LENGTH, rngs=nnx.Rngs(0), **settings)  # pyright: ignore[reportCallIssue]
+
+
+@pytest.mark.parametrize("kind", LOGIT_MIXERS)
+@pytest.mark.parametrize("positions", [[3, 4, 5], [0, 2, 6]])
+class TestBias:
+    def test_none_at_all_changes_nothing(self, kind: type[LogitMixer], positions: list[int]):
+        made, asked = built(kind), np.array(positions)
+        nothing = made.biased_at(inputs(), asked, lambda queries: jnp.zeros((len(queries), LENGTH)))
+        np.testing.assert_allclose(nothing, made.at(inputs(), asked), rtol=1e-6, atol=1e-6)
+
+    def test_weights_are_multiplied_by_its_exponential(self, kind: type[LogitMixer], positions: list[int]):
+        made, asked = built(kind), np.array(positions)
+        bias = np.asarray(jax.random.normal(jax.random.key(9), (LENGTH, LENGTH)))
+        expected = np.asarray(made.weights(inputs(), asked)) * np.exp(bias[asked])
+        expected /= expected.sum(axis=-1, keepdims=True)
+        found = made.biased_weights(inputs(), asked, lambda queries: jnp.asarray(bias[queries]))
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+
+    def test_a_large_one_leaves_one_position_to_read(self, kind: type[LogitMixer], positions: list[int]):
+        made, asked = built(kind), np.array(positions)
+
+        def first(queries: Integers) -> jax.Array:
+            return jnp.zeros((len(queries), LENGTH)).at[:, 0].set(1e4)
+
+        weights = np.asarray(made.biased_weights(inputs(), asked, first))
+        np.testing.assert_array_equal(weights[..., 0], 1)
+
+    def test_each_head_can_be_taken_out(self, kind: type[LogitMixer], positions: list[int]):
+        made, asked = built(kind), np.array(positions)
+        whole = np.asarray(made.at(inputs(), asked))
+        heads = len(made.weights(inputs(), asked))
+        without = [made.without_head(jnp.asarray(head)).at(inputs(), asked) for head in range(heads)]
+        parts = [whole - np.asarray(rest) for rest in without]
+        # Heads add up: what each of them adds, together, is everything.
+        np.testing.assert_allclose(sum(parts), whole, rtol=1e-4, atol=1e-5)
+        assert all(np.abs(part).max() > 1e-4 for part in parts)
+
+
+@pytest.mark.parametrize("queries", [[*range(12)], [5, 6, 7, 8, 9, 10, 11], [0, 3, 4, 9, 11]])
+def test_attention_in_parts_is_attention(queries: list[int], monkeypatch: pytest.MonkeyPatch):
+    """The memory-efficient form of a long context, at a short one: values and gradients, with a bias too."""
+    made = Attention(WIDTH, 12, rngs=nnx.Rngs(0), num_heads=4)
+    x = jax.random.normal(jax.random.key(1), (12, WIDTH))
+    bias = jax.random.normal(jax.random.key(2), (12, 12))
+    definition, parameters = nnx.split(made)
+
+    def outcome() -> Any:
+        def loss(parameters: Any, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+            mixer = nnx.merge(definition, parameters)
+            plain = mixer.at(x, np.array(queries))
+            biased = mixer.biased_at(x, np.array(queries), lambda asked: bias[asked])
+            return (plain**2).sum() + (biased**3).sum(), jnp.stack([plain, biased])
+
+        return jax.grad(loss, argnums=(0, 1), has_aux=True)(parameters, x)
+
+    whole = outcome()
+    monkeypatch.setattr(attention, "LARGEST_LOGITS", 12)
+    monkeypatch.setattr(attention, "FEWEST_QUERIES", 2)
+    for one, other in zip(jax.tree.leaves(whole), jax.tree.leaves(outcome()), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)

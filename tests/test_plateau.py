@@ -188,14 +188,14 @@ MASS = np.array([[1, 0.25], [NAN, 0], [0.25, 1]])
 
 
 def test_map_mass_is_the_share_of_influence_on_the_support(truth: Truth) -> None:
-    np.testing.assert_allclose(map_mass(INFLUENCE, truth.attention_map), MASS, rtol=1e-6)
-    np.testing.assert_allclose(map_mass(INFLUENCE[0], truth.attention_map), MASS[0], rtol=1e-6)
+    np.testing.assert_allclose(map_mass(INFLUENCE, truth), MASS, rtol=1e-6)
+    np.testing.assert_allclose(map_mass(INFLUENCE[0], truth), MASS[0], rtol=1e-6)
     measures = measure(curves_of([LOW]), Maps(np.array([0, 10, 20]), INFLUENCE), truth, RULE)
     np.testing.assert_allclose(measures.map_mass, MASS, rtol=1e-6)
 
 
 def test_map_mass_of_an_influence_that_is_no_number_is_unknown(truth: Truth) -> None:
-    assert np.isnan(map_mass(INFLUENCE[0] * NAN, truth.attention_map)).all()
+    assert np.isnan(map_mass(INFLUENCE[0] * NAN, truth)).all()
 
 
 def test_chance_counts_the_replaceable_tokens_that_a_query_sees(truth: Truth) -> None:
@@ -212,7 +212,7 @@ def test_chance_counts_the_replaceable_tokens_that_a_query_sees(truth: Truth) ->
 
 def test_equal_influence_everywhere_has_the_mass_of_chance(truth: Truth) -> None:
     visible = np.arange(4) <= truth.query_positions[truth.is_target][:, None]
-    np.testing.assert_allclose(map_mass(visible * 0.3, truth.attention_map), chance_map_mass(truth))
+    np.testing.assert_allclose(map_mass(visible * 0.3, truth), chance_map_mass(truth))
 
 
 # As it is stored.
@@ -224,6 +224,8 @@ def test_measures_are_strict_json_with_their_censoring(truth: Truth) -> None:
     document = json.loads(
         json.dumps(measure(curves_of(losses), maps, truth, RULE).to_json(), allow_nan=False)
     )
+    assert document.pop("state_loss") == pytest.approx([(0.2 + 0.9) / 2])
+    assert document.pop("in_context_gain") is None
     mass, chance = document.pop("map_mass"), document.pop("chance_map_mass")
     assert document == {
         "plateau_length": 20,
@@ -241,3 +243,57 @@ def test_measures_are_strict_json_with_their_censoring(truth: Truth) -> None:
 def test_the_plotted_loss_is_over_all_queries(truth: Truth) -> None:
     del truth
     np.testing.assert_allclose(prediction_loss(curves_of([(0.5, 0.3), (0, 0.2)])), [0.6, 0.4], rtol=1e-6)
+
+
+# Several states, a loss that even Bayes has, and positions that were not probed.
+
+
+def of_two_states(truth: Truth, bayes: float) -> Truth:
+    return truth._replace(state=np.array([1, 2]), bayes_loss=np.array([bayes, 0.0]))
+
+
+def test_mastery_is_measured_against_bayes_loss(truth: Truth) -> None:
+    losses = [(0.75, 0.05)] * 3
+    assert not measure(curves_of(losses), NO_MAPS, truth, RULE).mastery.observed[0]
+    foreseen = measure(curves_of(losses), NO_MAPS, of_two_states(truth, 0.7), RULE)
+    assert foreseen.mastery.observed[0]
+    assert foreseen.mastery.length[0] == 10
+    # A tenth of chance above it is too much.
+    assert not measure(curves_of(losses), NO_MAPS, of_two_states(truth, 0.64), RULE).mastery.observed[0]
+
+
+def test_where_bayes_himself_is_above_the_threshold_nothing_is_found(truth: Truth) -> None:
+    losses = [(0.45, 0.45)]
+    assert measure(curves_of(losses), NO_MAPS, truth, RULE).found.observed.tolist() == [True, True]
+    hopeless = of_two_states(truth, 0.6)
+    assert measure(curves_of(losses), NO_MAPS, hopeless, RULE).found.observed.tolist() == [False, True]
+
+
+def test_in_context_gain_is_the_fall_from_the_first_state_to_the_last(truth: Truth) -> None:
+    measures = measure(curves_of([(1, 1), (0.8, 0.3)]), NO_MAPS, of_two_states(truth, 0.0), RULE)
+    np.testing.assert_allclose(measures.state_loss, [0.8, 0.3], rtol=1e-6)
+    assert measures.in_context_gain == pytest.approx(0.5)
+    broken = measure(curves_of([(NAN, 1)]), NO_MAPS, of_two_states(truth, 0.0), RULE).to_json()
+    assert broken["state_loss"] == [None, 1.0]
+    assert broken["in_context_gain"] is None
+
+
+def test_what_was_probed_elsewhere_stands_for_what_was_not(truth: Truth) -> None:
+    # Six positions, of which the last query sees all; its support is the first.
+    wide = truth._replace(
+        attention_map=np.array([[True] + [False] * 5]),
+        cheapest_route=np.array([[True] + [False] * 5]),
+        query_positions=np.array([5]),
+        is_target=np.array([True]),
+        replaceable=np.ones(6, bool),
+        mapped=np.array([0]),
+        probed=np.array([1, 1, 0, 0, 0, 1], bool),
+    )
+    everywhere = np.array([[0.5, 0.1, 0.1, 0.1, 0.1, 0.1]])
+    np.testing.assert_allclose(map_mass(everywhere, wide._replace(probed=np.ones(6, bool))), 0.5)
+    np.testing.assert_allclose(map_mass(everywhere * wide.probed, wide), 0.5)
+
+
+def test_influence_from_beyond_a_query_counts_as_it_was_measured(truth: Truth) -> None:
+    leaking = np.array([[0.5, 0.0, 0.0, 0.5], [0.5, 0.0, 0.0, 0.5]])
+    np.testing.assert_allclose(map_mass(leaking, truth), 0.5)

@@ -189,6 +189,9 @@ def random_run(seed: int, spec: RunSpec, truth: Truth) -> tuple[StoredRun, list[
         query_positions=np.full(targets + 1, 3),
         is_target=is_target,
         chance_loss=np.array(chance),
+        bayes_loss=np.zeros(is_target.sum()),
+        state=np.ones(is_target.sum(), int),
+        mapped=np.arange(is_target.sum()),
     )
     rule = spec.cell.task.plateau
     levels = np.array([1, rule.escape, rule.found, rule.mastery, 0.01]) * chance

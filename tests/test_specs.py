@@ -15,6 +15,7 @@ import pytest
 from attnsearch import specs
 from attnsearch.specs import (
     BudgetSpec,
+    InterventionSpec,
     MixerSpec,
     NetworkSpec,
     OptimizerSpec,
@@ -35,7 +36,7 @@ def another(value: Value) -> Value:
         return 1
     if isinstance(value, bool):
         return not value
-    return f"{value}_" if isinstance(value, str) else value * 2
+    return f"{value}_" if isinstance(value, str) else value * 2 or value + 1
 
 
 def changed_in_one_place(value: Any) -> Iterator[tuple[str, Any]]:
@@ -106,7 +107,7 @@ def test_every_field_changes_the_digest_but_the_thresholds(spec: RunSpec) -> Non
     assert len(thresholds) == len(fields(PlateauRule))
     assert {digests.pop(path) for path in thresholds} == {spec.digest}
     # Two names of the task, one of the mixer, two seeds; three settings each of both, in three ways.
-    others = sum(len(fields(kind)) for kind in (NetworkSpec, OptimizerSpec, BudgetSpec))
+    others = sum(len(fields(kind)) for kind in (NetworkSpec, OptimizerSpec, BudgetSpec, InterventionSpec))
     assert len(digests) == others + 5 + 2 * 3 * 3
     assert len({spec.digest, *digests.values()}) == len(digests) + 1
 
@@ -160,10 +161,43 @@ def test_flat_names_every_setting_once(spec: RunSpec) -> None:
         "steps": 80,
         "tokens_per_step": 256,
         "early_stopping": True,
+        "map_bias": 0.0,
+        "map_bias_layers": "all",
+        "map_bias_steps": "all",
+        "map_bias_placebo": False,
     }
     # None is hidden behind another: what is flat has as many entries as there are leaves.
     for task in shipped_tasks().values():
-        parts = (cell.network, cell.optimizer, cell.budget)
+        parts = (cell.network, cell.optimizer, cell.budget, cell.intervention)
         knobs = task.resolve({})
         leaves = 2 + len(knobs.knobs) + sum(len(fields(part)) for part in parts)
         assert len(replace(cell, task=knobs, mixer=MixerSpec("bare", ())).flat()) == leaves
+
+
+def test_a_specification_without_interventions_is_written_as_before_there_were_any(spec: RunSpec) -> None:
+    assert "intervention" not in spec.to_json()
+    given = replace(spec, cell=replace(spec.cell, intervention=InterventionSpec(map_bias=2.0)))
+    assert given.to_json()["intervention"]["map_bias"] == 2.0
+
+
+@pytest.mark.parametrize(
+    ("named", "layers"),
+    [("all", "1111"), ("0", "1000"), ("3", "0001"), ("0+2", "1010"), ("1:3", "0110"), ("0+2:4", "1011")],
+)
+def test_layers_are_named_one_by_one_or_as_ranges(named: str, layers: str) -> None:
+    found = InterventionSpec(map_bias=1.0, map_bias_layers=named).layers(4)
+    assert "".join(str(int(layer)) for layer in found) == layers
+
+
+@pytest.mark.parametrize("named", ["4", "0+4", "2:5", "2:2"])
+def test_layers_that_are_not_there_are_refused(named: str) -> None:
+    with pytest.raises(ValueError, match="not among the layers, 0 to 3"):
+        InterventionSpec(map_bias=1.0, map_bias_layers=named).layers(4)
+
+
+def test_steps_are_all_of_a_run_or_between_two() -> None:
+    assert InterventionSpec(map_bias=1.0).steps(100) == (0, 101)
+    assert InterventionSpec(map_bias=1.0, map_bias_steps="20:500").steps(100) == (20, 500)
+    for none in ("100:200", "30:30", "30:20"):
+        with pytest.raises(ValueError, match="holds no step of a run's 100"):
+            InterventionSpec(map_bias=1.0, map_bias_steps=none).steps(100)

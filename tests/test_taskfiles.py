@@ -213,10 +213,10 @@ KNOB = "[knobs.support_size]\n"
         (
             'family = "',
             'familly = "',
-            r"unknown key 'familly'\. Did you mean family\? Known: family, .*title\.$",
+            r"unknown key 'familly'\. Did you mean family\? Known: defaults, family, .*title\.$",
         ),
         ('source = "nowhere"\n', "", "missing key 'source'$"),
-        ("[plateau]", "[plateaus]", r"unknown key 'plateaus'\. Did you mean plateau\?"),
+        ("[plateau]", "[plateaus]", r"unknown key 'plateaus'\. Did you mean plateau or defaults\?"),
         ("escape =", "escapes =", r"unknown key 'escapes' in \[plateau\]\. Did you mean escape\?"),
         ('maximum = "', 'maximun = "', r"unknown key 'maximun' in \[knobs\.support_size\]\. Did you mean m"),
         ('meaning = "inputs"', "", r"missing key 'meaning' in \[knobs\.support_size\]$"),
@@ -304,9 +304,8 @@ KNOB = "[knobs.support_size]\n"
             "default_ratio = 0.5\ndefault = 4",
             r"knobs\.support_size needs either default or",
         ),
-        ("minimum = 1\n", "", r"knobs\.support_size needs either choices or a minimum"),
-        ('choices = ["targets", "all"]', "choices = []", r"knobs\.loss needs either choices or a minimum"),
-        ("choices = [", "minimum = 1\nchoices = [", r"knobs\.loss needs either choices or a minimum"),
+        ("minimum = 1\n", "", r"knobs\.support_size needs choices or a minimum"),
+        ('choices = ["targets", "all"]', "choices = []", r"knobs\.loss needs choices or a minimum"),
         (
             'ratio = "sparsity"',
             'ratio = "state_size"',
@@ -328,6 +327,11 @@ KNOB = "[knobs.support_size]\n"
         ("default_ratio = 0.5", "default_ratio = 0.3", "sparsity 0.3 of state_size 8 is 2.4 positions"),
         ("default_ratio = 0.5", "default_ratio = 4", "sparsity 4 is outside"),
         ('default = "targets"', 'default = "none"', "loss 'none' is unknown: targets or all"),
+        (
+            "[plateau]",
+            "[defaults]\nwidth = [1, 2]\n[plateau]",
+            r"defaults\.width = \[1, 2\] is not one value",
+        ),
     ],
 )
 def test_a_malformed_file_is_refused_by_name_and_place(
@@ -358,6 +362,6 @@ def test_a_task_is_found_by_name_or_path(write: Write, mine: TaskFile) -> None:
     assert find_task(str(write(GOOD))) == mine
     unknown = message(lambda: find_task("linear_mab"))
     assert unknown.startswith("unknown task 'linear_mab'. Did you mean linear_map")
-    assert "Known: linear_map, linear_map_autoregressive" in unknown
+    assert "Known: cellular_automaton, linear_map, linear_map_autoregressive" in unknown
     assert unknown.endswith("Or a path ending in .toml.")
     assert "Did you mean" not in message(lambda: find_task("zzz"))

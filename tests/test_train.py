@@ -202,7 +202,7 @@ def test_influence_of_a_known_function_is_exact():
         def init(self, key):
             return {}
 
-        def apply(self, parameters, tokens):
+        def apply(self, parameters, tokens, bias):
             return 50.0 * jax.nn.one_hot(tokens[:4], 3)
 
     copier = Trainer(subject.generator, Copier(), 16)  # pyright: ignore[reportArgumentType]
@@ -217,7 +217,8 @@ def test_heads_of_known_weights_have_their_mass_and_entropy():
     class Looking:
         vocab_size, context_length, query_positions = 3, 8, (4, 5, 6, 7)
 
-        def weights(self, parameters, tokens):
+        def weights(self, parameters, tokens, positions, bias):
+            assert positions.tolist() == [4, 5, 6, 7]
             return jnp.stack([jnp.full((4, 8), 1 / 8), jnp.zeros((4, 8)).at[:, 0].set(1.0)])
 
     state = subject.begin(inputs())

@@ -13,9 +13,8 @@ from attnsearch.commands.options import (
     engine_options,
     suite_of,
     suite_options,
-    values,
 )
-from attnsearch.flags import SettingsCommand
+from attnsearch.flags import SettingsCommand, given
 
 
 @click.command(cls=SettingsCommand)
@@ -35,7 +34,6 @@ def baseline(
     ctx: click.Context,
     suite: str,
     seeds: Sequence[int] | None,
-    no_early_stopping: bool,
     mixers: str | None,
     mixer_settings: Assignments,
     output: Path,
@@ -58,7 +56,7 @@ def baseline(
     from attnsearch.sweeping import _progress
     from attnsearch.verdicts import outlook
 
-    asked, _ = suite_of(suite, seeds, values(ctx, no_early_stopping), mixers, mixer_settings)
+    asked, _ = suite_of(suite, seeds, given(ctx), mixers, mixer_settings)
     store = Store.open(out)
     with _progress(quiet) as observer:
         runs = run(asked.runs(), store, observer=observer, settings=EngineSettings(lanes, checkpoint_every))

@@ -19,9 +19,8 @@ from attnsearch.commands.options import (
     engine_options,
     suite_of,
     suite_options,
-    values,
 )
-from attnsearch.flags import SettingsCommand
+from attnsearch.flags import SettingsCommand, given
 
 if TYPE_CHECKING:
     from attnsearch.verdicts import Report
@@ -49,7 +48,6 @@ def check(
     ctx: click.Context,
     suite: str,
     seeds: Sequence[int] | None,
-    no_early_stopping: bool,
     mixers: str | None,
     mixer_settings: Assignments,
     baseline: Path,
@@ -83,7 +81,7 @@ def check(
     recorded, tolerated = Baseline.read(baseline), TOLERANCE if tolerance is None else tolerance
     # Whatever else a mixer raises would end with the status of a regression.
     try:
-        asked, _ = suite_of(suite, seeds, values(ctx, no_early_stopping), mixers, mixer_settings)
+        asked, _ = suite_of(suite, seeds, given(ctx), mixers, mixer_settings)
         with ExitStack() as held:
             folder = out or Path(held.enter_context(tempfile.TemporaryDirectory(prefix="attnsearch-")))
             report = check(

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from attnsearch.commands.options import Assignments, output_options, suite_of, suite_options, values
-from attnsearch.flags import SettingsCommand
+from attnsearch.commands.options import Assignments, output_options, suite_of, suite_options
+from attnsearch.flags import SettingsCommand, given
 
 
 @click.command(cls=SettingsCommand)
@@ -21,7 +21,6 @@ def plan(
     ctx: click.Context,
     suite: str,
     seeds: Sequence[int] | None,
-    no_early_stopping: bool,
     mixers: str | None,
     mixer_settings: Assignments,
     out: Path,
@@ -38,7 +37,7 @@ def plan(
     from attnsearch.screen import console
     from attnsearch.store import Store
 
-    _, cohorts = suite_of(suite, seeds, values(ctx, no_early_stopping), mixers, mixer_settings)
+    _, cohorts = suite_of(suite, seeds, given(ctx), mixers, mixer_settings)
     forecasts = []
     for number, cohort in enumerate(cohorts, start=1):
         if not (quiet or no_measurement):

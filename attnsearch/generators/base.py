@@ -7,11 +7,22 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
 from attnsearch.base import Bools, Example, Integers, Truth
 
 Rule = Any
 """A generator's hidden rule: a pytree of arrays, drawn once a run."""
+
+LARGEST_MAP = 2**13
+"""Entries of an attention map of which every row is kept; of larger ones, the rows of some targets."""
+
+FEWEST_ROWS = 8
+"""Rows that are kept however long the context is."""
+
+_PLACEBO = 0
+"""Seed of the wrong maps: one task has one."""
 
 
 class Generator(ABC):
@@ -66,6 +77,43 @@ class Generator(ABC):
     @abstractmethod
     def sample(self, rule: Rule, key: jax.Array) -> Example:
         """Draw one sequence that obeys `rule`, with its answers and ground-truth map."""
+
+    @abstractmethod
+    def supports(self, rule: Rule, tokens: jax.Array, targets: Integers) -> jax.Array:
+        """`bool[P, L]`: the positions whose tokens the answers to `targets`, `i64[P]` on the host, depend
+        on, in the sequence `tokens`, `i32[L]`. Row by row: whoever needs few rows pays for few."""
+
+    def placebo(self, rule: Rule, tokens: jax.Array, targets: Integers) -> jax.Array:
+        """`bool[P, L]`: wrong supports of the same sizes, among the replaceable positions that a query sees,
+        the same for all sequences of a rule. A row holds true positions only where no others are left.
+        """
+        supports = self.supports(rule, tokens, targets)
+        queries = self.query_positions[self.is_target][targets]
+        eligible = self.replaceable & (np.arange(self.context_length) <= queries[:, None])
+        noise = jax.vmap(
+            lambda target: jax.random.uniform(
+                jax.random.fold_in(jax.random.key(_PLACEBO), target), supports.shape[1:]
+            )
+        )(jnp.asarray(targets))
+        order = jnp.where(eligible, noise + supports, 2.0)
+        rank = jnp.argsort(jnp.argsort(order, axis=1), axis=1)
+        return rank < supports.sum(axis=1, keepdims=True)
+
+    @property
+    def mapped_targets(self) -> Integers:
+        """`i64[K]`: targets whose rows of the map are kept. All of them, or, beyond `LARGEST_MAP` entries, as
+        many as keep to that, evenly spread."""
+        targets = int(self.is_target.sum())
+        if targets * self.context_length <= LARGEST_MAP:
+            return np.arange(targets)
+        rows = min(targets, max(FEWEST_ROWS, LARGEST_MAP // self.context_length))
+        return np.linspace(0, targets - 1, rows).round().astype(np.int64)
+
+    @property
+    def probed_positions(self) -> Bools:
+        """`bool[L]`: replaceable positions that are replaced to measure a map; all, unless a generator knows
+        which are enough to hold the supports of the mapped targets and a sample of the rest."""
+        return self.replaceable
 
     @abstractmethod
     def truth(self, rule: Rule) -> Truth:

@@ -73,22 +73,28 @@ class _LinearMap(Generator):
         state = jax.random.bernoulli(key, 0.5, (self.state_size,)).astype(jnp.int32)
         return state, matrix.astype(jnp.int32) @ state % 2
 
-    def _attention_map(self, matrix: jax.Array) -> jax.Array:
-        """`bool[S, 2S]`: the rows of A over the inputs, nothing over the second half."""
-        return jnp.concatenate([matrix, jnp.zeros_like(matrix)], axis=1)
+    def supports(self, rule: jax.Array, tokens: jax.Array, targets: Integers) -> jax.Array:
+        """The rows of A over the inputs, nothing over the second half; the same for all sequences."""
+        del tokens
+        rows = rule[targets]
+        return jnp.concatenate([rows, jnp.zeros_like(rows)], axis=1)
 
     def truth(self, rule: jax.Array) -> Truth:
-        matrix = np.asarray(rule)
+        matrix, mapped = np.asarray(rule), self.mapped_targets
         routes = self._routes(matrix)
         return Truth(
-            attention_map=np.concatenate([matrix, np.zeros_like(matrix)], axis=1),
-            cheapest_route=routes,
+            attention_map=np.concatenate([matrix, np.zeros_like(matrix)], axis=1)[mapped],
+            cheapest_route=routes[mapped],
             query_positions=self.query_positions,
             is_target=self.is_target,
             replaceable=self.replaceable,
             log2_search_space=_log2_choose(self._visible, routes.sum(axis=1)),
             nominal_log2_search_space=_log2_choose(np.full(1, self.state_size), matrix.sum(axis=1)[:1])[0],
             chance_loss=np.array(self.chance_loss),
+            bayes_loss=np.zeros(self.state_size),
+            state=np.ones(self.state_size, np.int64),
+            mapped=mapped,
+            probed=self.probed_positions,
         )
 
     @property
@@ -124,7 +130,7 @@ class LinearMap(_LinearMap):
     def sample(self, rule: jax.Array, key: jax.Array) -> Example:
         state, next_state = self._states(rule, key)
         blanks = jnp.full_like(state, 2)
-        return Example(jnp.concatenate([state, blanks]), next_state, self._attention_map(rule))
+        return Example(jnp.concatenate([state, blanks]), next_state)
 
     @property
     def _visible(self) -> Integers:
@@ -168,7 +174,7 @@ class LinearMapAutoregressive(_LinearMap):
 
     def sample(self, rule: jax.Array, key: jax.Array) -> Example:
         tokens = jnp.concatenate(self._states(rule, key))
-        return Example(tokens, tokens[self.query_positions + 1], self._attention_map(rule))
+        return Example(tokens, tokens[self.query_positions + 1])
 
     @property
     def _visible(self) -> Integers:

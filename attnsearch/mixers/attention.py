@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -9,12 +10,18 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from attnsearch.base import AttnsearchError, Floats, Integers
+from attnsearch.base import AttnsearchError, Integers
 from attnsearch.linear import Linear
-from attnsearch.mixers.base import Mixer, rows
+from attnsearch.mixers.base import LogitBias, LogitMixer, rows
+
+LARGEST_LOGITS = 2**16
+"""Logits of a head, L times the queries, beyond which these are taken in parts (docs/performance.md)."""
+
+FEWEST_QUERIES = 64
+"""Of a part, however long the context is."""
 
 
-class Attention(Mixer):
+class Attention(LogitMixer):
     """Causal multi-head softmax attention (arXiv:1706.03762, section 3.2).
 
     num_heads:   attention heads, H
@@ -52,13 +59,26 @@ class Attention(Mixer):
         return self.at(x, np.arange(len(x)))
 
     def at(self, x: jax.Array, positions: Integers) -> jax.Array:
+        return self.biased_at(x, positions, _no_bias)
+
+    def biased_at(self, x: jax.Array, positions: Integers, bias: LogitBias) -> jax.Array:
         query, key = self._query_and_key(x, positions)
         value = self._heads(self.value(x)).transpose(1, 2, 0)
-        mixed = _attend(query, key, value, _hidden(len(x), positions))
+        mixed = _attend_in_parts(query, key, value, positions, bias)
         return self.out(mixed.transpose(2, 0, 1).reshape(len(positions), -1))
 
     def weights(self, x: jax.Array, positions: Integers) -> jax.Array:
-        return _weights(*self._query_and_key(x, positions), _hidden(len(x), positions))
+        return self.biased_weights(x, positions, _no_bias)
+
+    def biased_weights(self, x: jax.Array, positions: Integers, bias: LogitBias) -> jax.Array:
+        return _weights(*self._query_and_key(x, positions), _hidden(len(x), positions) + bias(positions))
+
+    def without_head(self, head: jax.Array) -> Attention:
+        """The same, but that `head`, `i32[]`, adds nothing to the output."""
+        kept = (jnp.arange(self.num_heads) != head).repeat(self.head_width)
+        silenced = nnx.clone(self)
+        silenced.out.kernel[...] = self.out.kernel[...] * kept[:, None]
+        return silenced
 
     def _query_and_key(self, x: jax.Array, positions: Integers) -> tuple[jax.Array, jax.Array]:
         """`f32[H, Q, d]`, scaled, and `f32[H, d, L]`."""
@@ -70,18 +90,54 @@ class Attention(Mixer):
         return x.reshape(len(x), self.num_heads, self.head_width)
 
 
-def _hidden(length: int, positions: Integers) -> Floats:
-    """`f32[Q, L]`: 0 where a query sees a position, -inf elsewhere."""
-    return np.where(np.arange(length) <= positions[:, None], 0.0, -np.inf).astype(np.float32)
+def _hidden(length: int, positions: Integers) -> jax.Array:
+    """`f32[Q, L]`: 0 where a query sees a position, -inf elsewhere; computed where it is used, for those of
+    a long context would be the largest constants of a program."""
+    return jnp.where(jnp.arange(length) <= jnp.asarray(positions)[:, None], 0.0, -jnp.inf)
 
 
-def _weights(query: jax.Array, key: jax.Array, hidden: Floats) -> jax.Array:
+def _weights(query: jax.Array, key: jax.Array, hidden: Any) -> jax.Array:
     return jax.nn.softmax(jnp.einsum("hqd,hdk->hqk", query, key) + hidden)
 
 
+def _no_bias(positions: Integers) -> Any:
+    return np.float32(0.0)
+
+
+def _attend_in_parts(
+    query: jax.Array, key: jax.Array, value: jax.Array, positions: Integers, bias: LogitBias
+) -> jax.Array:
+    """`_attend`, and of a long context so many queries at a time that their logits stay small.
+
+    The weights of a part are computed again for its gradient, and a part reads no position that none of
+    its queries sees.
+    """
+    length = key.shape[-1]
+    if len(positions) * length <= LARGEST_LOGITS:
+        return _attend_biased(query, key, value, positions, bias, length)
+    part = max(FEWEST_QUERIES, LARGEST_LOGITS // length)
+    mixed = []
+    for first in range(0, len(positions), part):
+        asked = positions[first : first + part]
+        seen = int(asked[-1]) + 1
+        attend = jax.checkpoint(partial(_attend_biased, asked=asked, bias=bias, length=length))
+        mixed.append(attend(query[:, first : first + part], key[..., :seen], value[..., :seen]))
+    return jnp.concatenate(mixed, axis=-1)
+
+
+def _attend_biased(
+    query: jax.Array, key: jax.Array, value: jax.Array, asked: Integers, bias: LogitBias, length: int
+) -> jax.Array:
+    """`_attend` of the queries at `asked`, which see no more than `key` and `value` hold."""
+    seen = key.shape[-1]
+    added = jnp.broadcast_to(bias(asked), (len(asked), length))[:, :seen]
+    return _attend(query, key, value, _hidden(seen, asked) + added)
+
+
 @jax.custom_vjp
-def _attend(query: jax.Array, key: jax.Array, value: jax.Array, hidden: Floats) -> jax.Array:
-    """The core of every head: `f32[H, d, Q]` of `f32[H, Q, d]`, two `f32[H, d, L]` and `_hidden`.
+def _attend(query: jax.Array, key: jax.Array, value: jax.Array, hidden: Any) -> jax.Array:
+    """The core of every head: `f32[H, d, Q]` of `f32[H, Q, d]`, two `f32[H, d, L]` and `f32[Q, L]`,
+    what is added to the logits; that has no gradient.
 
     Its gradient is written out, for derived ones hold products of transposed matrices, two to three times
     slower on a CPU.
@@ -89,7 +145,7 @@ def _attend(query: jax.Array, key: jax.Array, value: jax.Array, hidden: Floats) 
     return _attend_forward(query, key, value, hidden)[0]
 
 
-def _attend_forward(query: jax.Array, key: jax.Array, value: jax.Array, hidden: Floats) -> tuple[Any, Any]:
+def _attend_forward(query: jax.Array, key: jax.Array, value: jax.Array, hidden: Any) -> tuple[Any, Any]:
     weights = _weights(query, key, hidden)
     return jnp.einsum("hdk,hqk->hdq", value, weights), (query, key, value, weights)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +11,12 @@ from flax import nnx
 
 from attnsearch.base import AttnsearchError, Integers
 from attnsearch.specs import Value
+
+LogitBias = Callable[[Integers], jax.Array]
+"""The bias of some queries, `i32[P]` positions on the host, for every position: `f32[P, L]`.
+
+A function, so that who computes some queries at a time holds the bias of no others.
+"""
 
 
 class Mixer(nnx.Module):
@@ -39,6 +46,25 @@ class Mixer(nnx.Module):
         where they exist, and they are recorded.
         """
         return jnp.zeros((0, len(positions), len(x)))
+
+
+class LogitMixer(Mixer):
+    """A mixer whose heads form logits over the positions, to which a bias can be added.
+
+    What is `biased` does what its name says without, with `bias` added to the logits of every head.
+    """
+
+    def biased_at(self, x: jax.Array, positions: Integers, bias: LogitBias) -> jax.Array:
+        """`f32[Q, D]`: the rows `positions` of the output."""
+        raise TypeError(f"{type(self).__name__} does not define biased_at(x, positions, bias)")
+
+    def biased_weights(self, x: jax.Array, positions: Integers, bias: LogitBias) -> jax.Array:
+        """`f32[H, Q, L]`: the weights of every head."""
+        raise TypeError(f"{type(self).__name__} does not define biased_weights(x, positions, bias)")
+
+    def without_head(self, head: jax.Array) -> LogitMixer:
+        """The same, but that `head`, `i32[]`, one of H, adds nothing to the output."""
+        raise TypeError(f"{type(self).__name__} does not define without_head(head)")
 
 
 def rows(x: jax.Array, positions: Integers) -> jax.Array:

@@ -1,0 +1,93 @@
+"""The least loss that any predictor of a cellular automaton can have, target by target.
+
+The rule of a sequence is not shown: the first cells of the first predicted state cannot be known, and
+each that has been seen tells something of the rule. Both functions follow the posterior of a predictor
+that knows how rules are drawn, exactly for each sequence, and average over sequences drawn at random:
+what is uncertain is the mean, by the figures of `docs/protocol.md`.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from attnsearch.base import Floats, Integers
+
+WORK = 2**22
+"""Outcomes looked at in one step; sequences are as many as that allows."""
+
+_SEQUENCES = (64, 4096)
+"""The fewest and the most of them."""
+
+
+def windows(states: Integers, offsets: Integers, num_colours: int) -> Integers:
+    """`i64[..., S]`: the entry of a table that the window of each cell of `states`, `i[..., S]`, names."""
+    found = np.zeros(states.shape, np.int64)
+    for offset in offsets:
+        found = found * num_colours + np.roll(states, -int(offset), axis=-1)
+    return found
+
+
+def pool_loss(
+    tables: Integers,
+    num_colours: int,
+    offsets: Integers,
+    compositions: int,
+    state_size: int,
+    num_states: int,
+) -> Floats:
+    """`f64[R]`, nats: of a rule drawn from `tables`, `i[N, C^W]`, which the predictor knows by heart.
+
+    The predictor drops every rule that disagrees with a cell, so that its loss on a cell is the
+    logarithm of how many are dropped: log(rules left before) - log(rules left after).
+    """
+    random = np.random.default_rng(0)
+    pool = len(tables)
+    count = _count(pool * state_size)
+    rules = random.integers(pool, size=count)
+    state = random.integers(num_colours, size=(count, state_size))
+    left = np.ones((count, pool), bool)
+    found = np.zeros((num_states - 1, state_size))
+    for losses in found:
+        outcomes = np.broadcast_to(state[:, None], (count, pool, state_size))
+        for _ in range(compositions):
+            entries = windows(outcomes, offsets, num_colours)
+            outcomes = np.take_along_axis(np.broadcast_to(tables, (count, *tables.shape)), entries, axis=2)
+        state = outcomes[np.arange(count), rules]
+        agreeing = np.logical_and.accumulate(outcomes == state[:, None], axis=2) & left[:, :, None]
+        after = agreeing.sum(axis=1)
+        before = np.concatenate([left.sum(axis=1)[:, None], after[:, :-1]], axis=1)
+        losses[:] = np.log(before / after).mean(axis=0)
+        left = agreeing[:, :, -1]
+        if (after[:, -1] == 1).all():
+            break
+    return found.ravel()
+
+
+def fresh_loss(num_colours: int, offsets: Integers, state_size: int, num_states: int) -> Floats:
+    """`f64[R]`, nats: of a rule of its own for each sequence, every entry of its table equally likely.
+
+    An entry that the sequence has used before is known, one that it has not is anything: the loss is
+    ln C where the cell's window is new, and 0 where it is not. For one application of the rule only.
+    """
+    random = np.random.default_rng(0)
+    entries = num_colours ** len(offsets)
+    count = _count(entries + state_size * num_states)
+    rows = np.arange(count)
+    tables = random.integers(num_colours, size=(count, entries))
+    state = random.integers(num_colours, size=(count, state_size))
+    known = np.zeros((count, entries), bool)
+    found = np.zeros((num_states - 1, state_size))
+    for losses in found:
+        used = windows(state, offsets, num_colours)
+        for cell in range(state_size):
+            losses[cell] = math.log(num_colours) * (~known[rows, used[:, cell]]).mean()
+            known[rows, used[:, cell]] = True
+        state = np.take_along_axis(tables, used, axis=1)
+    return found.ravel()
+
+
+def _count(work: int) -> int:
+    fewest, most = _SEQUENCES
+    return max(fewest, min(most, WORK // work))

@@ -1,0 +1,236 @@
+"""Cellular automata: the next state by a rule that changes with every sequence (arXiv:2606.25010, cellular
+automata).
+
+S cells in a ring, each of one of C colours. A rule is a table of C^W entries: what a cell becomes, for
+every colouring of the W cells round it. It is applied k times from one state to the next, and T states are
+written one after the other. The rule is not shown: it must be inferred from the states before. With S = 4,
+W = 3, k = 1, T = 3::
+
+    position   0   1   2   3   4   5   6   7   8   9  10  11
+    token      a0  a1  a2  a3  b0  b1  b2  b3  c0  c1  c2  c3
+    answer                 b0  b1  b2  b3  c0  c1  c2  c3          next-token prediction
+    map of c1                  #   #   #                           asked at position 8
+
+The map says what the answer depends on, given the rule: the window of (W - 1) k + 1 cells in the state
+before, and nothing else. It does not say by what way a network reads it. With several layers the window may
+be gathered at another position first, and the rule has to come from somewhere: from all of the states
+before, through which a token outside the support may move an answer too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from attnsearch.base import AttnsearchError, Bools, Example, Floats, Integers, Truth
+from attnsearch.generators.base import FEWEST_ROWS, LARGEST_MAP, Generator, Rule
+from attnsearch.generators.bayes import fresh_loss, pool_loss
+
+LARGEST_TABLE = 2**16
+"""Entries of a rule's table, at most; a pool may have 64 such tables."""
+
+MAPPED_STATES = 4
+"""States, evenly spread, of which cells are mapped where not all targets are."""
+
+SAMPLED_POSITIONS = 32
+"""Positions, evenly spread, that are probed beside the supports of the mapped targets where not all are."""
+
+
+@dataclass(frozen=True)
+class CellularAutomaton(Generator):
+    """Next-token prediction over T states of a ring of cells.
+
+    state_size:    cells of a state, S
+    num_colours:    colours of a cell, C
+    window_size:   cells that an entry of the rule reads, W: those from W // 2 before the cell on
+    compositions:  applications of the rule from one state to the next, k
+    num_states:    states of a sequence, T
+    rule_pool:     rules drawn once a run, one of them for each sequence, N; "fresh": a new one for each
+    loss:          "targets" asks for the states 1 ... T - 1, "all" for the first state too, which
+                   cannot be predicted
+    """
+
+    state_size: int
+    num_colours: int
+    window_size: int
+    compositions: int
+    num_states: int
+    rule_pool: int | Literal["fresh"]
+    loss: Literal["targets", "all"] = "targets"
+
+    def __post_init__(self) -> None:
+        entries = self.num_colours**self.window_size
+        if entries > LARGEST_TABLE:
+            raise AttnsearchError(
+                f"num_colours {self.num_colours} and window_size {self.window_size} make a table of"
+                f" {entries:,} entries: at most {LARGEST_TABLE:,}"
+            )
+        if self.rule_pool != "fresh" and self.rule_pool * entries > 64 * LARGEST_TABLE:
+            raise AttnsearchError(
+                f"rule_pool {self.rule_pool} with tables of {entries:,} entries is too large:"
+                f" at most {64 * LARGEST_TABLE // entries:,}, or fresh"
+            )
+        if self.loss not in ("targets", "all"):
+            raise AttnsearchError(f"loss {self.loss!r} is unknown: targets or all")
+
+    @property
+    def vocab_size(self) -> int:
+        return self.num_colours
+
+    @property
+    def num_symbols(self) -> int:
+        return self.num_colours
+
+    @property
+    def context_length(self) -> int:
+        return self.num_states * self.state_size
+
+    @property
+    def query_positions(self) -> Integers:
+        first = 0 if self.loss == "all" else self.state_size - 1
+        return np.arange(first, self.context_length - 1, dtype=np.int32)
+
+    @property
+    def is_target(self) -> Bools:
+        return self.query_positions >= self.state_size - 1
+
+    @property
+    def replaceable(self) -> Bools:
+        return np.ones(self.context_length, dtype=bool)
+
+    @property
+    def chance_loss(self) -> float:
+        return math.log(self.num_colours)
+
+    @property
+    def span(self) -> int:
+        """Cells of the state before that an answer depends on; all of a small ring."""
+        return min((self.window_size - 1) * self.compositions + 1, self.state_size)
+
+    @property
+    def offsets(self) -> Integers:
+        """`i64[W]`: the cells that an entry of the rule reads, counted from its own."""
+        return np.arange(self.window_size) - self.window_size // 2
+
+    def init(self, key: jax.Array, knobs: Mapping[str, jax.Array]) -> jax.Array:
+        """The pool of rules, `i32[N, C^W]`; N = 0 where each sequence has one of its own."""
+        del knobs
+        pool = 0 if self.rule_pool == "fresh" else self.rule_pool
+        return self._tables(key, pool)
+
+    def sample(self, rule: jax.Array, key: jax.Array) -> Example:
+        state_key, rule_key = jax.random.split(key)
+        if self.rule_pool == "fresh":
+            table = self._tables(rule_key, 1)[0]
+        else:
+            table = rule[jax.random.randint(rule_key, (), 0, self.rule_pool)]
+        first = jax.random.randint(state_key, (self.state_size,), 0, self.num_colours)
+
+        def following(state: jax.Array, _: None) -> tuple[jax.Array, jax.Array]:
+            for _application in range(self.compositions):
+                state = self._applied(table, state)
+            return state, state
+
+        _, states = jax.lax.scan(following, first, length=self.num_states - 1)
+        tokens = jnp.concatenate([first, states.reshape(-1)])
+        return Example(tokens, tokens[self.query_positions + 1])
+
+    def supports(self, rule: jax.Array, tokens: jax.Array, targets: Integers) -> jax.Array:
+        """The windows in the state before; the same for all rules and sequences."""
+        del rule, tokens
+        return _windows(jnp, self, targets, 0)
+
+    def placebo(self, rule: jax.Array, tokens: jax.Array, targets: Integers) -> jax.Array:
+        """The windows of the cells on the other side of the ring. They hold no true position where the ring
+        has twice as many cells as a window, and as few as can be where it has not."""
+        del rule, tokens
+        return _windows(jnp, self, targets, self.state_size // 2)
+
+    @property
+    def mapped_targets(self) -> Integers:
+        """As many neighbouring cells of a few states, so that their windows overlap, where not all are."""
+        targets = (self.num_states - 1) * self.state_size
+        if targets * self.context_length <= LARGEST_MAP:
+            return np.arange(targets)
+        rows = max(FEWEST_ROWS, LARGEST_MAP // self.context_length)
+        states = np.unique(np.linspace(0, self.num_states - 2, MAPPED_STATES).round().astype(np.int64))
+        cells = np.arange(min(self.state_size, max(1, rows // len(states))))
+        return (states[:, None] * self.state_size + cells).ravel()
+
+    @property
+    def probed_positions(self) -> Bools:
+        """The windows of the mapped targets, and others evenly spread."""
+        mapped = self.mapped_targets
+        if len(mapped) == (self.num_states - 1) * self.state_size:
+            return self.replaceable
+        probed = _windows(np, self, mapped, 0).any(axis=0)
+        spread = np.linspace(0, self.context_length - 1, SAMPLED_POSITIONS).round().astype(np.int64)
+        probed[spread] = True
+        return probed
+
+    def truth(self, rule: Rule) -> Truth:
+        mapped = self.mapped_targets
+        supports = _windows(np, self, mapped, 0)
+        state = np.repeat(np.arange(1, self.num_states), self.state_size)
+        # In which of the states before, and where in the ring; one window that holds all of it is one place.
+        bits = np.log2(state * (self.state_size if self.span < self.state_size else 1))
+        return Truth(
+            attention_map=supports,
+            cheapest_route=supports,
+            query_positions=self.query_positions,
+            is_target=self.is_target,
+            replaceable=self.replaceable,
+            log2_search_space=bits,
+            nominal_log2_search_space=bits.mean(),
+            chance_loss=np.array(self.chance_loss),
+            bayes_loss=self._bayes_loss(np.asarray(rule)),
+            state=state,
+            mapped=mapped,
+            probed=self.probed_positions,
+        )
+
+    def _bayes_loss(self, tables: Integers) -> Floats:
+        if self.rule_pool != "fresh":
+            return pool_loss(
+                tables,
+                self.num_colours,
+                self.offsets,
+                self.compositions,
+                self.state_size,
+                self.num_states,
+            )
+        if self.compositions == 1:
+            return fresh_loss(self.num_colours, self.offsets, self.state_size, self.num_states)
+        # Which rules agree with what was seen cannot be listed. All targets together cannot cost more than
+        # the table holds, C^W ln C nats, nor less than nothing.
+        return np.zeros((self.num_states - 1) * self.state_size)
+
+    def _tables(self, key: jax.Array, count: int) -> jax.Array:
+        entries = self.num_colours**self.window_size
+        return jax.random.randint(key, (count, entries), 0, self.num_colours)
+
+    def _applied(self, table: jax.Array, state: jax.Array) -> jax.Array:
+        entry = jnp.zeros_like(state)
+        for offset in self.offsets:
+            entry = entry * self.num_colours + jnp.roll(state, -int(offset))
+        return table[entry]
+
+
+def _windows(numpy: Any, automaton: CellularAutomaton, targets: Integers, turned: int) -> Any:
+    """`bool[P, L]`: what `targets` depend on, in a ring that is turned by so many cells.
+
+    Computed where it is used, by the `numpy` of the host or of the device: held as a constant, the map of a
+    long context would be the largest thing in a program.
+    """
+    size = automaton.state_size
+    first = automaton.compositions * int(automaton.offsets[0])
+    position = numpy.arange(automaton.context_length)
+    state, cell = targets // size, targets % size
+    inside = (position % size - (cell[:, None] + first + turned)) % size < automaton.span
+    return inside & (position // size == state[:, None])

@@ -29,7 +29,7 @@ constraints:  ## resolve the newest dependencies into constraints.txt
 	@echo 'Resolving the newest dependencies in a fresh environment'
 	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
 	$(PYTHON) -m venv "$$scratch/venv" && \
-	"$$scratch/venv/bin/python" $(PIP_INSTALL) '.[plot,dev]' && \
+	"$$scratch/venv/bin/python" $(PIP_INSTALL) '.[plot,parameters,dev]' && \
 	"$$scratch/venv/bin/python" -m pip freeze --exclude attnsearch > "$$scratch/constraints.txt" && \
 	cp "$$scratch/constraints.txt" constraints.txt && \
 	echo "constraints.txt pins $$(wc -l < constraints.txt) packages"
@@ -45,6 +45,6 @@ $(INSTALLED): pyproject.toml constraints.txt
 	    $(PYTHON) -m venv .venv; \
 	fi
 	@echo 'Installing attnsearch and its tools into .venv (a minute or more)'
-	@$(BIN)/python $(PIP_INSTALL) -c constraints.txt -e '.[plot,dev]'
+	@$(BIN)/python $(PIP_INSTALL) -c constraints.txt -e '.[plot,parameters,dev]'
 	@touch $@
 	@echo 'Installed'

@@ -9,6 +9,7 @@ import click
 
 from attnsearch.base import AttnsearchError, nearest
 from attnsearch.commands import (
+    ablate,
     baseline,
     check,
     law,
@@ -88,5 +89,6 @@ for _command in (
     listing.tasks,
     listing.mixers,
     show.show,
+    ablate.ablate,
 ):
     cli.add_command(_command)

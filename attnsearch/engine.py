@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -30,10 +30,19 @@ class EngineSettings:
 
     lanes:             runs trained at once on each device; chosen for the device unless given
     checkpoint_every:  seconds between two checkpoints of the runs in training
+    save_parameters:   keep what each network has become; runs stored without are trained again
     """
 
     lanes: int | None = None
     checkpoint_every: float = 30.0
+    save_parameters: bool = False
+
+
+class Ended(NamedTuple):
+    """A run that has ended, and the parameters of its network by name, None where none are kept."""
+
+    run: StoredRun
+    parameters: Mapping[str, Floats] | None
 
 
 class OutOfDeviceMemory(Exception):
@@ -86,7 +95,7 @@ class Engine:
         self._states: Any = None  # a RunState, once there is a run to begin
         self._checkpointed = time.monotonic()
 
-    def run(self) -> Iterator[StoredRun]:
+    def run(self) -> Iterator[Ended]:
         """Every run of the cohort that no other process holds, each as it ends.
 
         Errors: OutOfDeviceMemory; KeyboardInterrupt when the observer wants to stop, with every run
@@ -102,8 +111,8 @@ class Engine:
             for occupied in self._occupied.values():
                 self._ledger.give_back(occupied.recording.spec)
 
-    def _run(self) -> Iterator[StoredRun]:
-        ended: list[StoredRun] = []
+    def _run(self) -> Iterator[Ended]:
+        ended: list[Ended] = []
         news: list[Progress] = []
         while self._fill() or ended:
             snapshot = self._snapshot() if self._checkpoint_is_due() else []
@@ -121,12 +130,22 @@ class Engine:
                 continue
             over = self._take_in(np.asarray(record.loss), np.asarray(record.accuracy))
             news = [occupied.progress() for _, occupied in sorted(self._occupied.items())]
-            ended = [self._occupied.pop(lane).recording.stored(self._environment) for lane in over]
+            ended = self._taken_out(over)
             if self._observer.wants_to_stop():
                 yield from ended
                 for checkpoint in self._snapshot():
                     self._ledger.checkpoints.save(checkpoint)
                 raise KeyboardInterrupt
+
+    def _taken_out(self, lanes: Sequence[int]) -> list[Ended]:
+        """The runs that ended in `lanes`, which are free from now on."""
+        kept: Mapping[int, Mapping[str, Floats]] = {}
+        if lanes and self._settings.save_parameters:
+            kept = self._lanes.parameters(self._states, lanes)
+        return [
+            Ended(self._occupied.pop(lane).recording.stored(self._environment), kept.get(lane))
+            for lane in lanes
+        ]
 
     def _fill(self) -> bool:
         """Put pending runs into empty lanes; False when no lane has a run any more."""

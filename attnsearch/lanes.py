@@ -6,7 +6,7 @@ faster than one program whose products share the cores (docs/performance.md).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -16,8 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from attnsearch.base import Bools, MapRecord
+from attnsearch.base import Bools, Floats, MapRecord
 from attnsearch.devices import gradient_parts
+from attnsearch.parameters import named
 from attnsearch.train import Record, RunInputs, RunState, Trainer
 
 _LANES = PartitionSpec("lanes")
@@ -89,6 +90,11 @@ class Lanes:
         """The maps of all lanes, a leading axis N on every field, on the host; those of lanes not `wanted`,
         `bool[N]`, hold zeros."""
         return jax.tree.map(np.asarray, self._look(states, self._put(wanted)))
+
+    def parameters(self, states: RunState, lanes: Collection[int]) -> dict[int, dict[str, Floats]]:
+        """The parameters in each of `lanes`, by their names, copied to the host."""
+        arrays = named(states.parameters)
+        return {lane: {name: array[lane].copy() for name, array in arrays.items()} for lane in lanes}
 
     def _put(self, values: Any) -> Any:
         return jax.device_put(values, self._sharding)

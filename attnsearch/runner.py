@@ -11,9 +11,10 @@ from dataclasses import replace
 
 from attnsearch.base import AttnsearchError
 from attnsearch.calibration import lanes_that_pay
-from attnsearch.engine import Engine, EngineSettings, OutOfDeviceMemory
+from attnsearch.engine import Ended, Engine, EngineSettings, OutOfDeviceMemory
 from attnsearch.ledger import Ledger
 from attnsearch.observer import Observer
+from attnsearch.parameter_files import require_safetensors
 from attnsearch.plan import Cohort, Registries, cohorts
 from attnsearch.specs import RunSpec
 from attnsearch.store import Store, StoredRun
@@ -38,9 +39,16 @@ def run(
     cannot be stored; KeyboardInterrupt when `observer` wants to stop.
     """
     observer, settings = observer or Observer(), settings or EngineSettings()
+    if settings.save_parameters:
+        require_safetensors()
     planned = cohorts(specs, registries or Registries())
-    ledger = Ledger(store, observer.warned)
+    ledger = Ledger(store, observer.warned, settings.save_parameters)
     done = {spec: found for spec in specs if (found := ledger.find(spec)) is not None}
+    if ledger.incomplete:
+        observer.warned(
+            f"{len(ledger.incomplete)} of {len(specs)} runs are stored without their parameters: they are"
+            " trained again to the same end, and stay as they are stored"
+        )
     observer.planned([spec for spec in specs if spec not in done], list(done.values()))
     # Once for each cohort: finding out may compile, and what is held elsewhere is asked for again and again.
     lanes: dict[Trainer, int] = {}
@@ -55,9 +63,9 @@ def run(
             if cohort.trainer not in lanes:
                 lanes[cohort.trainer] = settings.lanes or lanes_that_pay(missing)
             for ended in _train(missing, lanes, ledger, observer, settings, held):
-                ledger.finish(ended)
-                done[ended.spec] = ended
-                observer.finished(ended)
+                stored = ledger.finish(ended.run, ended.parameters)
+                done[stored.spec] = stored
+                observer.finished(stored)
                 progressed = True
         # What was held may have been stored by its holder, or its holder may have been killed.
         for spec in held:
@@ -83,7 +91,7 @@ def _train(
     observer: Observer,
     settings: EngineSettings,
     held: list[RunSpec],
-) -> Iterator[StoredRun]:
+) -> Iterator[Ended]:
     """Every run of `cohort` that is free, in `lanes` of each device, or fewer where memory is short, which
     is then noted there; what is not free is added to `held`."""
     left = dict.fromkeys(cohort.specs)
@@ -92,7 +100,7 @@ def _train(
         engine = Engine(replace(cohort, specs=tuple(left)), ledger, observer, settings, count)
         try:
             for ended in engine.run():
-                del left[ended.spec]
+                del left[ended.run.spec]
                 yield ended
         except OutOfDeviceMemory as error:
             if count == 1:

@@ -5,6 +5,7 @@ Numpy side; never imports jax. Layout under the root of a store::
     runs/<digest>/run.json                   specification, status, environment, measures
     runs/<digest>/{truth,curves,maps}.npz    one array for each field of the NamedTuple of that name
     runs/<digest>/heads.npz                  the same; absent where no mixer has attention weights
+    runs/<digest>/parameters.safetensors     the trained network, where that was asked for
     runs/.partial-<digest>-<pid>-<random>/   being written, or left by a killed process: never read
     runs/.unreadable-<digest>-<n>/           set aside by `Store.find`: never read
 """
@@ -26,8 +27,8 @@ from typing import Any, Literal, Self, get_args
 
 import numpy as np
 
-from attnsearch import archives
-from attnsearch.base import AttnsearchError, Curves, Heads, Maps, Truth
+from attnsearch import archives, parameter_files
+from attnsearch.base import AttnsearchError, Curves, Floats, Heads, Maps, Truth
 from attnsearch.specs import FORMAT_VERSION, RunSpec
 
 Status = Literal["mastered", "exhausted", "diverged"]
@@ -37,8 +38,8 @@ Status = Literal["mastered", "exhausted", "diverged"]
 _LAYOUT: Mapping[str, Mapping[str, str]] = {
     "truth": archives.TRUTH_LAYOUT,
     "curves": dict(zip(Curves._fields, ("iE", "fEQ", "fEQ"), strict=True)),
-    "maps": dict(zip(Maps._fields, ("iM", "fMRL"), strict=True)),
-    "heads": dict(zip(Heads._fields, ("uMARL", "fMAR", "fMAR"), strict=True)),
+    "maps": dict(zip(Maps._fields, ("iM", "fMKL"), strict=True)),
+    "heads": dict(zip(Heads._fields, ("uMAKL", "fMAK", "fMAK"), strict=True)),
 }
 
 # System errors that say nothing against the file that was to be read.
@@ -94,21 +95,34 @@ class Store:
         """The folder of the run of `spec`, there or not."""
         return self._folder / spec.digest
 
-    def save(self, run: StoredRun) -> None:
-        """Store `run`: readers see all of it or nothing. A run that is there already is kept instead.
+    def holds(self, spec: RunSpec, *, parameters: bool = False) -> bool:
+        """Whether the run of `spec` is there, and with its parameters where these are wanted."""
+        folder = self.path(spec)
+        return folder.is_dir() and (not parameters or (folder / parameter_files.FILE).exists())
 
-        Errors: AttnsearchError if it cannot be written, and then nothing of it is left behind; ValueError
-        for a run that could not be read back (JSON numbers not finite, arrays that disagree).
+    def save(self, run: StoredRun, parameters: Mapping[str, Floats] | None = None) -> None:
+        """Store `run`, with its `parameters` by name where given: readers see all of it or nothing.
+
+        A run that is there already is kept instead; parameters that it lacks are added to it. Errors:
+        AttnsearchError if it cannot be written, and then nothing of it is left behind; ValueError for a run
+        that could not be read back (JSON numbers not finite, arrays that disagree).
         """
         contents, final = _contents(run), self.path(run.spec)
-        with archives.explaining(f"cannot store run {final.name} in {self.root}", archives.MAKE_ROOM):
+        if parameters is not None:
+            step = int(run.curves.step[-1]) if len(run.curves.step) else 0
+            contents[parameter_files.FILE] = parameter_files.packed(parameters, run.spec.digest, step)
+        with (
+            archives.explaining(f"cannot store run {final.name} in {self.root}", archives.MAKE_ROOM),
+            archives.partial_folder(self._folder, final.name, contents) as partial,
+        ):
             try:
-                with archives.partial_folder(self._folder, final.name, contents) as partial:
-                    partial.rename(final)
+                partial.rename(final)
             except OSError:
                 # A folder that holds something is never replaced: another process was first.
                 if not final.is_dir():
                     raise
+                if parameters is not None and not self.holds(run.spec, parameters=True):
+                    (partial / parameter_files.FILE).replace(final / parameter_files.FILE)
 
     def find(self, spec: RunSpec, on_unreadable: Callable[[str], None]) -> StoredRun | None:
         """The stored run of `spec`, or None where it is still to be trained.
@@ -129,6 +143,22 @@ class Store:
                 folder.rename(aside)
             on_unreadable(f"{error}; moved to {aside}, to be trained again")
             return None
+
+    def folder(self, digits: str) -> Path:
+        """The folder of the one run whose digest begins with `digits`. Errors: AttnsearchError."""
+        folders = sorted(path for path in self._folder.glob(f"{digits}*") if not path.name.startswith("."))
+        if len(folders) == 1:
+            return folders[0]
+        if not folders:
+            raise AttnsearchError(
+                f"no stored run in {self.root}" + (f" begins with {digits}" if digits else "")
+            )
+        known = ", ".join(folder.name[: len(digits) + 6] for folder in folders[:5])
+        more = f" and {len(folders) - 5} more" if len(folders) > 5 else ""
+        raise AttnsearchError(
+            f"{digits or self.root} stands for {len(folders)} runs, give one: the first digits of its digest"
+            f" with --out {self.root} ({known}{more}), or its folder"
+        )
 
     def runs(self, on_unreadable: Callable[[str], None]) -> Iterator[StoredRun]:
         """Every readable run, in the order of digests; `on_unreadable` is told of the others, which stay.
@@ -166,8 +196,10 @@ def read(folder: Path) -> StoredRun:
             file = folder / f"{stem}.npz"
             # Runs stored before heads were recorded do not say how many they had.
             if stem != "heads" or document.get("attention_heads", 0):
-                arrays[stem] = archives.unpacked(file, _LAYOUT[stem])
-        truth, curves, maps = Truth(**arrays["truth"]), Curves(**arrays["curves"]), Maps(**arrays["maps"])
+                arrays[stem] = archives.unpacked(file, None if stem == "truth" else _LAYOUT[stem])
+        file = folder / "truth.npz"
+        truth = archives.truth_of(arrays["truth"])
+        curves, maps = Curves(**arrays["curves"]), Maps(**arrays["maps"])
         heads = Heads(**arrays["heads"]) if "heads" in arrays else Heads.none(maps)
         run = StoredRun(spec, status, environment, measures, truth, curves, maps, heads)
         file = folder

@@ -83,7 +83,7 @@ def _trained(specs: Sequence[RunSpec], output: Output, settings: EngineSettings)
         with _progress(output.quiet) as observer:
             return run(specs, store, observer=observer, settings=settings)
     except KeyboardInterrupt:
-        stored = sum(store.path(spec).is_dir() for spec in specs)
+        stored = sum(store.holds(spec, parameters=settings.save_parameters) for spec in specs)
         click.echo(
             f"Interrupted: {stored} of {len(specs)} runs are stored in {output.out}, and those in training"
             " are checkpointed; the same command goes on from there.",

@@ -22,6 +22,8 @@ import pytest
 
 import attnsearch.base
 from attnsearch.base import AttnsearchError, Curves, Heads, Maps, Truth
+from attnsearch.parameter_files import FILE as PARAMETER_FILE
+from attnsearch.parameter_files import unpacked
 from attnsearch.specs import (
     BudgetSpec,
     CellSpec,
@@ -64,6 +66,10 @@ def make_run() -> MakeRun:
             log2_search_space=random.random(3),
             nominal_log2_search_space=np.array(random.random()),
             chance_loss=np.array(random.random()),
+            bayes_loss=random.random(3),
+            state=np.array([1, 1, 2]),
+            mapped=np.arange(3),
+            probed=random.random(7) < 0.5,
         )
         curves = Curves(
             step=np.arange(10, 50, 10, dtype=np.int32),
@@ -224,6 +230,93 @@ def test_listing_where_there_is_no_store_says_so(tmp_path: Path) -> None:
     with pytest.raises(AttnsearchError, match=r"no stored runs in .*nowhere: No such file") as caught:
         next(Store(tmp_path / "nowhere").runs(unexpected))
     assert "\n" not in str(caught.value)
+
+
+# Parameters lie beside a run, and nothing that is read of it depends on them.
+
+PARAMETERS = {"norm.bias": np.arange(3, dtype=np.float32), "blocks.0.out": np.ones((2, 3), np.float32)}
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_parameters_are_stored_with_a_run_and_read_by_those_who_ask(store: Store, make_run: MakeRun) -> None:
+    run = make_run(0)
+    assert not store.holds(run.spec)
+    store.save(run, PARAMETERS)
+    folder = store.path(run.spec)
+    assert store.holds(run.spec)
+    assert store.holds(run.spec, parameters=True)
+    assert sorted(files(folder)) == sorted([*FILES, PARAMETER_FILE])
+    arrays, step = unpacked(folder, run.spec.digest)
+    assert step == 40
+    assert {name: array.tolist() for name, array in arrays.items()} == {
+        name: array.tolist() for name, array in PARAMETERS.items()
+    }
+    assert_same(store.find(run.spec, unexpected), run)
+    # Damage to them is no damage to the run.
+    (folder / PARAMETER_FILE).write_bytes(b"")
+    assert_same(store.find(run.spec, unexpected), run)
+
+
+def test_a_run_that_lacks_its_parameters_is_given_them(store: Store, make_run: MakeRun) -> None:
+    run = make_run(0)
+    store.save(run)
+    assert store.holds(run.spec)
+    assert not store.holds(run.spec, parameters=True)
+    before = files(store.path(run.spec))
+    store.save(replace(run, measures={"escape": "another"}), PARAMETERS)
+    after = files(store.path(run.spec))
+    assert unpacked(store.path(run.spec), run.spec.digest)[0].keys() == PARAMETERS.keys()
+    # The first are kept, as of everything else.
+    store.save(run, {"another": np.zeros(1, np.float32)})
+    assert files(store.path(run.spec)) == after
+    del after[PARAMETER_FILE]
+    assert after == before
+    assert names(store) == [run.spec.digest]
+
+
+@pytest.mark.parametrize("whole_files", [0, 5])
+def test_a_disk_too_full_for_parameters_leaves_the_run_as_it_is(
+    store: Store, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, whole_files: int
+) -> None:
+    run = make_run(0)
+    store.save(run)
+    before, synchronised = files(store.path(run.spec)), []
+
+    def fsync(descriptor: int) -> None:
+        if len(synchronised) == whole_files:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        synchronised.append(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(
+        AttnsearchError, match="No space left on device; what is stored already stays readable"
+    ):
+        store.save(run, PARAMETERS)
+    assert files(store.path(run.spec)) == before
+    assert names(store) == [run.spec.digest]
+    assert_same(store.find(run.spec, unexpected), run)
+
+
+def test_the_folder_of_a_run_by_the_digits_it_begins_with(store: Store, make_run: MakeRun) -> None:
+    with pytest.raises(AttnsearchError, match=f"no stored run in {store.root}$"):
+        store.folder("")
+    runs = [make_run(seed) for seed in range(7)]
+    store.save(runs[0])
+    (store.root / "runs" / f".claim-{runs[0].spec.digest}").touch()
+    assert store.folder("") == store.path(runs[0].spec)
+    for run in runs[1:]:
+        store.save(run)
+    for run in runs:
+        assert store.folder(run.spec.digest[:8]) == store.path(run.spec)
+    with pytest.raises(
+        AttnsearchError, match=f"stands for 7 runs, give one: .* --out {store.root} .* and 2 more"
+    ):
+        store.folder("")
+    with pytest.raises(AttnsearchError, match=f"no stored run in {store.root} begins with zzzz"):
+        store.folder("zzzz")
 
 
 # What could not be read back is refused.
@@ -473,7 +566,7 @@ DAMAGES: list[tuple[str, str, str, Damage]] = [
     (
         "axis missing",
         "maps.npz",
-        "influence is float32[3, 7], expected kind f[M, R, L]",
+        "influence is float32[3, 7], expected kind f[M, K, L]",
         replace_array("maps.npz", "influence", lambda array: array[0]),
     ),
     (
@@ -486,7 +579,7 @@ DAMAGES: list[tuple[str, str, str, Damage]] = [
     ("Q", "curves.npz", "but Q = 5", replace_array("curves.npz", "loss", lambda array: array[:, 1:])),
     ("M", "maps.npz", "but M = 1", replace_array("maps.npz", "step", lambda array: array[1:])),
     ("L", "maps.npz", "but L = 7", replace_array("maps.npz", "influence", lambda array: array[..., 1:])),
-    ("R", "maps.npz", "but R = 3", replace_array("maps.npz", "influence", lambda array: array[:, 1:])),
+    ("K", "maps.npz", "but K = 3", replace_array("maps.npz", "influence", lambda array: array[:, 1:])),
     (
         "targets",
         "truth.npz",
@@ -675,6 +768,8 @@ sys.addaudithook(pause)
 store.save(run)
 """
 
+PAUSE_ADDING = PAUSE.replace("save(run)", "save(run, {'a': __import__('numpy').ones(3)})")
+
 LITTLE_ROOM = """
 import resource, signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -760,6 +855,24 @@ def test_a_run_whose_process_is_killed_is_never_seen(
     os.utime(leftover, (yesterday, yesterday))
     Store.open(store.root)
     assert names(store) == sorted([earlier.spec.digest, run.spec.digest])
+
+
+@pytest.mark.parametrize("event", ["open", "os.rename"])
+def test_a_process_killed_while_it_adds_parameters_adds_nothing(
+    store: Store, make_run: MakeRun, event: str
+) -> None:
+    run = make_run(0)
+    store.save(run)
+    before = files(store.path(run.spec))
+    with child(PAUSE_ADDING, store, run, event, PARAMETER_FILE) as process:
+        wait_until_ready(process)
+        assert files(store.path(run.spec)) == before
+        process.kill()
+        assert process.wait(timeout=60) == -9
+    assert files(store.path(run.spec)) == before
+    assert_same(Store.open(store.root).find(run.spec, unexpected), run)
+    store.save(run, PARAMETERS)
+    assert store.holds(run.spec, parameters=True)
 
 
 def test_two_processes_that_save_the_same_run_store_one_whole(store: Store, make_run: MakeRun) -> None:

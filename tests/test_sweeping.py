@@ -87,3 +87,15 @@ def test_one_rate_leaves_nothing_to_choose(suite: Path, capsys: pytest.CaptureFi
     )
     assert "selection" not in json.loads(text)
     assert trained("results") == {(0, 1e-2), (1, 1e-2)}
+
+
+def test_every_run_of_a_suite_keeps_its_network_where_that_is_asked(
+    suite: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    short = ("sweep", str(suite), "--steps", "20", "--no-plots", "--quiet", "--json")
+    output(*short, "--save-params", capsys=capsys)
+    store = Store(Path("results"))
+    runs = list(store.runs(pytest.fail))
+    # Those that a learning rate is chosen by are runs as well.
+    assert len(runs) == 4
+    assert all(store.holds(run.spec, parameters=True) for run in runs)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from attnsearch.base import AttnsearchError, nearest
-from attnsearch.flags import Assignment, Seeds, given
+from attnsearch.flags import Assignment, Seeds, switch
 
 if TYPE_CHECKING:
     from attnsearch.grid import KnownMixers, Lists
@@ -41,7 +41,15 @@ def with_options(*options: Callable[[_Command], _Command]) -> Callable[[_Command
     return decorated
 
 
-early_stopping_option = click.option("--no-early-stopping", is_flag=True, help="train to the full budget")
+switch_options = with_options(
+    switch("--no-early-stopping", "early_stopping", False, "train to the full budget"),
+    switch(
+        "--map-bias-placebo",
+        "map_bias_placebo",
+        True,
+        "--map-bias with a wrong map, the control that must not help",
+    ),
+)
 output_options = with_options(
     click.option(
         "--out",
@@ -68,6 +76,12 @@ engine_options = with_options(
         help="how much work a killed process may lose  [default: 30]",
     ),
 )
+save_parameters_option = click.option(
+    "--save-params",
+    "save_parameters",
+    is_flag=True,
+    help="keep each trained network beside its run, for `attnsearch ablate`",
+)
 mixer_set_option = click.option(
     "--mixer-set",
     "mixer_settings",
@@ -91,7 +105,7 @@ suite_options = with_options(
         type=Seeds(),
         help="a count (8), a range without its end (8:16) or a list (3,5,9)  [default: the suite's]",
     ),
-    early_stopping_option,
+    switch_options,
     click.option(
         "--mixer",
         "mixers",
@@ -105,11 +119,6 @@ suite_options = with_options(
 def said(message: str) -> None:
     """Tell the user something, in one line, where it does not mix with results."""
     click.echo(f"attnsearch: {message}", err=True)
-
-
-def values(ctx: click.Context, no_early_stopping: bool) -> Lists:
-    """The settings given as flags."""
-    return {**given(ctx), "early_stopping": (False,)} if no_early_stopping else given(ctx)
 
 
 def mixer_lists(mixers: Sequence[str], given: Assignments, known_mixers: KnownMixers) -> Lists:

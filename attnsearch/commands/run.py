@@ -12,16 +12,16 @@ from attnsearch.base import AttnsearchError
 from attnsearch.commands.options import (
     INTERRUPTED,
     Assignments,
-    early_stopping_option,
     engine_options,
     mixer_lists,
     mixer_set_option,
     names_in,
     output_options,
     plots_option,
-    values,
+    save_parameters_option,
+    switch_options,
 )
-from attnsearch.flags import Seeds, TaskCommand, tasks_of
+from attnsearch.flags import Seeds, TaskCommand, given, tasks_of
 
 if TYPE_CHECKING:
     from attnsearch.grid import KnownMixers
@@ -55,8 +55,9 @@ class _RunCommand(TaskCommand):
 @click.option(
     "--rule-seed", type=int, help="one hidden rule for all runs  [default: each seed draws its own]"
 )
-@early_stopping_option
+@switch_options
 @engine_options
+@save_parameters_option
 @output_options
 @plots_option
 @click.pass_context
@@ -67,9 +68,9 @@ def run(
     mixer_settings: Assignments,
     seeds: Sequence[int],
     rule_seed: int | None,
-    no_early_stopping: bool,
     lanes: int | None,
     checkpoint_every: float,
+    save_parameters: bool,
     out: Path,
     as_json: bool,
     quiet: bool,
@@ -85,10 +86,12 @@ def run(
     from attnsearch.sweeping import Output, sweep
 
     del tasks
-    names, flags = names_in(mixers), values(ctx, no_early_stopping)
+    names, flags = names_in(mixers), given(ctx)
     settings = mixer_lists(names, mixer_settings, Registries().known_mixers())
     for name in settings.keys() & flags.keys():
         raise AttnsearchError(f"give --{name.replace('_', '-')} or --mixer-set {name}=..., not both")
     specs = specify(tasks_of(ctx), names, {**flags, **settings}, seeds=seeds, rule_seed=rule_seed)
     output = Output(out, as_json, quiet, no_plots)
-    return 0 if sweep(specs, output, EngineSettings(lanes, checkpoint_every)) else INTERRUPTED
+    return (
+        0 if sweep(specs, output, EngineSettings(lanes, checkpoint_every, save_parameters)) else INTERRUPTED
+    )

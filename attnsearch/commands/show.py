@@ -16,17 +16,21 @@ from attnsearch.flags import TaskCommand, given, tasks_of
     "--task", "task", required=True, metavar="NAME", help="a task, by name or as path of a task file"
 )
 @click.option("--seed", type=click.IntRange(0), default=0, help="of the rule and the sequence  [default: 0]")
-@click.option("--target", type=click.IntRange(0), default=1, help="the row to highlight  [default: 1]")
+@click.option(
+    "--target",
+    type=click.IntRange(0),
+    help="the target to highlight  [default: 1, or in an automaton one of the second predicted state]",
+)
 @click.option(
     "--out", type=OUT, default=Path("results"), help="the picture goes to its pictures/  [default: results]"
 )
 @click.option("--no-plots", is_flag=True, help="no picture, only the drawing in the terminal")
 @click.pass_context
-def show(ctx: click.Context, task: str, seed: int, target: int, out: Path, no_plots: bool) -> None:
-    """Draw an example of a task: its matrix, a state, the next state, and the attention map."""
+def show(ctx: click.Context, task: str, seed: int, target: int | None, out: Path, no_plots: bool) -> None:
+    """Draw an example of a task: its states, what one target of it is made of, and the attention map."""
     from attnsearch.plan import Registries
     from attnsearch.screen import console
-    from attnsearch.show import LinearMapExample
+    from attnsearch.show import draw
 
     files = tasks_of(ctx)
     values = given(ctx)
@@ -34,10 +38,10 @@ def show(ctx: click.Context, task: str, seed: int, target: int, out: Path, no_pl
     if len(files) > 1 or lists:
         raise AttnsearchError(f"show draws one example: give {lists[0] if lists else 'task'} one value")
     spec = files[0].resolve({name: listed[0] for name, listed in values.items()})
-    example = LinearMapExample.draw(spec, seed, Registries())
-    size = len(example.matrix)
-    if target >= size:
-        raise AttnsearchError(f"target {target} is outside 0 to {size - 1}")
+    example = draw(spec, seed, Registries())
+    target = example.telling if target is None else target
+    if target >= example.targets:
+        raise AttnsearchError(f"target {target} is outside 0 to {example.targets - 1}")
     del task
     console(stderr=False).print(example.terminal(target), soft_wrap=True)
     if not no_plots:

@@ -13,16 +13,17 @@ from attnsearch.commands.options import (
     engine_options,
     output_options,
     plots_option,
+    save_parameters_option,
     suite_of,
     suite_options,
-    values,
 )
-from attnsearch.flags import SettingsCommand
+from attnsearch.flags import SettingsCommand, given
 
 
 @click.command(cls=SettingsCommand)
 @suite_options
 @engine_options
+@save_parameters_option
 @output_options
 @plots_option
 @click.pass_context
@@ -30,11 +31,11 @@ def sweep(
     ctx: click.Context,
     suite: str,
     seeds: Sequence[int] | None,
-    no_early_stopping: bool,
     mixers: str | None,
     mixer_settings: Assignments,
     lanes: int | None,
     checkpoint_every: float,
+    save_parameters: bool,
     out: Path,
     as_json: bool,
     quiet: bool,
@@ -49,6 +50,10 @@ def sweep(
     from attnsearch.engine import EngineSettings
     from attnsearch.sweeping import Output, sweep_suite
 
-    found, _ = suite_of(suite, seeds, values(ctx, no_early_stopping), mixers, mixer_settings)
+    found, _ = suite_of(suite, seeds, given(ctx), mixers, mixer_settings)
     output = Output(out, as_json, quiet, no_plots)
-    return 0 if sweep_suite(found, output, EngineSettings(lanes, checkpoint_every)) else INTERRUPTED
+    return (
+        0
+        if sweep_suite(found, output, EngineSettings(lanes, checkpoint_every, save_parameters))
+        else INTERRUPTED
+    )

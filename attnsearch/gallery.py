@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from attnsearch import pictures
+from attnsearch.pictures_layout import lines_of
 from attnsearch.series import series
+from attnsearch.specs import written
 from attnsearch.store import StoredRun
-from attnsearch.summary import Cell, plateau_of
+from attnsearch.summary import Cell, in_words, interventions, plateau_of
 from attnsearch.survival import pool
 
 
@@ -32,17 +34,15 @@ def middle_run(cell: Cell) -> StoredRun:
 
 
 def draw_losses(run: StoredRun, folder: Path) -> Path:
-    """The loss of every target of `run` over its steps."""
+    """The loss of every target of `run` over its steps, or of every state where targets are many."""
     measures = run.measures
     return pictures.loss_curves(
         folder / f"{_stem(run)}-losses.png",
         run.curves,
-        run.truth.is_target,
-        float(run.truth.chance_loss),
-        0.0,
+        run.truth,
         measures["plateau_length"] if measures["escaped"] else None,
         measures["mastery_step"] if measures["mastered"] else None,
-        f"Loss of each target: {_title(run)}",
+        f"Loss of each {lines_of(run.truth).of}: {_title(run)}",
     )
 
 
@@ -77,11 +77,16 @@ def draw_plateaus(cells: Sequence[Cell], folder: Path) -> Path:
 
 def _title(run: StoredRun) -> str:
     cell = run.spec.cell
-    knobs = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in cell.task.knobs)
-    return f"{cell.task.name}, {knobs}, {cell.mixer.name}, seed {run.spec.seed}"
+    knobs = ", ".join(in_words(name, value) for name, value in cell.task.knobs)
+    done = "".join(f", {in_words(name, value)}" for name, value in interventions(cell).items())
+    return f"{cell.task.name}, {knobs}, {cell.mixer.name}{done}, seed {run.spec.seed}"
 
 
 def _stem(run: StoredRun) -> str:
     cell = run.spec.cell
     knobs = "-".join(f"{name}-{value}" for name, value in cell.task.knobs)
-    return f"{cell.task.name}-{knobs}-{cell.mixer.name}-seed-{run.spec.seed}-{run.spec.digest[:8]}"
+    # A range of steps has a colon, which is not for every file system.
+    done = "".join(
+        f"-{name}-{written(value).replace(':', '-')}" for name, value in interventions(cell).items()
+    )
+    return f"{cell.task.name}-{knobs}-{cell.mixer.name}{done}-seed-{run.spec.seed}-{run.spec.digest[:8]}"

@@ -12,7 +12,7 @@ from rich.table import Table
 from attnsearch.law import Frontier, Law, NoLaw, Residual, Size, fit, frontier
 from attnsearch.series import series
 from attnsearch.specs import FORMAT_VERSION
-from attnsearch.summary import Cell, plateau_of
+from attnsearch.summary import Cell, plateau_of, varying
 from attnsearch.summary import warnings as warnings_of_cells
 from attnsearch.survival import pool
 
@@ -141,7 +141,8 @@ def _size(size: Size) -> str:
 
 def table(growth: Growth) -> Table:
     """One row a cell: what was observed, and what the law says."""
-    knobs = list(dict.fromkeys(name for cell in growth.cells for name, _ in cell.spec.task.knobs))
+    differing = varying(growth.cells)
+    knobs = [name for name, _ in growth.cells[0].spec.task.knobs if name in differing]
     shown = Table()
     for name in knobs:
         shown.add_column(name.replace("_", " "))

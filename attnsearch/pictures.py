@@ -1,4 +1,4 @@
-"""Pictures of runs: falls of the loss, attention maps, plateaus against search space, an example.
+"""Pictures of runs: falls of the loss, attention maps, plateaus against search space.
 
 A builder returns each figure; the public functions at the end take a path before its arguments, write
 the figure there as PNG and return the path. Needs the extra `plot`. Numpy side; never imports jax.
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Concatenate, NamedTuple, ParamSpec
 
 import numpy as np
 
-from attnsearch.base import AttnsearchError, Bools, Curves, Floats, Integers, Maps, Plateaus, Truth
+from attnsearch.base import AttnsearchError, Curves, Floats, Maps, Plateaus, Truth
+from attnsearch.pictures_layout import columns_of, lines_of, marks_of, several_states, shares_of
 from attnsearch.plateau import chance_map_mass, map_mass
 from attnsearch.survival import summarise
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 ORANGE, SKY, BLACK, GREY = "#E69F00", "#56B4E9", "#000000", "#595959"
 COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
+HIDDEN = "#EBEBEB"
 MARKERS = "osDPX*"  # triangles are kept for censored runs
 STYLE = {"font.size": 8.5, "axes.titlesize": "medium", "axes.spines.top": False, "axes.spines.right": False}
 P = ParamSpec("P")
@@ -42,41 +44,46 @@ class Series(NamedTuple):
     plateaus: Plateaus
 
 
-def _loss_figure(
-    curves: Curves,
-    is_target: Bools,
-    chance: float,
-    floor: float,
-    escape: int | None,
-    mastery: int | None,
-    title: str,
-) -> Figure:
-    """The loss of every target over steps.
+def _loss_figure(curves: Curves, truth: Truth, escape: int | None, mastery: int | None, title: str) -> Figure:
+    """The loss of every target over steps; of many, the mean of each state, beside Bayes' own.
 
-    is_target: `bool[Q]`; chance, floor: nats; escape, mastery: steps, None where not reached
+    escape, mastery: steps, None where not reached
     """
     from matplotlib import cm, colormaps, colors
 
-    losses = np.asarray(curves.loss, np.float64)[:, is_target]
-    mean = losses.mean(axis=1)
+    targets, lines = np.asarray(curves.loss, np.float64)[:, truth.is_target], lines_of(truth)
+    chance, floor = float(truth.chance_loss), float(truth.bayes_loss.mean())
+    mean = targets.mean(axis=1)
     finite = np.isfinite(mean)
+    losses = np.stack([targets[:, group].mean(axis=1) for group in lines.groups], axis=1)
     # The sum over time orders targets by when they fall, without a threshold that some never cross.
-    order = np.where(finite[:, None], losses, chance).sum(axis=0).argsort(kind="stable")
+    falls = np.where(finite[:, None], losses, chance).sum(axis=0).argsort(kind="stable")
+    order = falls if lines.of == "target" else np.arange(losses.shape[1])
     shades = colors.ListedColormap(colormaps["viridis"](np.linspace(0, 0.88, len(order))))
     # One point makes no line: it is a dot, and not at the edge.
     solid, dashed, beyond = ("o-", "o--", 2) if len(curves.step) < 2 else ("-", "--", 1)
     last = float(curves.step.max(initial=10)) * beyond
 
-    figure = _figure(6.4, 3.6, title)
+    figure = empty_figure(6.4, 3.6, title)
     axes = figure.subplots()
-    for rank, target in enumerate(order):
-        axes.plot(curves.step, losses[:, target], solid, color=shades(rank), linewidth=0.9, gid="target")
+    for rank, line in enumerate(order):
+        axes.plot(curves.step, losses[:, line], solid, color=shades(rank), linewidth=0.9, gid=lines.of)
     axes.plot(curves.step, mean, dashed, color=BLACK, linewidth=1.7, gid="mean", label="mean over targets")
 
     note = {"textcoords": "offset points", "color": GREY, "annotation_clip": False}
-    for name, level in (("chance", chance), ("floor", floor)):
+    levels = [("chance", chance), ("floor", floor)]
+    for _, level in levels:
         axes.axhline(level, color=GREY, linewidth=0.8, linestyle=":", gid="level")
-        axes.annotate(f"{name} {level:.3g}", (last, level), (4, 0), va="center", **note)
+    if lines.of == "state":
+        bayes = [float(truth.bayes_loss[group].mean()) for group in lines.groups]
+        for rank, level in enumerate(bayes):
+            axes.plot([0.96 * last, last], [level] * 2, color=shades(rank), linewidth=2.4, gid="bayes")
+        levels.append((f"Bayes, {lines.names[0]}:", bayes[0]))
+    lowest = -np.inf
+    for name, level in sorted(levels, key=lambda known: known[1]):
+        # Labels of neighbouring levels would overlap: the higher one moves up.
+        lowest = max(level, lowest + 0.065 * chance)
+        axes.annotate(f"{name} {level:.3g}", (last, lowest), (4, 0), va="center", **note)
     marks = [("escape", escape), ("mastery", mastery)]
     marks.append(("not finite", None if finite.all() else int(curves.step[~finite][0])))
     height, before = 0, -last
@@ -95,53 +102,80 @@ def _loss_figure(
     axes.legend(loc="best", edgecolor="none")
     if len(order) > 1:
         bar = figure.colorbar(cm.ScalarMappable(cmap=shades), ax=axes, fraction=0.03, pad=0.02)
-        bar.set_ticks([0, 1], labels=["first", "last"])
-        bar.set_label("targets, by order of their fall")
+        ends = ["first", "last"] if lines.of == "target" else [lines.names[0], lines.names[-1]]
+        bar.set_ticks([0, 1], labels=ends)
+        bar.set_label(
+            "targets, by order of their fall"
+            if lines.of == "target"
+            else "mean of a state; at the right, Bayes"
+        )
     return figure
 
 
 def _maps_figure(maps: Maps, truth: Truth, moments: Sequence[tuple[str, int]], title: str) -> Figure:
-    """The measured map at some moments, beside the true one.
+    """The measured map at some moments, beside the true one; hatched where positions were never probed.
 
     moments: for each panel a label and an index into `maps.step`
     """
     from matplotlib.colors import LinearSegmentedColormap
+    from matplotlib.patches import Rectangle
 
-    positions = np.flatnonzero(truth.replaceable)
-    visible = positions <= truth.query_positions[truth.is_target][:, None]
+    positions, gaps, unprobed, edges = columns_of(truth)
+    visible = positions <= truth.queries[:, None]
+    # Where each position stands, when one hatched column is kept for every run of those in between.
+    places = np.arange(len(positions)) + np.searchsorted(gaps, np.arange(len(positions)), side="right")
     panels = [(f"{label}, step {maps.step[index]:,}", maps.influence[index]) for label, index in moments]
     panels.append(("ground truth", truth.attention_map))
 
-    rows, columns = visible.shape
+    rows, columns = len(visible), len(positions) + len(gaps)
     # At most eight ticks along each side.
     down_ticks, across_ticks = (range(0, n, 1 << max(0, (n - 1).bit_length() - 3)) for n in visible.shape)
     width = float(np.clip(0.13 * columns, 1.7, 3.8))
     across = min(len(panels), 4 if width < 2.6 else 2)
     down = -(-len(panels) // across)
-    size = max(across * (width + 0.25) + 1.1, 5.6), down * (width * max(rows / columns, 0.3) + 0.8) + 0.5
-    figure = _figure(*size, title)
+    notes = ["map mass: share of the influence that comes from the true support; by chance"]
+    notes[0] += f" {chance_map_mass(truth).mean():.2f}"
+    if unprobed:
+        notes.append(
+            f"hatched: {unprobed} of {len(positions) + unprobed} positions, never replaced, so not known"
+        )
+    if rows < len(truth.state):
+        notes.append(f"rows: {rows} of {len(truth.state)} targets")
+    wide = max(across * (width + 0.25) + 1.1, 5.6)
+    # A title that is folded, and every note but the first, have lines of their own.
+    folded = len(title) // int(10 * wide) + len(notes) - 1
+    high = down * (width * max(rows / columns, 0.3) + 0.8) + 0.5 + 0.2 * folded
+    figure = empty_figure(wide, high + 0.15 * down * several_states(truth), title)
     colours = LinearSegmentedColormap.from_list("influence", ["white", SKY, BLUE, "#00263D"])
     # The scale ends at the share that a position of the true map has: what is above is read too narrowly.
-    top = _shares(truth.attention_map).max(initial=0) or 1
+    top = shares_of(truth.attention_map).max(initial=0) or 1
+    marks = marks_of(truth)
+    rows_named = [marks[target] for target in truth.mapped]
+    row_label = "target: state, cell" if several_states(truth) else "target"
 
     for index, (name, influence) in enumerate(panels):
-        shares, mass = _shares(influence[:, positions]), map_mass(influence, truth.attention_map)
+        shares, mass = shares_of(influence[:, positions]), map_mass(influence, truth)
         known = mass[np.isfinite(mass)]
         # Grey is what a target cannot see. Influence from there is a leak, and is never covered up.
-        seen = np.where(visible | (shares > 0), shares, np.nan)
+        seen = np.full((rows, columns), np.nan)
+        seen[:, places] = np.where(visible | (shares > 0), shares, np.nan)
         axes = figure.add_subplot(down, across, index + 1)
-        axes.imshow(seen, colours.with_extremes(bad="#EBEBEB"), vmin=0, vmax=top)
+        axes.imshow(seen, colours.with_extremes(bad=HIDDEN), vmin=0, vmax=top)
+        for count, gap in enumerate(gaps):
+            box = Rectangle((gap + count - 0.5, -0.5), 1, rows, hatch="////", gid="unprobed")
+            axes.add_patch(box).set(facecolor="white", edgecolor="#BFBFBF", linewidth=0)
+        for edge in edges:
+            axes.axvline(places[edge] - 0.5, color=GREY, linewidth=0.6, gid="edge")
         axes.set_title(f"{name}\nmap mass {known.mean():.2f}" if len(known) else f"{name}\nno influence")
-        axes.set_xticks(across_ticks, labels=[str(positions[k]) for k in across_ticks])
-        axes.set_yticks(down_ticks)
+        axes.set_xticks(places[across_ticks], labels=[str(positions[k]) for k in across_ticks])
+        axes.set_yticks(down_ticks, labels=[rows_named[k] for k in down_ticks])
         axes.spines[:].set(visible=True, color=GREY, linewidth=0.6)
-        axes.set(xlabel="position read", ylabel="" if index % across else "target")
+        axes.set(xlabel="position read", ylabel="" if index % across else row_label)
         axes.tick_params(labelleft=index % across == 0)
     shown = figure.axes[0].images[0]
     label = "share of the target's influence"
     figure.colorbar(shown, ax=figure.axes, aspect=18 * down, pad=0.02, extend="max", label=label)
-    note = "map mass: share of the influence that comes from the true support; by chance"
-    figure.supxlabel(f"{note} {chance_map_mass(truth).mean():.2f}", color=GREY, fontsize="medium")
+    figure.supxlabel("\n".join(notes), color=GREY, fontsize="medium")
     return figure
 
 
@@ -150,7 +184,7 @@ def _plateau_figure(series: Sequence[Series], budget: int, title: str) -> Figure
 
     budget: steps, drawn as a line; a censored run stands at its own length
     """
-    figure = _figure(6.4, 4.2 + 0.1 * len(series), title)
+    figure = empty_figure(6.4, 4.2 + 0.1 * len(series), title)
     axes = figure.subplots(subplot_kw={"yscale": "log"})
     # Equal counts of supports may differ in their logarithm's last digits.
     bits = [np.round(np.asarray(one.bits, np.float64), 6) for one in series]
@@ -194,70 +228,7 @@ def _plateau_figure(series: Sequence[Series], budget: int, title: str) -> Figure
     return figure
 
 
-def _example_figure(
-    matrix: Bools,
-    state: Integers,
-    next_state: Integers,
-    symbols: Sequence[str],
-    attention_map: Bools,
-    highlighted: int,
-    title: str,
-) -> Figure:
-    """One linear map: matrix times state is the next state, and the same rows as an attention map.
-
-    matrix: `bool[S, S]`; state, next_state: `i32[S]`; attention_map: `bool[S, L]`
-    symbols: L strings, the tokens of the sequence; highlighted: the target that is followed through
-    """
-    from matplotlib import colors, patches
-
-    size, length = attention_map.shape
-    selected = np.asarray(matrix[highlighted], bool)
-    followed = 1 + (np.arange(size) == highlighted)[:, None]
-    # Left edges in cells: the matrix is at 0, signs and the followed line fill the gaps.
-    before, after, tokens = size + 2, size + 5, size + 10
-    cell = float(np.clip(10 / (tokens + length), 0.17, 0.34))
-    figure = _figure(cell * (tokens + length) + 0.2, cell * (size + 4.4) + 0.4, title)
-    axes = figure.subplots()
-    axes.set_axis_off()
-    axes.set(aspect="equal", xlim=(-0.2, tokens + length + 0.2), ylim=(size + 1.7, -2.7))
-
-    shades = colors.ListedColormap(["white", "#9DB4C5", VERMILION])
-    columns = ((before, state[:, None]), (after, next_state[:, None]))
-    for left, values in ((0, matrix * followed), *columns, (tokens, attention_map * followed)):
-        edges = left + np.arange(values.shape[1] + 1), np.arange(size + 1)
-        cells = axes.pcolormesh(*edges, values, cmap=shades, vmin=0, vmax=2)
-        cells.set(edgecolor="#BFBFBF", linewidth=0.3)
-    boxes = [(0, highlighted, size), (after, highlighted, 1), (tokens, highlighted, length)]
-    for left, row, width in boxes + [(before, int(row), 1) for row in np.flatnonzero(selected)]:
-        axes.add_patch(patches.Rectangle((left, row), width, 1, fill=False, color=VERMILION, linewidth=1.4))
-    axes.plot([after + 1, tokens], [highlighted + 0.5] * 2, color=VERMILION, linewidth=1)
-
-    centred, digits = {"ha": "center", "va": "center"}, 72 * 0.55 * cell
-    for left, values in columns:
-        for row in range(size):
-            axes.text(left + 0.5, row + 0.5, f"{values[row, 0]}", centred, fontsize=digits)
-    for position, symbol in enumerate(symbols):
-        text = axes.text(tokens + position + 0.5, -0.4, symbol, ha="center", fontsize=digits)
-        if attention_map[highlighted, position]:
-            text.set(color=VERMILION, fontweight="bold")
-    for left, name in ((size / 2, "matrix A"), (before + 0.5, "$x_0$"), (after + 0.5, "$x_1$")):
-        axes.text(left, -0.6, name, centred)
-    for left, sign in ((size + 1, "\N{MULTIPLICATION SIGN}"), (size + 4, "=")):
-        axes.text(left, size / 2, sign, centred, fontsize=12)
-    axes.text(tokens + length / 2, -1.9, "attention map: a row a target, a column a token", centred)
-    followed_sum = f"{' + '.join(map(str, state[selected])) or '0'} = {next_state[highlighted]}"
-    axes.text(0, size + 0.9, f"target {highlighted}:  {followed_sum}  (mod 2)", color=VERMILION, va="center")
-    return figure
-
-
-def _shares(rows: Floats | Bools) -> Floats:
-    """Each row divided by its sum, `f64[R, K]`; a row of zeros stays zero."""
-    values = np.asarray(rows, np.float64)
-    total = values.sum(axis=1, keepdims=True)
-    return np.divide(values, total, out=np.zeros_like(values), where=total > 0)
-
-
-def _figure(width: float, height: float, title: str) -> Figure:
+def empty_figure(width: float, height: float, title: str) -> Figure:
     """An empty figure of that size in inches."""
     from matplotlib.figure import Figure
 
@@ -275,7 +246,7 @@ def require_matplotlib() -> None:
         raise AttnsearchError(f"pictures need matplotlib: {advice}") from error
 
 
-def _written(build: Callable[P, Figure]) -> Callable[Concatenate[Path, P], Path]:
+def written(build: Callable[P, Figure]) -> Callable[Concatenate[Path, P], Path]:
     """`build` with a path before its arguments: writes its figure there as PNG, returns the path."""
 
     def write(path: Path, /, *arguments: P.args, **named: P.kwargs) -> Path:
@@ -299,7 +270,6 @@ def _written(build: Callable[P, Figure]) -> Callable[Concatenate[Path, P], Path]
     return write
 
 
-loss_curves = _written(_loss_figure)
-attention_maps = _written(_maps_figure)
-plateau_against_search_space = _written(_plateau_figure)
-linear_map_example = _written(_example_figure)
+loss_curves = written(_loss_figure)
+attention_maps = written(_maps_figure)
+plateau_against_search_space = written(_plateau_figure)

@@ -24,7 +24,7 @@ from attnsearch.page.tables import (
 )
 from attnsearch.reproduce import commands
 from attnsearch.store import StoredRun
-from attnsearch.summary import Cell, cells
+from attnsearch.summary import Cell, cells, constant
 
 SCRIPTS = ("headline.js", "survival.js", "losses.js", "maps.js", "browser.js", "report.js")
 
@@ -78,10 +78,12 @@ def overview(summaries: Sequence[Cell]) -> str:
     runs = sum(len(cell.runs) for cell in summaries)
     seeds = sorted({len(cell.runs) for cell in summaries})
     each = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+    common = constant(summaries)
     return (
         f"{_counted(runs, 'run')} in {_counted(len(summaries), 'cell')}, {each} in each:"
         f" {_listed(cell.spec.mixer.name for cell in summaries)}"
         f" on {_listed(cell.spec.task.name for cell in summaries)}."
+        + (f" All with {common}." if common else "")
     )
 
 

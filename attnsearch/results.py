@@ -11,7 +11,7 @@ from rich.table import Table
 
 from attnsearch.alignment import Alignment, align
 from attnsearch.specs import Value
-from attnsearch.summary import Cell, found_of, named, varying
+from attnsearch.summary import Cell, constant, found_of, named, titled, varying
 from attnsearch.survival import Proportion, Waiting
 from attnsearch.targets import FoundStep, TargetSpread, target_spread
 
@@ -31,12 +31,8 @@ def _table(title: str, cells: Sequence[Cell], columns: Sequence[tuple[str, Numbe
     settings = [named(cell, names[2:]) for cell in cells]
     # What all cells have in common is said once, for the numbers need the room.
     common = [len(set(values)) == 1 for values in zip(*settings, strict=True)]
-    said = [
-        value if name in ("task", "mixer") else f"{name.replace('_', ' ')} {value}"
-        for name, value, alike in zip(names, settings[0], common, strict=True)
-        if alike
-    ]
-    shown = Table(title=": ".join([title, *([", ".join(said)] if said else [])]), title_justify="left")
+    said = [value for value, alike in zip(settings[0], common, strict=True) if alike]
+    shown = Table(title=titled(title, *said, constant(cells)), title_justify="left")
     for name, alike in zip(names, common, strict=True):
         if not alike:
             shown.add_column(name.replace("_", " "), overflow="fold")
@@ -139,7 +135,10 @@ def found_columns(cells: Sequence[Cell]) -> list[tuple[str, Number]]:
                 lambda one: f"{_number(one.entropy, '.2f')}\n{_number(one.untrained_entropy, '.2f')}",
             ),
         ]
-    return [(name, column(text)) for name, text in columns]
+    shown = [(name, column(text)) for name, text in columns]
+    if any(cell.in_context_gain is not None for cell in cells):
+        shown.append(("in-context\ngain (nats)", lambda cell: _number(cell.in_context_gain, ".2f")))
+    return shown
 
 
 def _number(value: float | None, form: str) -> str:
@@ -162,6 +161,8 @@ def records(cells: Sequence[Cell]) -> list[dict[str, Value]]:
             **_of_waiting("found_step", cell.found),
             **_of_targets(_spread(cell)),
             "prediction_loss": cell.prediction_loss,
+            "in_context_gain": cell.in_context_gain,
+            **{f"state_loss_{state}": loss for state, loss in enumerate(cell.state_loss or (), start=1)},
             **_of_alignment(align(cell.runs)),
         }
         for cell in cells

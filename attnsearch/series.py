@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, replace
 
 from attnsearch.specs import CellSpec, Value, settings, written
@@ -12,12 +13,14 @@ from attnsearch.summary import Cell
 def series(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
     """`cells` by what they have in common, named by the mixer and what tells one series from another.
 
-    Those of a series differ in the numbers among their task's knobs, which make the search space; never in
-    mixer, training, budget or thresholds. In order of first appearance, each by ascending search space.
+    Those of a series differ in the numbers among their task's knobs that make the search space; never in
+    mixer, training, budget, intervention or thresholds. In order of first appearance, each by ascending
+    search space.
     """
+    apart = _apart(cells)
     grouped: dict[CellSpec, list[Cell]] = {}
     for cell in cells:
-        grouped.setdefault(_common(cell.spec), []).append(cell)
+        grouped.setdefault(_common(cell.spec, apart), []).append(cell)
     described = {common: _described(common) for common in grouped}
     telling = _telling(list(described.values()))
     return {
@@ -26,10 +29,38 @@ def series(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
     }
 
 
-def _common(spec: CellSpec) -> CellSpec:
+def _common(spec: CellSpec, apart: Set[tuple[str, str]]) -> CellSpec:
     """`spec` without what makes the search space."""
-    words = {name: value for name, value in spec.task.knobs if isinstance(value, str | bool | None)}
-    return replace(spec, task=replace(spec.task, knobs=settings(words)))
+    kept = {
+        name: value for name, value in spec.task.knobs if _is_word(value) or (spec.task.name, name) in apart
+    }
+    return _with_knobs(spec, kept)
+
+
+def _apart(cells: Sequence[Cell]) -> Set[tuple[str, str]]:
+    """Tasks with those of their knobs that are numbers, and yet make no search space: of cells that differ in
+    nothing else, all have the same. A pool of rules or a number of colours is another task, not a larger one.
+    """
+    groups: dict[tuple[str, str], dict[CellSpec, list[Cell]]] = {}
+    for cell in cells:
+        knobs = dict(cell.spec.task.knobs)
+        for name in (name for name, value in knobs.items() if not _is_word(value)):
+            others = _with_knobs(cell.spec, {other: knobs[other] for other in knobs if other != name})
+            groups.setdefault((cell.spec.task.name, name), {}).setdefault(others, []).append(cell)
+    return {
+        knob
+        for knob, alike in groups.items()
+        if any(len(members) > 1 for members in alike.values())
+        and all(math.isclose(cell.bits, members[0].bits) for members in alike.values() for cell in members)
+    }
+
+
+def _is_word(value: Value) -> bool:
+    return isinstance(value, str | bool | None)
+
+
+def _with_knobs(spec: CellSpec, knobs: Mapping[str, Value]) -> CellSpec:
+    return replace(spec, task=replace(spec.task, knobs=settings(knobs)))
 
 
 def _described(common: CellSpec) -> dict[str, Value]:

@@ -1,92 +1,59 @@
-"""One example of a task, drawn: the matrix, a state, the next one, a highlighted row, the map."""
+"""One example of a task, drawn: what a target is made of, and the attention map that follows."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Protocol
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from rich.text import Text
 
-from attnsearch import pictures
-from attnsearch.base import Bools, Integers
-from attnsearch.generators.base import Generator
+from attnsearch.base import AttnsearchError
+from attnsearch.generators.cellular_automaton import CellularAutomaton
+from attnsearch.generators.linear_map import LinearMap, LinearMapAutoregressive
 from attnsearch.plan import Registries, generator
+from attnsearch.show_cellular_automaton import AutomatonExample
+from attnsearch.show_linear_map import LinearMapExample
 from attnsearch.specs import TaskSpec
 from attnsearch.train import draw_rule
 
 
-@dataclass(frozen=True, eq=False)
-class LinearMapExample:
-    """A sequence of a linear map with its parts.
+class Drawing(Protocol):
+    """An example that can be drawn with any one of its targets highlighted.
 
-    matrix: `bool[S, S]`; state, next_state: `i32[S]`; tokens: `i32[L]`; attention_map: `bool[R, L]`
-    bits: log2 of the nominal search space
+    targets: R; telling: the target that is highlighted unless another is asked for
     """
 
-    matrix: Bools
-    state: Integers
-    next_state: Integers
-    symbols: tuple[str, ...]
-    attention_map: Bools
-    bits: float
+    @property
+    def targets(self) -> int: ...
 
-    @classmethod
-    def draw(cls, task: TaskSpec, seed: int, registries: Registries) -> Self:
-        """The rule that runs with `seed` learn, and a sequence that obeys it."""
-        made: Generator = generator(task, registries.generators)
-        knobs = {name: jnp.asarray(dict(task.knobs)[name]) for name in made.traced_knobs}
-        rule = draw_rule(made, jnp.asarray(seed), knobs)
-        example = made.sample(rule, jax.random.key(seed))
-        truth = made.truth(rule)
-        size = len(truth.attention_map)
-        tokens = np.asarray(example.tokens)
-        return cls(
-            matrix=truth.attention_map[:, :size],
-            state=tokens[:size],
-            next_state=np.asarray(example.answers)[truth.is_target],
-            symbols=tuple(str(token) if token < made.num_symbols else "_" for token in tokens),
-            attention_map=truth.attention_map,
-            bits=float(truth.nominal_log2_search_space),
-        )
+    @property
+    def telling(self) -> int: ...
 
     def terminal(self, row: int) -> Text:
         """The example in lines of text, with target `row` highlighted."""
-        size = len(self.matrix)
-        chosen = self.matrix[row]
-        text = Text()
-        text.append(
-            f"{'A':^{2 * size}}    x0    x1    attention map: a row a target, a column a token\n", "dim"
-        )
-        text.append(" " * (2 * size + 20))
-        for position, symbol in enumerate(self.symbols):
-            text.append(f"{symbol} ", "bold red" if self.attention_map[row, position] else "")
-        text.append("\n")
-        for index in range(size):
-            style = "bold red" if index == row else ""
-            text.append(_cells(self.matrix[index]), style)
-            text.append(" x " if index == size // 2 else "   ")
-            text.append(f"{self.state[index]:>2}", "bold red" if chosen[index] else "")
-            text.append("   = " if index == size // 2 else "     ")
-            text.append(f"{self.next_state[index]}", style)
-            text.append("  > " if index == row else "    ", style)
-            text.append(f"{'t' + str(index):<4} ", style)
-            text.append(_cells(self.attention_map[index]), style)
-            text.append("\n")
-        terms = " + ".join(str(cell) for cell in self.state[chosen])
-        text.append(f"\ntarget {row} = {terms} = {self.next_state[row]} (mod 2), ", "bold red")
-        text.append(f"one of {2**self.bits:,.0f} supports it could have had ({self.bits:.1f} bits)")
-        return text
+        ...
 
     def picture(self, path: Path, row: int, title: str) -> Path:
         """The same as a PNG at `path`."""
-        return pictures.linear_map_example(
-            path, self.matrix, self.state, self.next_state, self.symbols, self.attention_map, row, title
-        )
+        ...
 
 
-def _cells(row: Bools) -> str:
-    return "".join("# " if cell else ". " for cell in row)
+def draw(task: TaskSpec, seed: int, registries: Registries) -> Drawing:
+    """The rule that runs with `seed` learn, and a sequence that obeys it.
+
+    Errors: AttnsearchError for a generator that nothing here can draw.
+    """
+    made = generator(task, registries.generators)
+    knobs = {name: jnp.asarray(dict(task.knobs)[name]) for name in made.traced_knobs}
+    rule = draw_rule(made, jnp.asarray(seed), knobs)
+    example = made.sample(rule, jax.random.key(seed))
+    if isinstance(made, LinearMap | LinearMapAutoregressive):
+        return LinearMapExample.draw(made, rule, example)
+    if isinstance(made, CellularAutomaton):
+        return AutomatonExample.draw(made, rule, example)
+    raise AttnsearchError(
+        f"show cannot draw {task.name}: it knows linear maps and cellular automata, not the generator"
+        f" {task.generator}"
+    )

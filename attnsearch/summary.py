@@ -11,7 +11,7 @@ from rich.table import Table
 
 from attnsearch.base import RECORDING_INTERVAL, Plateaus
 from attnsearch.plateau import MASTERY_HOLD, held, prediction_loss
-from attnsearch.specs import FORMAT_VERSION, CellSpec, PlateauRule, written
+from attnsearch.specs import FORMAT_VERSION, CellSpec, InterventionSpec, PlateauRule, Value, written
 from attnsearch.store import StoredRun
 from attnsearch.survival import Waiting, pool, summarise
 
@@ -72,6 +72,25 @@ class Cell:
         """Runs that ended with a non-finite loss."""
         return sum(run.status == "diverged" for run in self.runs)
 
+    @property
+    def state_loss(self) -> tuple[float, ...] | None:
+        """Nats: last recorded loss of each predicted state, mean over the runs that escaped.
+
+        None where there is one state, no such run, or runs were stored before it was measured: runs that
+        have learned nothing would only dilute it.
+        """
+        known = [
+            run.measures["state_loss"]
+            for run in self.runs
+            if run.measures["escaped"] and run.measures.get("in_context_gain") is not None
+        ]
+        return tuple(np.mean(known, axis=0).tolist()) if known else None
+
+    @property
+    def in_context_gain(self) -> float | None:
+        """Nats: how far `state_loss` falls from the first predicted state to the last."""
+        return self.state_loss[0] - self.state_loss[-1] if self.state_loss else None
+
 
 def plateau_of(run: StoredRun) -> Plateaus:
     """A run's plateau length with its censoring, `[1]`; a diverged run waits to the end of its budget."""
@@ -129,16 +148,46 @@ def measurements(cells: Sequence[Cell]) -> list[Measurement]:
 
 
 def varying(summaries: Sequence[Cell]) -> list[str]:
-    """Settings beside task and mixer that are worth a column: the knobs, and what differs."""
+    """Settings beside task and mixer that are worth a column: those that differ where there are any."""
     flats = [cell.spec.flat() for cell in summaries]
     names = list(dict.fromkeys(name for flat in flats for name in flat))
-    knobs = {name for cell in summaries for name, _ in cell.spec.task.knobs}
     return [
         name
         for name in names
-        if name not in ("task", "mixer")
-        and (name in knobs or len({flat[name] for flat in flats if name in flat}) > 1)
+        if name not in ("task", "mixer") and len({flat[name] for flat in flats if name in flat}) > 1
     ]
+
+
+def constant(summaries: Sequence[Cell]) -> str:
+    """The knobs that are in no column, in words: `loss all, state size 8`; where tasks differ in them, by
+    task. Together with `varying`, every knob is said once."""
+    columns = varying(summaries)
+    said = {
+        cell.spec.task.name: ", ".join(
+            in_words(name, value) for name, value in cell.spec.task.knobs if name not in columns
+        )
+        for cell in summaries
+    }
+    if len(set(said.values())) == 1:
+        return next(iter(said.values()))
+    return "; ".join(f"{task}: {words}" for task, words in said.items() if words)
+
+
+def titled(title: str, *parts: str) -> str:
+    """`title: one, other`, without the parts that are empty."""
+    said = ", ".join(part for part in parts if part)
+    return f"{title}: {said}" if said else title
+
+
+def in_words(name: str, value: Value) -> str:
+    """A setting as titles and labels say it: `state size 8`."""
+    return f"{name.replace('_', ' ')} {written(value)}"
+
+
+def interventions(spec: CellSpec) -> dict[str, Value]:
+    """What is done to the networks of a cell, by the names of the settings; empty where nothing is."""
+    plain = asdict(InterventionSpec())
+    return {name: value for name, value in asdict(spec.intervention).items() if value != plain[name]}
 
 
 def table(summaries: Sequence[Cell]) -> Table:
@@ -146,7 +195,9 @@ def table(summaries: Sequence[Cell]) -> Table:
     extra = varying(summaries)
     routed = any(not np.isclose(cell.bits, cell.route_bits) for cell in summaries)
     predicted = any(cell.prediction_loss is not None for cell in summaries)
-    shown = Table(title="Plateau length against the size of the search space", title_justify="left")
+    gained = any(cell.in_context_gain is not None for cell in summaries)
+    title = titled("Plateau length against the size of the search space", constant(summaries))
+    shown = Table(title=title, title_justify="left")
     for name in ["task", "mixer", *extra]:
         shown.add_column(name.replace("_", " "), overflow="fold")
     shown.add_column("search space\n(bits)", justify="right")
@@ -158,6 +209,8 @@ def table(summaries: Sequence[Cell]) -> Table:
     shown.add_column("target found\n(median step)", justify="right")
     if predicted:
         shown.add_column("prediction\nloss (nats)", justify="right")
+    if gained:
+        shown.add_column("in-context gain\nof escaped (nats)", justify="right")
     for cell in summaries:
         row = [*named(cell, extra), f"{cell.bits:.1f}"]
         if routed:
@@ -167,6 +220,8 @@ def table(summaries: Sequence[Cell]) -> Table:
         row += [describe(cell.plateau), _median(cell.found)]
         if predicted:
             row.append("" if cell.prediction_loss is None else f"{cell.prediction_loss:.3f}")
+        if gained:
+            row.append("" if cell.in_context_gain is None else f"{cell.in_context_gain:.3f}")
         shown.add_row(*row)
     return shown
 
@@ -230,6 +285,8 @@ def document(summaries: Sequence[Cell], store: str, pictures: Sequence[str]) -> 
                 "mastery_step": asdict(cell.mastery),
                 "found_step": asdict(cell.found),
                 "prediction_loss": cell.prediction_loss,
+                "state_loss": None if cell.state_loss is None else list(cell.state_loss),
+                "in_context_gain": cell.in_context_gain,
             }
             for cell in summaries
         ],

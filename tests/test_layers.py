@@ -20,15 +20,31 @@ PACKAGE = Path(attnsearch.__file__).parent
 ROWS: tuple[tuple[str, ...], ...] = (
     ("base", "specs"),
     ("archives", "screen", "devices", "linear"),
-    ("claims", "taskfiles", "plateau", "survival", "lognormal", "plugins", "reproduce"),
-    ("generators.base", "generators.routes", "mixers.base", "verification"),
+    (
+        *("claims", "taskfiles", "plateau", "survival", "lognormal", "plugins", "reproduce"),
+        *("parameter_files", "head_costs", "pictures_layout"),
+    ),
+    ("generators.base", "generators.routes", "generators.bayes", "mixers.base", "verification"),
     ("store", "grid", "comparison", "law", "page", "pictures", "network", "generators.*", "mixers.*"),
-    ("observer", "recording", "summary", "targets", "permutation", "ranking", "suites", "train"),
+    (
+        *("observer", "recording", "summary", "targets", "permutation", "ranking", "suites", "train"),
+        *("parameters", "ablation_pictures", "pictures_examples"),
+    ),
     ("checkpoints", "collect", "flags", "alignment", "entry_schema", "generators", "mixers", "movement"),
     ("selection", "series", "sensitivity", "results", "gate", "page.detail"),
     ("lanes", "ledger", "plan", "gallery", "growth", "entries", "baselines", "progress"),
-    ("calibration", "engine", "show", "subject", "entry_files", "page.data", "page.laws", "matching"),
-    ("runner", "checks", "estimate", "candidates", "page.tables", "verdicts"),
+    (
+        "calibration",
+        "engine",
+        "ablation",
+        "show_*",
+        "subject",
+        "entry_files",
+        "page.data",
+        "page.laws",
+        "matching",
+    ),
+    ("runner", "show", "checks", "estimate", "candidates", "page.tables", "verdicts"),
     ("sweeping", "verify", "cost", "checking", "report", "leaderboard", "notices"),
     ("leaderboard_text", "pytest_plugin"),
     ("leaderboard_formats",),
@@ -42,7 +58,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
 JAX_SIDE = (
     *("devices", "linear", "generators", "generators.*", "mixers", "mixers.*", "network", "train", "lanes"),
     *("plan", "calibration", "engine", "show", "progress", "runner", "estimate", "sweeping"),
-    *("movement", "subject", "checks", "verify", "cost", "checking"),
+    *("movement", "subject", "checks", "verify", "cost", "checking", "parameters", "ablation", "show_*"),
 )
 """Modules that may load jax. Commands reach them when they are called, not before."""
 

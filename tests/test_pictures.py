@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import made_automata
 import numpy as np
 import pytest
 
-from attnsearch import pictures
+from attnsearch import pictures, pictures_examples
 from attnsearch.base import AttnsearchError, Bools, Curves, Floats, Maps, Plateaus, Truth
+from attnsearch.gallery import draw_losses, draw_maps
 from attnsearch.pictures import Series
+from attnsearch.specs import InterventionSpec
 
 matplotlib = pytest.importorskip("matplotlib")
 from matplotlib.axes import Axes  # noqa: E402
@@ -38,7 +42,7 @@ def falling_curves(falls: Floats, steps: int, noise: float = 0.02) -> Curves:
 def truth_of(matrix: Bools, autoregressive: bool) -> Truth:
     size = len(matrix)
     attention_map = np.concatenate([matrix, np.zeros_like(matrix)], axis=1)
-    return Truth(
+    return Truth.whole(
         attention_map=attention_map,
         cheapest_route=attention_map,
         query_positions=np.arange(size) + size - autoregressive,
@@ -80,7 +84,7 @@ def example_of(size: int, support: int) -> Write:
     following = matrix.astype(int) @ state % 2
     symbols = [*map(str, state), *"_" * size]
     truth = truth_of(matrix, False).attention_map
-    return lambda path: pictures.linear_map_example(
+    return lambda path: pictures_examples.linear_map_example(
         path, matrix, state, following, symbols, truth, 1, "An example"
     )
 
@@ -90,8 +94,9 @@ def maps_of(truth: Truth, maps: Maps, moments: list[tuple[str, int]]) -> Write:
 
 
 def losses_of(curves: Curves, escape: int | None, mastery: int | None, floor: float = 0) -> Write:
-    target = np.ones(curves.loss.shape[1], bool)
-    return lambda path: pictures.loss_curves(path, curves, target, CHANCE, floor, escape, mastery, "Falls")
+    truth = truth_of(np.eye(curves.loss.shape[1], dtype=bool), False)
+    truth = truth._replace(bayes_loss=np.full_like(truth.bayes_loss, floor))
+    return lambda path: pictures.loss_curves(path, curves, truth, escape, mastery, "Falls")
 
 
 def plateaus_of(series: list[Series]) -> Write:
@@ -221,8 +226,11 @@ def loss_figure(curves: Curves, escape: int | None, mastery: int | None) -> Figu
     # The first query is no target: it must not be drawn.
     unpredictable = np.full((len(curves.step), 1), CHANCE, np.float32)
     loss = np.concatenate([unpredictable, curves.loss], axis=1)
-    is_target = np.arange(loss.shape[1]) > 0
-    return pictures._loss_figure(Curves(curves.step, loss, loss), is_target, CHANCE, 0, escape, mastery, "")
+    truth = truth_of(np.eye(curves.loss.shape[1], dtype=bool), True)
+    truth = truth._replace(
+        is_target=np.arange(loss.shape[1]) > 0, query_positions=np.append(0, truth.query_positions)
+    )
+    return pictures._loss_figure(Curves(curves.step, loss, loss), truth, escape, mastery, "")
 
 
 def test_losses_are_drawn_in_the_order_of_their_fall() -> None:
@@ -237,7 +245,7 @@ def test_losses_are_drawn_in_the_order_of_their_fall() -> None:
     (mean,) = lines(figure, "mean")
     np.testing.assert_allclose(heights(mean), curves.loss.mean(axis=1), rtol=1e-6)
     assert [heights(line)[0] for line in lines(figure, "level")] == [CHANCE, 0]
-    assert labels(figure.axes[0]) == ["chance 0.693", "floor 0", "escape, step 420", "mastery, step 1,720"]
+    assert labels(figure.axes[0]) == ["floor 0", "chance 0.693", "escape, step 420", "mastery, step 1,720"]
     assert [places(line)[0] for line in lines(figure, "mark")] == [420, 1720]
 
 
@@ -296,6 +304,65 @@ def test_what_a_target_cannot_see_is_grey_unless_it_leaks() -> None:
 def test_a_map_without_influence_claims_no_mass() -> None:
     figure = pictures._maps_figure(NO_INFLUENCE, ISOLATED, [("start", 0)], "")
     assert figure.axes[0].get_title() == "start, step 0\nno influence"
+
+
+def test_many_targets_are_one_line_a_state_with_bayes_beside_it() -> None:
+    run = made_automata.run(made_automata.spec())
+    figure = pictures._loss_figure(run.curves, run.truth, None, None, "")
+    drawn = lines(figure, "state")
+    assert len(drawn) == 5
+    assert not lines(figure, "target")
+    for state, line in enumerate(drawn, start=1):
+        np.testing.assert_allclose(heights(line), run.curves.loss[:, run.truth.state == state].mean(axis=1))
+    # In the order of the states, whichever falls first.
+    shades = [str(line.get_color()) for line in drawn]
+    assert len(set(shades)) == 5
+    bayes = lines(figure, "bayes")
+    assert [heights(line)[0] for line in bayes] == [0.5 * made_automata.CHANCE, 0, 0, 0, 0]
+    assert [str(line.get_color()) for line in bayes] == shades
+    assert "Bayes, state 1: 0.693" in labels(figure.axes[0])
+    assert "floor 0.139" in labels(figure.axes[0])
+    # A few targets of several states are still drawn one by one.
+    small = made_automata.run(made_automata.spec(size=4, states=5))
+    assert len(lines(pictures._loss_figure(small.curves, small.truth, None, None, ""), "target")) == 16
+
+
+def test_positions_that_were_never_probed_are_hatched_and_rows_name_their_targets() -> None:
+    run = made_automata.run(made_automata.spec())
+    figure = pictures._maps_figure(run.maps, run.truth, [("end", 2)], "")
+    measured, truth, _colour_bar = figure.axes
+    positions = np.flatnonzero(run.truth.probed)
+    gaps = sum(after - before > 1 for before, after in itertools.pairwise(positions)) + 1
+    for axes in (measured, truth):
+        hatched = [patch for patch in axes.patches if patch.get_gid() == "unprobed"]
+        assert len(hatched) == gaps
+        shown = cells(axes)
+        assert shown.shape == (4, len(positions) + gaps)
+        # Nothing is shown under the hatching, and it covers nothing else.
+        columns = [round(patch.get_x() + 0.5) for patch in hatched if isinstance(patch, Rectangle)]
+        assert all(patch.get_hatch() for patch in hatched)
+        assert np.ma.getmaskarray(shown)[:, columns].all()
+        others = np.delete(np.ma.filled(shown, 0.0), columns, axis=1)
+        assert others.shape[1] == len(positions)
+    np.testing.assert_array_equal(others > 0, run.truth.attention_map[:, positions])
+    assert [text.get_text() for text in measured.get_yticklabels()] == ["1, 0", "1, 1", "5, 0", "5, 1"]
+    assert sum(line.get_gid() == "edge" for line in measured.lines) == 5
+    said = figure.get_supxlabel()
+    assert f"hatched: {48 - len(positions)} of 48 positions, never replaced" in said
+    assert "rows: 4 of 40 targets" in said
+
+
+def test_the_gallery_draws_an_automaton_and_names_what_is_done_to_it(tmp_path: Path) -> None:
+    biased = InterventionSpec(map_bias=5.0, map_bias_steps="0:500", map_bias_placebo=True)
+    drawn = []
+    for given in (None, biased):
+        run = made_automata.run(made_automata.spec(intervention=given))
+        drawn += [draw_losses(run, tmp_path), draw_maps(run, tmp_path)]
+    assert len({path.name for path in drawn}) == 4
+    assert "-attention-seed-0-" in drawn[0].name
+    assert "-attention-map_bias-5-map_bias_steps-0-500-map_bias_placebo-yes-seed-0-" in drawn[2].name
+    for path in drawn:
+        assert min(imread(path).shape[:2]) > 300
 
 
 def test_every_run_is_one_symbol_and_censored_runs_are_triangles() -> None:
@@ -361,7 +428,7 @@ def test_the_example_follows_one_row_through() -> None:
     matrix = np.array([[1, 1, 0], [0, 1, 1], [1, 0, 1]], bool)
     attention_map = np.concatenate([matrix, np.zeros_like(matrix)], axis=1)
     state, following = np.array([1, 0, 1]), np.array([1, 1, 0])
-    figure = pictures._example_figure(matrix, state, following, "101abc", attention_map, 1, "")
+    figure = pictures_examples._linear_map_figure(matrix, state, following, "101abc", attention_map, 1, "")
     axes = figure.axes[0]
     assert "target 1:  0 + 1 = 1  (mod 2)" in labels(axes)
     marked = [text.get_text() for text in axes.texts if text.get_fontweight() == "bold"]

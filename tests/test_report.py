@@ -16,6 +16,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import made_automata
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -31,7 +32,7 @@ from attnsearch.page.data import plateaus
 from attnsearch.page.detail import POINTS, thinned
 from attnsearch.report import report
 from attnsearch.reproduce import commands
-from attnsearch.specs import RunSpec
+from attnsearch.specs import InterventionSpec, RunSpec
 from attnsearch.store import Store, StoredRun
 from attnsearch.summary import cells
 
@@ -234,7 +235,7 @@ def test_kaplan_meier_curves_by_mixer_and_by_cell(page: Page, runs: list[StoredR
     # Two of the last cell never escaped.
     assert by_cell[-1]["censored"] == [[1_000, 0.25]]
     assert by_cell[-1]["text"].startswith("6 of 8 escaped")
-    assert [curve["name"] for curve in views["mixers at state size 4, support size 2"]] == [
+    assert [curve["name"] for curve in views["mixers at support size 2"]] == [
         "attention",
         "mlp_mixer",
     ]
@@ -407,6 +408,102 @@ def test_the_same_runs_give_the_same_bytes(runs: list[StoredRun]) -> None:
     assert report(runs, title="Twice") == report(runs, title="Twice")
 
 
+# Tasks of several states.
+
+
+@pytest.fixture(scope="module")
+def automata() -> list[StoredRun]:
+    plain = [made_automata.run(made_automata.spec(seed=seed)) for seed in range(2)]
+    placebo = InterventionSpec(map_bias=5.0, map_bias_placebo=True)
+    biased = [made_automata.run(made_automata.spec(seed=seed, intervention=placebo), 50) for seed in range(2)]
+    return [*plain, *biased]
+
+
+def test_states_have_lines_and_mapped_targets_have_rows(automata: list[StoredRun]) -> None:
+    shown = Page(report(automata)).data["runs"][0]
+    run, detail = automata[0], shown["detail"]
+    assert detail["names"] == ["state 1, cell 0", "state 1, cell 1", "state 5, cell 0", "state 5, cell 1"]
+    assert detail["marks"] == ["1, 0", "1, 1", "5, 0", "5, 1"]
+    assert detail["lines"]["names"] == [f"state {state}" for state in range(1, 6)]
+    assert detail["lines"]["of_mapped"] == [0, 0, 4, 4]
+    # The first state is never found: half of chance is its Bayes loss.
+    assert detail["lines"]["found"] == [None, 100, 120, 140, 160]
+    assert detail["lines"]["bayes"] == [pytest.approx(0.5 * made_automata.CHANCE, abs=1e-4), 0, 0, 0, 0]
+    at = np.searchsorted(run.curves.step, detail["loss_step"])
+    loss = run.curves.loss[at].reshape(len(at), 5, 8)
+    np.testing.assert_allclose(unpacked(detail["loss"]) * made_automata.CHANCE, loss.mean(axis=2), atol=1e-4)
+    np.testing.assert_allclose(
+        unpacked(detail["loss_mean"]) * made_automata.CHANCE, loss.mean(axis=(1, 2)), atol=1e-4
+    )
+    # Counts are of all targets, steps of those that have a row.
+    assert shown["targets"] == 40
+    assert shown["counts"] == [[100, 8], [120, 16], [140, 24], [160, 32]]
+    assert shown["found"] == [None, None, 160, 160]
+    assert len(detail["bits"]) == len(detail["support"]) == len(detail["chance_map_mass"]) == 4
+
+
+def test_positions_that_were_never_probed_are_gaps(automata: list[StoredRun]) -> None:
+    run = automata[0]
+    detail = Page(report(automata)).data["runs"][0]["detail"]
+    positions = np.flatnonzero(run.truth.probed)
+    assert detail["positions"] == positions.tolist()
+    assert detail["unprobed"] == 48 - len(positions)
+    assert detail["states"] == (positions // 8).tolist()
+    inside = [k + 1 for k, step in enumerate(np.diff(positions)) if step > 1]
+    assert detail["gaps"] == [*inside, len(positions)]
+    shares = run.maps.influence / run.maps.influence.sum(axis=-1, keepdims=True)
+    np.testing.assert_allclose(unpacked(detail["map"]), shares[:, :, positions], atol=0.5 / 255 + 1e-6)
+    # The weights on them are in one column.
+    weights = unpacked(detail["heads"]["weights"]) * 255
+    np.testing.assert_allclose(weights[..., :-1], run.heads.weights[..., positions], atol=1e-4)
+    others = np.delete(run.heads.weights.astype(int), positions, axis=-1).sum(axis=-1)
+    np.testing.assert_allclose(weights[..., -1], np.minimum(others, 255), atol=1e-4)
+
+
+def test_of_many_weights_those_of_the_best_heads_are_kept(
+    automata: list[StoredRun], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("attnsearch.page.detail.MOST_WEIGHTS", 100)
+    heads = Page(report(automata)).data["runs"][0]["detail"]["heads"]
+    positions = np.flatnonzero(automata[0].truth.probed)
+    assert heads["all"] is False
+    kept = best_heads(automata[0].heads).weights
+    np.testing.assert_allclose(unpacked(heads["weights"])[..., :-1] * 255, kept[..., positions], atol=1e-4)
+
+
+def test_knobs_that_do_not_differ_are_said_once(automata: list[StoredRun]) -> None:
+    found = Page(report(automata))
+    knobs = "compositions 1, loss targets, num colours 4, num states 6, rule pool 256, state size 8"
+    knobs += ", window size 3"
+    assert f"All with {knobs}." in found.words
+    assert f"Every cell: {knobs}." in found.words
+    plain, placebo = (cell["name"] for cell in found.data["cells"])
+    assert plain == "cellular_automaton; attention, map bias 0, map bias placebo no"
+    assert placebo == "cellular_automaton; attention, map bias 5, map bias placebo yes"
+    rows = found.rows("plateau length, median")
+    assert [(row["map bias"], row["map bias placebo"]) for row in rows] == [("0", "no"), ("5", "yes")]
+    assert "rule pool" not in rows[0]
+
+
+def test_interventions_are_compared_with_none_and_never_taken_for_mixers(automata: list[StoredRun]) -> None:
+    other = [renamed(run, "cellular_automaton", "mine") for run in automata[2:]]
+    rows = Page(report([*automata, *other])).rows("verdict: its plateau is")
+    assert [(row["mixer"], row["against"]) for row in rows] == [
+        ("mine, map bias 5, map bias placebo yes", "attention, map bias 5, map bias placebo yes"),
+        ("attention, map bias 5, map bias placebo yes", "attention, map bias 0, map bias placebo no"),
+    ]
+    reference = plateaus(automata[:2])
+    assert rows[1]["ratio"].startswith(f"{compare(plateaus(automata[2:]), reference, 400).ratio:.2f} ")
+
+
+def test_the_in_context_gain_is_in_the_table_of_what_was_found(automata: list[StoredRun]) -> None:
+    (summary, _) = cells(automata)
+    row, _ = Page(report(automata)).rows("in-context gain (nats)")
+    assert summary.in_context_gain is not None
+    assert row["in-context gain (nats)"] == f"{summary.in_context_gain:.2f}"
+    assert summary.in_context_gain == pytest.approx(0.5 * made_automata.CHANCE - 0.02)
+
+
 # Size.
 
 
@@ -458,7 +555,8 @@ def test_sixty_four_large_runs_fit_into_three_megabytes() -> None:
 
 def asked(line: str) -> list[RunSpec]:
     """The runs that `attnsearch run` would make of a command line."""
-    from attnsearch.commands.options import mixer_lists, names_in, values
+    from attnsearch.commands.options import mixer_lists, names_in
+    from attnsearch.flags import given as given_values
     from attnsearch.flags import tasks_of
     from attnsearch.plan import Registries, specify
 
@@ -468,7 +566,7 @@ def asked(line: str) -> list[RunSpec]:
     given = context.params
     mixers = names_in(given["mixers"])
     lists = {
-        **values(context, given["no_early_stopping"]),
+        **given_values(context),
         **mixer_lists(mixers, given["mixer_settings"], Registries().known_mixers()),
     }
     return specify(tasks_of(context), mixers, lists, seeds=given["seeds"], rule_seed=given["rule_seed"])
@@ -502,6 +600,16 @@ def test_a_command_asks_for_the_same_runs(seeds: Sequence[int], rule: int | None
     (line,) = commands(specs)
     assert line.endswith(flag)
     assert "--no-early-stopping" in line
+    assert {one.digest for one in asked(line)} == {one.digest for one in specs}
+
+
+@pytest.mark.parametrize("placebo", [False, True])
+def test_a_command_makes_the_same_intervention(placebo: bool) -> None:
+    given = InterventionSpec(4.5, map_bias_layers="0", map_bias_steps="10:50", map_bias_placebo=placebo)
+    plain = spec_of("attention", num_heads=8)
+    specs = with_rules(replace(plain, cell=replace(plain.cell, intervention=given)), range(2), None)
+    (line,) = commands(specs)
+    assert ("--map-bias-placebo" in line) == placebo
     assert {one.digest for one in asked(line)} == {one.digest for one in specs}
 
 

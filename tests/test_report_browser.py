@@ -14,6 +14,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import made_automata
 import pytest
 from hand_made import renamed, run_of, spec_of
 
@@ -335,6 +336,59 @@ def test_names_stay_text_and_nothing_is_fetched(tmp_path: Path, runs: list[Store
     assert found["calm"] == []
     # The policy is in force: even a script of the page could bring nothing.
     assert sorted(found["violations"]) == ["http://127.0.0.1:9/x", "http://127.0.0.1:9/y.png"]
+
+
+def test_an_automaton_is_drawn_by_state_and_its_unprobed_positions_are_hatched(tmp_path: Path) -> None:
+    probe = """
+    send("slider", 1, "input");
+    await settled();
+    const lit = () => [...find("losses").querySelectorAll(".curve.lit")].map((curve) => curve.dataset.target);
+    const early = { lit: lit(), step: text("step") };
+    send("slider", 2, "input");
+    send("target", 2, "change");
+    const canvas = find("map-measured");
+    const box = canvas.getBoundingClientRect();
+    const tips = new Set();
+    for (let across = 0; across < box.width; across += 2) {
+      const point = { clientX: box.left + across, clientY: box.top + 24, bubbles: true };
+      canvas.dispatchEvent(new PointerEvent("pointermove", point));
+      const tip = document.querySelector(".tip");
+      if (!tip.hidden) tips.add(tip.textContent.split("\\n")[0]);
+    }
+    canvas.dispatchEvent(new PointerEvent("pointerleave"));
+    return {
+      early, late: { lit: lit(), step: text("step") }, tips: [...tips],
+      picked: [...document.querySelectorAll("#browser .curve.picked")]
+        .map((curve) => [curve.closest(".chart").id, curve.dataset.target]),
+      lines: find("losses").querySelectorAll(".curve[data-target]").length,
+      bayes: find("losses").querySelectorAll(".bayes").length,
+      options: [...find("target").options].map((option) => option.textContent),
+      rows: [...find("targets").rows].map((row) => [row.cells[0].textContent, row.cells[3].textContent]),
+      truth: text("of-targets"), key: find("unprobed-key").hidden ? "" : text("unprobed-key"),
+      mastery: find("bayes-key").hidden,
+    };
+    """
+    run = made_automata.run(made_automata.spec())
+    found = findings(tmp_path, report([run]), probe)
+    assert found["early"] == {"lit": ["1"], "step": "step 100: 8 of 40 targets found"}
+    assert found["late"] == {"lit": ["1", "2", "3", "4"], "step": "step 400: 32 of 40 targets found"}
+    assert (found["lines"], found["bayes"], found["mastery"]) == (5, 5, False)
+    # The third row is a cell of the last state: its line among the states, its own among the mapped.
+    charts = ["losses", "map-mass", "head-mass", "head-entropy"]
+    assert found["picked"] == [[chart, "4" if chart == "losses" else "2"] for chart in charts]
+    names = ["state 1, cell 0", "state 1, cell 1", "state 5, cell 0", "state 5, cell 1"]
+    assert found["options"] == ["none", *names]
+    assert found["rows"] == list(map(list, zip(names, ["not found", "not found", "160", "160"], strict=True)))
+    assert found["truth"] == "; 4 of 40 targets"
+    positions = [position for position, probed in enumerate(run.truth.probed) if probed]
+    assert found["key"].startswith(f"hatched: {48 - len(positions)} positions in between, never replaced")
+    # Every column tells its own position, and none is told where nothing was probed.
+    expected = {
+        f"state 1, cell 0; position {position} of state {position // 8}"
+        + (", in the support" if run.truth.attention_map[0, position] else "")
+        for position in positions
+    }
+    assert set(found["tips"]) == expected
 
 
 @pytest.mark.parametrize("found", [[None] * 4, [10] * 4])

@@ -98,8 +98,22 @@ def test_the_table_says_what_differs_in_columns_and_the_rest_once(summaries: lis
     assert "state size" in text
     assert "3 of 4" in text
     assert "not reached" in text
+    assert "attention, loss all, support size 1" in text
     alone = printed(summaries[:1])
     assert "state size 2" in alone.partition("┏")[0]
+
+
+def test_the_in_context_gain_is_everywhere_where_there_is_one(runs: list[StoredRun]) -> None:
+    gain = {"state_loss": [0.75, 0.5], "in_context_gain": 0.25}
+    gaining = cells([replace(run, measures={**run.measures, **gain}) for run in runs])
+    assert "gain (nats)" in printed(gaining)
+    first, second = results.records(gaining)
+    assert (first["in_context_gain"], first["state_loss_1"], first["state_loss_2"]) == (0.25, 0.75, 0.5)
+    # None of the second cell's runs escaped.
+    assert second["in_context_gain"] is None
+    escaped, never = csv.DictReader(io.StringIO(results.as_csv(gaining)))
+    assert (escaped["state_loss_2"], never["state_loss_2"]) == ("0.5", "")
+    assert "gain (nats)" not in printed(cells(runs))
 
 
 def test_attention_is_a_column_only_where_there_is_some(summaries: list[Cell]) -> None:

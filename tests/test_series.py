@@ -8,7 +8,16 @@ import pytest
 from hand_made import renamed, run_of, spec_of
 
 from attnsearch.series import series
-from attnsearch.specs import BudgetSpec, CellSpec, MixerSpec, OptimizerSpec, PlateauRule, Value, settings
+from attnsearch.specs import (
+    BudgetSpec,
+    CellSpec,
+    InterventionSpec,
+    MixerSpec,
+    OptimizerSpec,
+    PlateauRule,
+    Value,
+    settings,
+)
 from attnsearch.store import StoredRun
 from attnsearch.summary import cells
 
@@ -89,6 +98,31 @@ def test_a_setting_that_only_one_of_two_versions_has_tells_them_apart() -> None:
     ]
     # Of different mixers it goes without saying.
     assert names(at(4), at(4, mixer="mlp_mixer")) == ["attention", "mlp_mixer"]
+
+
+def test_plain_biased_and_placebo_runs_are_never_of_one_series() -> None:
+    given = [InterventionSpec(), InterventionSpec(map_bias=5.0), InterventionSpec(5.0, map_bias_placebo=True)]
+    runs = [changed(at(size), intervention=one) for size in (4, 8) for one in given]
+    assert names(*runs) == [
+        "attention, map bias 0, map bias placebo no",
+        "attention, map bias 5, map bias placebo no",
+        "attention, map bias 5, map bias placebo yes",
+    ]
+    assert [len(members) for members in series(cells(runs)).values()] == [2, 2, 2]
+
+
+def test_a_number_that_moves_no_search_space_parts_series() -> None:
+    def with_pool(run: StoredRun, pool: Value) -> StoredRun:
+        task = run.spec.cell.task
+        return changed(run, task=replace(task, knobs=settings({**dict(task.knobs), "pool": pool})))
+
+    runs = [with_pool(at(size), pool) for size in (4, 8) for pool in (16, 256)]
+    assert names(*runs) == ["attention, pool 16", "attention, pool 256"]
+    # In one search space alone, too; and where it is the same everywhere, there is nothing to part.
+    assert names(*runs[:2]) == ["attention, pool 16", "attention, pool 256"]
+    assert names(*runs[::2]) == ["attention"]
+    # Two supports that happen to have one size are of one series, as long as others differ.
+    assert names(at(4, 1), at(4, 2), at(4, 3)) == ["attention"]
 
 
 def test_several_tasks_are_named() -> None:

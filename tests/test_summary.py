@@ -14,16 +14,18 @@ from rich.console import Console
 
 from attnsearch import summary
 from attnsearch.base import Curves, Floats, Heads, Maps, Plateaus, Truth
-from attnsearch.specs import MixerSpec, RunSpec, TaskSpec, Value, settings
+from attnsearch.specs import CellSpec, InterventionSpec, MixerSpec, RunSpec, TaskSpec, Value, settings
 from attnsearch.store import Status, StoredRun
 from attnsearch.summary import (
     FEWEST_SEEDS,
     LEAK_MARGIN,
     Cell,
     cells,
+    constant,
     describe,
     document,
     found_of,
+    interventions,
     mastery_of,
     plateau_of,
     table,
@@ -203,9 +205,13 @@ def test_the_search_space_is_shown_beside_that_of_cheaper_routes(make_run: MakeR
 # The table.
 
 
-def test_columns_are_the_knobs_and_what_differs(make_run: MakeRun) -> None:
+def test_columns_are_what_differs_and_the_title_says_the_other_knobs(make_run: MakeRun) -> None:
     runs = [make_run(), make_run(state_size=4)]
-    assert varying(cells(runs)) == ["loss", "state_size", "support_size"]
+    assert varying(cells(runs)) == ["state_size"]
+    assert constant(cells(runs)) == "loss all, support size 1"
+    heading = "Plateau length against the size of the search space: "
+    assert table(cells(runs)).title == f"{heading}loss all, support size 1"
+    assert table(cells(runs[:1])).title == f"{heading}loss all, state size 2, support size 1"
     faster = replace(
         runs[0],
         spec=replace(
@@ -219,7 +225,7 @@ def test_columns_are_the_knobs_and_what_differs(make_run: MakeRun) -> None:
     )
     # The settings of a mixer that only one cell has do not differ between cells.
     summaries = cells([*runs, faster])
-    assert varying(summaries) == ["loss", "state_size", "support_size", "learning_rate"]
+    assert varying(summaries) == ["state_size", "learning_rate"]
     column = shown(summaries)
     assert column["mixer"] == ["attention", "attention", "mlp_mixer"]
     assert column["state size"] == ["2", "4", "2"]
@@ -239,11 +245,58 @@ def test_a_setting_left_to_the_mixer_reads_default_and_one_it_lacks_is_empty(mak
 def test_a_task_with_other_knobs_leaves_their_places_empty(make_run: MakeRun) -> None:
     run = make_run()
     other = TaskSpec("other", "linear_map", settings({"depth": 3}))
-    summaries = cells([run, replace(run, spec=replace(run.spec, cell=replace(run.spec.cell, task=other)))])
+    summaries = cells(
+        [make_run(), make_run(state_size=4), replace(run, spec=replace(run.spec, cell=with_task(run, other)))]
+    )
     column = shown(summaries)
-    assert column["task"] == ["linear_map_autoregressive", "other"]
-    assert column["depth"] == ["", "3"]
-    assert column["state size"] == ["2", ""]
+    assert column["task"] == ["linear_map_autoregressive"] * 2 + ["other"]
+    assert column["state size"] == ["2", "4", ""]
+    assert "depth" not in column
+    assert constant(summaries) == "linear_map_autoregressive: loss all, support size 1; other: depth 3"
+
+
+def with_task(run: StoredRun, task: TaskSpec) -> CellSpec:
+    return replace(run.spec.cell, task=task)
+
+
+def test_interventions_are_columns_where_cells_differ_in_them(make_run: MakeRun) -> None:
+    run = make_run()
+    biased = [
+        InterventionSpec(),
+        InterventionSpec(map_bias=5.0),
+        InterventionSpec(5.0, map_bias_placebo=True),
+    ]
+    specs = [replace(run.spec, cell=replace(run.spec.cell, intervention=one)) for one in biased]
+    summaries = cells([replace(run, spec=spec) for spec in specs])
+    column = shown(summaries)
+    assert column["map bias"] == ["0", "5", "5"]
+    assert column["map bias placebo"] == ["no", "no", "yes"]
+    assert "map bias layers" not in column
+    assert [interventions(spec.cell) for spec in specs] == [
+        {},
+        {"map_bias": 5.0},
+        {"map_bias": 5.0, "map_bias_placebo": True},
+    ]
+
+
+def test_the_in_context_gain_is_that_of_runs_that_escaped(make_run: MakeRun) -> None:
+    def gaining(run: StoredRun, *loss: float) -> StoredRun:
+        gain = {"state_loss": list(loss), "in_context_gain": loss[0] - loss[-1]}
+        return replace(run, measures={**run.measures, **gain})
+
+    never = gaining(make_run(2, escape=None, mastery=None), 1.0, 1.0, 1.0)
+    cell = only([gaining(make_run(0), 1.0, 0.5, 0.25), gaining(make_run(1), 0.5, 0.5, 0.25), never])
+    assert cell.state_loss == (0.75, 0.5, 0.25)
+    assert cell.in_context_gain == 0.5
+    assert shown([cell])["in-context gain of escaped (nats)"] == ["0.500"]
+    (found,) = document([cell], "results", [])["cells"]
+    assert (found["in_context_gain"], found["state_loss"]) == (0.5, [0.75, 0.5, 0.25])
+    # Of one state, of runs stored before it was measured, or of none that escaped, there is none.
+    single = make_run(3)
+    single = replace(single, measures={**single.measures, "state_loss": [0.2], "in_context_gain": None})
+    for other in (only([single]), only([make_run()]), only([never])):
+        assert (other.state_loss, other.in_context_gain) == (None, None)
+        assert not any("gain" in name for name in shown([other]))
 
 
 def test_a_table_prints_a_line_for_each_cell(make_run: MakeRun) -> None:

@@ -4,7 +4,9 @@ const state = { run: data.start, at: 0, pointed: null, moveCursors: null, playin
 
 const current = () => data.runs[state.run];
 const picked = () => state.pointed ?? (find("target").value === "" ? null : Number(find("target").value));
-const foundBy = (run, step) => (target) => run.found[target] !== null && run.found[target] <= step;
+const foundBy = (found, step) => (index) => found[index] !== null && found[index] <= step;
+// Of all targets, those without a row of the map included.
+const countBy = (run, step) => run.counts.findLast(([from]) => from <= step)?.[1] ?? 0;
 
 async function selectRun(index, travel = false) {
   stop();
@@ -18,24 +20,29 @@ async function selectRun(index, travel = false) {
   // Another may have been picked while this one was unpacked.
   if (state.run !== index) return;
   const { detail } = run;
-  fill(find("target"), [["", "none"], ...detail.support.map((_, target) => [target, `target ${target}`])]);
+  fill(find("target"), [["", "none"], ...detail.names.map((name, row) => [row, name])]);
   const { heads } = detail;
   const weighted = heads !== null && heads.weights !== null;
   find("head").parentNode.hidden = !weighted;
-  if (weighted) fill(find("head"), [["best", "each target’s best head"], ...heads.names.map((name, k) => [k, name])]);
+  if (weighted) fill(find("head"), [["best", "each target’s best head"], ...(heads.all ? heads.names.map((name, k) => [k, name]) : [])]);
   find("head-figure").hidden = !weighted;
   find("no-head").hidden = weighted;
   find("no-head").textContent = heads === null
     ? "No attention weights are recorded for this run."
     : "This run’s attention weights are left out to keep the file small; its masses and entropies are here.";
   // Side by side on a phone where their cells stay large enough.
-  find("maps").style.setProperty("--map-width", `${Math.max(136, 40 + 9 * detail.positions.length)}px`);
+  find("maps").style.setProperty("--map-width", `${Math.max(136, 40 + Math.min(480, 9 * (detail.positions.length + detail.gaps.length)))}px`);
   const slider = find("slider");
   slider.max = Math.max(detail.map_step.length - 1, 0);
   // Where half of what is found has been found, there is most to see on either side.
-  const steps = run.found.filter((step) => step !== null).sort((a, b) => a - b);
-  const half = detail.map_step.findIndex((step) => step >= steps[Math.floor((steps.length - 1) / 2)]);
+  const most = run.counts.at(-1)?.[1] ?? 0;
+  const middle = run.counts.find(([, found]) => 2 * found >= most)?.[0];
+  const half = detail.map_step.findIndex((step) => step >= middle);
   state.at = half < 0 ? Number(slider.max) : half;
+  find("of-targets").textContent = run.targets === detail.names.length ? "" : `; ${detail.names.length} of ${run.targets} targets`;
+  find("unprobed-key").hidden = detail.unprobed === 0;
+  find("unprobed-key").textContent = `hatched: ${detail.unprobed} positions in between, never replaced, so that their influence is not known`;
+  find("bayes-key").hidden = detail.lines.bayes.every((loss) => loss === 0);
   find("hidden-key").hidden = detail.queries.every((query) => query >= detail.positions.at(-1));
   showRun();
   markSelected(index);
@@ -65,8 +72,7 @@ function move(at) {
   const step = run.detail.map_step[at] ?? 0;
   const slider = find("slider");
   slider.value = at;
-  const found = run.found.filter((_, target) => foundBy(run, step)(target)).length;
-  const text = `step ${count(step)}: ${found} of ${run.found.length} targets found`;
+  const text = `step ${count(step)}: ${countBy(run, step)} of ${run.targets} targets found`;
   slider.setAttribute("aria-valuetext", text);
   find("step").textContent = text;
   state.moveCursors?.(step);
@@ -79,18 +85,17 @@ function drawMaps() {
   const run = current(), { detail } = run, { at } = state;
   if (!detail.losses) return;
   const step = detail.map_step[at] ?? 0;
-  const lit = foundBy(run, step);
+  const lit = foundBy(run.found, step);
   const top = 1 / Math.min(...detail.support.map((row) => Math.max(row.length, 1)));
   const mass = mean(detail.support.map((_, target) => detail.masses.at(at, target)).filter(Number.isFinite));
   const common = { top, lit, picked: picked() };
-  const lighted = run.found.filter((_, target) => lit(target)).length;
   drawMap(find("map-truth"), run, {
     ...common, dotted: false, label: "Ground truth: the positions that each target depends on",
     value: (row, column) => (detail.support[row].includes(detail.positions[column]) ? 1 / detail.support[row].length : 0),
   });
   drawMap(find("map-measured"), run, {
     ...common, dotted: true, value: (row, column) => detail.shares.at(at, row, column),
-    label: `Measured map at step ${count(step)}: map mass ${decimal(mass)} in the mean, ${lighted} of ${run.found.length} targets found`,
+    label: `Measured map at step ${count(step)}: map mass ${decimal(mass)} in the mean, ${countBy(run, step)} of ${run.targets} targets found`,
   });
   find("mass").textContent = `map mass ${decimal(mass)}, by chance ${decimal(mean(detail.chance_map_mass))}`;
   find("scale-top").textContent = `${decimal(top)} and more`;
@@ -101,7 +106,7 @@ function drawMaps() {
   const name = chosen === "best" ? "each target’s best head" : heads.names[Number(chosen)];
   find("head-name").textContent = `Attention weights, ${name}`;
   drawMap(find("map-head"), run, {
-    ...common, dotted: true, value: (row, column) => heads.values.at(at, head(row), row, column),
+    ...common, dotted: true, value: (row, column) => heads.values.at(at, heads.all ? head(row) : 0, row, column),
     label: `Attention weights of ${name} at step ${count(step)}`,
   });
   const known = detail.support.map((_, target) => heads.masses.at(at, target));
@@ -111,11 +116,14 @@ function drawMaps() {
 // Lines of found targets light up with their rows; the one that is pointed at stands out.
 function highlight() {
   const run = current();
-  const lit = foundBy(run, run.detail.map_step[state.at] ?? 0);
+  const { lines, map_step: steps } = run.detail;
+  const step = steps[state.at] ?? 0;
+  const chosen = picked();
   for (const line of document.querySelectorAll("#browser .curve[data-target]")) {
-    const target = Number(line.dataset.target);
-    line.classList.toggle("lit", lit(target));
-    line.classList.toggle("picked", target === picked());
+    const index = Number(line.dataset.target);
+    const loss = line.classList.contains("loss");
+    line.classList.toggle("lit", foundBy(loss ? lines.found : run.found, step)(index));
+    line.classList.toggle("picked", chosen !== null && index === (loss ? lines.of_mapped[chosen] : chosen));
   }
 }
 
@@ -124,7 +132,7 @@ function listTargets(run) {
   rows.replaceChildren();
   run.detail.support.forEach((support, target) => {
     const row = add(rows, "tr");
-    add(row, "th", { scope: "row", class: "number" }, String(target));
+    add(row, "th", { scope: "row", class: "number" }, run.detail.names[target].replace(/^target /, ""));
     const route = run.detail.route?.[target];
     const cheaper = route && route.join() !== support.join() ? ` (cheapest route: ${route.join(", ")})` : "";
     add(row, "td", {}, support.join(", ") + cheaper);
@@ -136,7 +144,7 @@ function listTargets(run) {
 
 function updateTargets(run, at, step) {
   const { detail } = run;
-  const lit = foundBy(run, step);
+  const lit = foundBy(run.found, step);
   [...find("targets").rows].forEach((row, target) => {
     row.classList.toggle("lit", lit(target));
     row.querySelector(".mass").textContent = decimal(detail.masses.at(at, target));
@@ -158,14 +166,16 @@ function pointAt(canvas, event) {
   if (place === null) { hideTip(); return; }
   const run = current(), { detail } = run, { at } = state;
   const position = detail.positions[place.column];
-  const where = position === undefined ? "all other positions" : `position ${position}`;
+  const within = detail.states === null ? "" : ` of state ${detail.states[place.column]}`;
+  const where = position === undefined ? "all other positions" : `position ${position}${within}`;
   const inside = detail.support[place.row].includes(position);
-  const lines = [`target ${place.row}, ${where}${inside ? ", in the support" : ""}`];
+  const lines = [`${detail.names[place.row]}; ${where}${inside ? ", in the support" : ""}`];
   if (position !== undefined) lines.push(`${decimal(detail.shares.at(at, place.row, place.column), 3)} of the measured influence`);
   if (detail.heads?.values) {
     const chosen = find("head").value;
     const head = chosen === "best" ? detail.heads.best[place.row] : Number(chosen);
-    lines.push(`weight ${decimal(detail.heads.values.at(at, head, place.row, place.column), 3)} (${detail.heads.names[head]})`);
+    const weight = detail.heads.values.at(at, detail.heads.all ? head : 0, place.row, place.column);
+    lines.push(`weight ${decimal(weight, 3)} (${detail.heads.names[head]})`);
   }
   showTip(lines.join("\n"), event.clientX, event.clientY);
 }

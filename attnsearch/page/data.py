@@ -15,9 +15,9 @@ from attnsearch.gallery import middle_run
 from attnsearch.page import steps
 from attnsearch.page.detail import details
 from attnsearch.series import series
-from attnsearch.specs import CellSpec, written
+from attnsearch.specs import CellSpec
 from attnsearch.store import StoredRun
-from attnsearch.summary import Cell, plateau_of
+from attnsearch.summary import Cell, in_words, plateau_of, varying
 from attnsearch.survival import pool, summarise, survival_curve
 
 
@@ -29,12 +29,14 @@ class Labels:
 
     def __init__(self, cells: Sequence[Cell]):
         self._several_tasks = len({cell.spec.task.name for cell in cells}) > 1
+        self._telling = varying(cells)
         self.series = {cell.spec: name for name, members in series(cells).items() for cell in members}
 
     def place(self, spec: CellSpec) -> str:
-        """The task with its knobs: `state size 8, support size 3`."""
-        task = [spec.task.name] if self._several_tasks or not spec.task.knobs else []
-        knobs = [f"{name.replace('_', ' ')} {written(value)}" for name, value in spec.task.knobs]
+        """The task by the knobs in which cells differ: `state size 8, support size 3`; by its name, where
+        they do not."""
+        knobs = [in_words(name, value) for name, value in spec.task.knobs if name in self._telling]
+        task = [spec.task.name] if self._several_tasks or not knobs else []
         return ", ".join([*task, *knobs])
 
     def cell(self, spec: CellSpec) -> str:
@@ -80,6 +82,11 @@ def document(cells: Sequence[Cell], labels: Labels) -> dict[str, Any]:
 
 def _run(run: StoredRun, cell: int, detail: Mapping[str, Any]) -> dict[str, Any]:
     measures, plateau = run.measures, plateau_of(run)
+    found = [
+        step if was else None for step, was in zip(measures["found_step"], measures["found"], strict=True)
+    ]
+    known = np.array([step for step in found if step is not None], np.int64)
+    at = np.unique(known)
     return {
         "cell": cell,
         "seed": run.spec.seed,
@@ -88,10 +95,10 @@ def _run(run: StoredRun, cell: int, detail: Mapping[str, Any]) -> dict[str, Any]
         "escaped": bool(plateau.observed[0]),
         "mastery": measures["mastery_step"],
         "mastered": measures["mastered"],
-        "found": [
-            step if found else None
-            for step, found in zip(measures["found_step"], measures["found"], strict=True)
-        ],
+        # Step by step of the targets that have a row of the map, and in sum of all.
+        "found": [found[target] for target in run.truth.mapped],
+        "targets": len(found),
+        "counts": [[int(step), int((known <= step).sum())] for step in at],
         "digest": run.spec.digest,
         "detail": detail,
     }

@@ -15,7 +15,15 @@ from typing import Any
 import numpy as np
 
 from attnsearch.alignment import best_heads, mass_of
-from attnsearch.base import Floats, Integers, Truth
+from attnsearch.base import Floats, Heads, Integers
+from attnsearch.pictures_layout import (
+    columns_of,
+    lines_of,
+    marks_of,
+    names_of,
+    shares_of,
+    state_of_columns,
+)
 from attnsearch.store import StoredRun
 
 POINTS = 200
@@ -24,19 +32,24 @@ POINTS = 200
 LARGEST = 2_600_000
 """Characters that all runs of a page may take before attention weights are left out."""
 
+MOST_WEIGHTS = 1_000_000
+"""Numbers in one run's attention weights, of which only each target's best head is kept beyond that."""
+
 _LOSS, _MASS, _NATS, _SHARE = 16_000, 10_000, 5_000, 255
 
 
 def details(runs: Sequence[StoredRun]) -> list[dict[str, Any]]:
     """What the run browser draws of each run, as JSON values.
 
-    `heads.weights` are None where there was no room for them: those of the first runs go in first.
+    `heads.weights` are None where there was no room for them: those of the first runs go in first. They are
+    those of every head, or, where `heads.all` is False, of each target's best.
     """
     found = [_detail(run) for run in runs]
     room = LARGEST - len(json.dumps(found))
     for run, one in zip(runs, found, strict=True):
         if one["heads"] is not None:
-            weights = _packed(_columns(run), _SHARE, "<u1")
+            kept = run.heads if one["heads"]["all"] else best_heads(run.heads)
+            weights = _packed(_weights(run, kept), _SHARE, "<u1")
             size = len(weights["data"])
             if size <= room:
                 one["heads"]["weights"] = weights
@@ -56,20 +69,37 @@ def thinned(points: int, most: int = POINTS) -> Integers:
 def _detail(run: StoredRun) -> dict[str, Any]:
     truth, curves, maps = run.truth, run.curves, run.maps
     at = thinned(len(curves.step))
+    losses, lines, columns = curves.loss[at][:, truth.is_target], lines_of(truth), columns_of(truth)
+    names, marks = names_of(truth), marks_of(truth)
+    drawn = np.stack([losses[:, group].mean(axis=1) for group in lines.groups], axis=1)
+    found, steps = np.array(run.measures["found"], bool), np.array(run.measures["found_step"])
     return {
-        "positions": np.flatnonzero(truth.replaceable).tolist(),
-        "queries": truth.query_positions[truth.is_target].tolist(),
+        "positions": columns.positions.tolist(),
+        "gaps": columns.gaps,
+        "unprobed": columns.unprobed,
+        "states": state_of_columns(truth),
+        "queries": truth.queries.tolist(),
         "length": len(truth.replaceable),
+        "names": [names[target] for target in truth.mapped],
+        "marks": [marks[target] for target in truth.mapped],
         "support": _rows(truth.attention_map),
         "route": None
         if np.array_equal(truth.attention_map, truth.cheapest_route)
         else _rows(truth.cheapest_route),
-        "bits": [round(float(bits), 2) for bits in truth.log2_search_space],
+        "bits": [round(float(bits), 2) for bits in truth.log2_search_space[truth.mapped]],
         "chance": float(truth.chance_loss),
         "loss_step": curves.step[at].tolist(),
-        "loss": _packed(curves.loss[at][:, truth.is_target] / truth.chance_loss, _LOSS, "<u2"),
+        "loss": _packed(drawn / truth.chance_loss, _LOSS, "<u2"),
+        "loss_mean": _packed(losses.mean(axis=1) / truth.chance_loss, _LOSS, "<u2"),
+        "lines": {
+            "of": lines.of,
+            "names": lines.names,
+            "found": [int(steps[group].max()) if found[group].all() else None for group in lines.groups],
+            "bayes": [round(float(truth.bayes_loss[group].mean()), 4) for group in lines.groups],
+            "of_mapped": lines.of_mapped,
+        },
         "map_step": maps.step.tolist(),
-        "map": _packed(_shares(maps.influence)[:, :, truth.replaceable], _SHARE, "<u1"),
+        "map": _packed(shares_of(maps.influence)[:, :, columns.positions], _SHARE, "<u1"),
         "map_mass": _packed(mass_of(run), _MASS, "<u2"),
         "chance_map_mass": [round(mass, 4) for mass in run.measures["chance_map_mass"]],
         "heads": _heads(run) if run.heads.mass.shape[1] else None,
@@ -79,8 +109,8 @@ def _detail(run: StoredRun) -> dict[str, Any]:
 def _heads(run: StoredRun) -> dict[str, Any]:
     """Of each target the head that ends with most of its weight on the support."""
     mass, best = run.heads.mass, best_heads(run.heads)
-    visible = _visible(run.truth).sum(axis=1)
-    support = (run.truth.attention_map & _visible(run.truth)).sum(axis=1)
+    seen = np.arange(len(run.truth.replaceable)) <= run.truth.queries[:, None]
+    visible, support = seen.sum(axis=1), (run.truth.attention_map & seen).sum(axis=1)
     layers = run.spec.cell.network.num_layers
     each = mass.shape[1] // layers
     return {
@@ -93,27 +123,16 @@ def _heads(run: StoredRun) -> dict[str, Any]:
         "entropy": _packed(best.entropy[:, 0], _NATS, "<u2"),
         "uniform_mass": [round(float(share), 4) for share in support / visible],
         "uniform_entropy": [round(float(nats), 4) for nats in np.log(visible)],
+        "all": run.heads.weights[..., 0].size * (len(columns_of(run.truth).positions) + 1) <= MOST_WEIGHTS,
         "weights": None,
     }
 
 
-def _columns(run: StoredRun) -> Floats:
-    """`f64[M, A, R, K + 1]`: weights on the K replaceable positions, then on all others together."""
-    weights, replaceable = run.heads.weights / 255, run.truth.replaceable
-    elsewhere = weights[..., ~replaceable].sum(axis=-1, keepdims=True)
-    return np.concatenate([weights[..., replaceable], elsewhere], axis=-1)
-
-
-def _visible(truth: Truth) -> np.ndarray:
-    """`bool[R, L]`: the positions that each target's query sees."""
-    return np.arange(len(truth.replaceable)) <= truth.query_positions[truth.is_target][:, None]
-
-
-def _shares(influence: Floats) -> Floats:
-    """Each row over its sum, `f64[M, R, L]`; a row of zeros stays zero."""
-    influence = influence.astype(np.float64)
-    total = influence.sum(axis=-1, keepdims=True)
-    return np.divide(influence, total, out=np.zeros_like(influence), where=total > 0)
+def _weights(run: StoredRun, heads: Heads) -> Floats:
+    """`f64[M, A, K, P + 1]`: weights on the columns of the maps, then on all other positions together."""
+    weights, shown = heads.weights / 255, columns_of(run.truth).positions
+    elsewhere = np.delete(weights, shown, axis=-1).sum(axis=-1, keepdims=True)
+    return np.concatenate([weights[..., shown], elsewhere], axis=-1)
 
 
 def _rows(attention_map: np.ndarray) -> list[list[int]]:

@@ -1,4 +1,5 @@
-// The curves of one run over its steps: the loss of every target, and the masses of its maps.
+// The curves of one run over its steps: the loss of every target, or of every state where targets are many, and
+// the masses of its maps.
 
 function stepScale(run) {
   const last = Math.max(run.detail.loss_step.at(-1) ?? 10, 10);
@@ -9,7 +10,8 @@ function stepScale(run) {
 // Step 0 has no place on a logarithm: it stands at the left edge.
 const onScale = (plot, step) => Math.max(plot.x(Math.max(step, 1)), plot.left);
 
-function targetLines(plot, run, steps, values, kind) {
+// `middle` is the mean over all at each step.
+function targetLines(plot, run, steps, values, middle, kind) {
   const columns = values.shape[1];
   for (let target = 0; target < columns; target += 1) {
     const points = steps.map((step, index) => [step, values.at(index, target)]);
@@ -17,12 +19,8 @@ function targetLines(plot, run, steps, values, kind) {
       class: `curve ${kind}`, "data-target": target, d: path(points, (step) => onScale(plot, step), plot.y),
     });
   }
-  const middle = steps.map((step, index) => {
-    const row = [...Array(columns).keys()].map((target) => values.at(index, target));
-    const known = row.filter(Number.isFinite);
-    return [step, known.length === columns || kind === "mass" ? mean(known) : NaN];
-  });
-  add(plot.svg, "path", { class: "curve mean", d: path(middle, (step) => onScale(plot, step), plot.y) });
+  const points = steps.map((step, index) => [step, middle(index)]);
+  add(plot.svg, "path", { class: "curve mean", d: path(points, (step) => onScale(plot, step), plot.y) });
 }
 
 function level(plot, value, text) {
@@ -61,25 +59,38 @@ function scrub(plot, run, move) {
   plot.svg.addEventListener("pointermove", (event) => { if (event.buttons === 1) to(event); });
 }
 
+// What no predictor can beat, as a stroke at the right for every state; the first, which is most, by its name.
+function drawBayes(plot, lines, shown, chance) {
+  lines.bayes.forEach((loss, line) => {
+    const place = plot.y(shown(loss / chance));
+    add(plot.svg, "line", { class: "bayes", x1: plot.right - 18, x2: plot.right, y1: place, y2: place });
+    if (line === 0) add(plot.svg, "text", { x: plot.right - 22, y: place + 4, "text-anchor": "end" }, `Bayes, ${lines.names[0]}`);
+  });
+}
+
 // Answers what moves the cursors of all charts to a step.
 function drawCurves(run, move) {
   const { detail } = run;
   const x = stepScale(run);
   const chance = detail.chance;
   const log = find("log-loss").checked;
-  const losses = { ...detail.losses, at: (index, target) => detail.losses.at(index, target) * chance };
+  const { lines } = detail;
+  const lowest = 0.003 * chance;
+  const shown = (loss) => (log ? Math.max(loss * chance, lowest) : loss * chance);
   const highest = Math.min(2, Math.max(1.08, 1.04 * detail.losses.largest)) * chance;
   const plot = chart(find("losses"), {
     height: 290, x, right: 78, top: 46,
-    y: { domain: [log ? 0.003 * chance : 0, highest], log, label: "loss of each target (nats)" },
-    label: `Loss of ${detail.support.length} targets over ${count(x.domain[1])} steps. ${describe(run).replaceAll("\n", ", ")}.`,
+    y: { domain: [log ? lowest : 0, highest], log, label: `loss of each ${lines.of} (nats)` },
+    label: `Loss of ${lines.names.length} ${lines.of}s over ${count(x.domain[1])} steps. ${describe(run).replaceAll("\n", ", ")}.`,
   });
   const { rule } = data.cells[run.cell];
   level(plot, chance, "chance");
   level(plot, rule.found * chance, `found ${rule.found}`);
-  level(plot, rule.mastery * chance, `mastery ${rule.mastery}`);
-  const floor = { ...losses, at: (index, target) => (log ? Math.max(losses.at(index, target), 0.003 * chance) : losses.at(index, target)) };
-  targetLines(plot, run, detail.loss_step, floor, "loss");
+  const foreseen = lines.bayes.every((loss) => loss === 0);
+  level(plot, rule.mastery * chance, `mastery ${rule.mastery}${foreseen ? "" : " *"}`);
+  const losses = { ...detail.losses, at: (index, line) => shown(detail.losses.at(index, line)) };
+  targetLines(plot, run, detail.loss_step, losses, (index) => shown(detail.means.at(index)), "loss");
+  if (lines.of === "state") drawBayes(plot, lines, shown, chance);
   if (run.escaped) moment(plot, run.plateau, `escape ${count(run.plateau)}`, 0);
   if (run.mastered) moment(plot, run.mastery, `mastery ${count(run.mastery)}`, 1);
   scrub(plot, run, move);
@@ -92,7 +103,9 @@ function drawCurves(run, move) {
       add(drawing.svg, "line", { class: "level", x1: drawing.left, x2: drawing.right, y1: place, y2: place });
       add(drawing.svg, "text", { x: drawing.right, y: place - 4, "text-anchor": "end" }, chanceName);
     }
-    targetLines(drawing, run, detail.map_step, values, "mass");
+    const rows = [...Array(values.shape[1]).keys()];
+    const middle = (index) => mean(rows.map((row) => values.at(index, row)).filter(Number.isFinite));
+    targetLines(drawing, run, detail.map_step, values, middle, "mass");
     scrub(drawing, run, move);
     cursors.push(cursorIn(drawing));
   };

@@ -20,12 +20,13 @@ async function unpackRun(run) {
   const { detail } = run;
   if (detail.losses) return;
   const { heads } = detail;
-  const [losses, shares, masses] = await Promise.all([detail.loss, detail.map, detail.map_mass].map(unpack));
+  const packed = [detail.loss, detail.loss_mean, detail.map, detail.map_mass];
+  const [losses, means, shares, masses] = await Promise.all(packed.map(unpack));
   if (heads !== null) {
     const parts = [heads.mass, heads.entropy, ...(heads.weights === null ? [] : [heads.weights])];
     [heads.masses, heads.entropies, heads.values] = await Promise.all(parts.map(unpack));
   }
-  Object.assign(detail, { losses, shares, masses });
+  Object.assign(detail, { losses, means, shares, masses });
 }
 
 function hue(stops, share) {
@@ -40,17 +41,20 @@ function mapColours() {
   return ["--map-0", "--map-1", "--map-2", "--map-3"].map(parse);
 }
 
-// What a map shows: `value(target, column)` in [0, 1] or more, found targets lit, supports dotted.
+// What a map shows: `value(row, column)` in [0, 1] or more, found targets lit, supports dotted. Positions that
+// were never probed have no column: a hatched one stands for each run of them.
 function drawMap(canvas, run, { value, top, lit, picked, dotted, label }) {
-  const { positions, queries, support, length } = run.detail;
+  const { positions, gaps, states, marks, queries, support, length } = run.detail;
   const rows = queries.length, columns = positions.length;
   const holder = canvas.parentNode;
-  const gutter = 34, head = 18, gap = 8;
+  const gutter = states === null ? 34 : 52, head = 18, gap = 8;
   // Weights may lie where no map can: on positions whose token never differs. All maps leave room for that.
   const others = positions.length < length ? 1 : 0;
   const elsewhere = canvas.id === "map-head" ? others : 0;
-  const size = Math.max(4, Math.min(34, (holder.clientWidth - gutter - gap - 4) / (columns + others)));
-  const width = gutter + size * columns + (elsewhere ? gap + size : 0) + 3;
+  const all = columns + gaps.length;
+  // Of many rows, the cells are small enough for two maps and the slider to be seen at once.
+  const size = Math.max(4, Math.min(34, 560 / rows, (holder.clientWidth - gutter - gap - 4) / (all + others)));
+  const width = gutter + size * all + (elsewhere ? gap + size : 0) + 3;
   const height = head + size * rows + 3;
   const dense = devicePixelRatio || 1;
   canvas.width = Math.round(width * dense);
@@ -62,14 +66,24 @@ function drawMap(canvas, run, { value, top, lit, picked, dotted, label }) {
   const [stops, ink, ground, soft, shade, marked] = [mapColours(), colour("--ink"), colour("--panel"), colour("--soft"), colour("--hidden"), colour("--lit")];
   pen.font = "11px system-ui, sans-serif";
   pen.textBaseline = "middle";
-  const left = (column) => gutter + column * size + (column === columns ? gap : 0);
+  const before = positions.map((_, column) => gaps.filter((other) => other <= column).length);
+  const left = (column) => gutter + (column === columns ? all * size + gap : (column + before[column]) * size);
   const above = (row) => head + row * size;
   const visible = (row, column) => positions[column] <= queries[row];
   const every = Math.max(1, Math.ceil(20 / size));
   pen.textAlign = "center";
   pen.fillStyle = soft;
+  const begins = (column) => states !== null && states[column] !== states[column - 1];
+  let free = 0;
   positions.forEach((position, column) => {
-    if (column % every === 0) pen.fillText(position, left(column) + size / 2, head / 2);
+    const place = left(column) + (states === null ? size / 2 : 9);
+    const crowded = place < free || (elsewhere && place > width - 44);
+    if (states === null ? column % every : !begins(column) || crowded) return;
+    pen.fillText(states === null ? position : `s${states[column]}`, place, head / 2);
+    free = place + 24;
+  });
+  gaps.forEach((column, count) => {
+    hatch(pen, gutter + (column + count) * size, head, size - 0.75, size * rows - 0.75, soft);
   });
   if (elsewhere) pen.fillText("else", Math.min(left(columns) + size / 2, width - 13), head / 2);
   for (let row = 0; row < rows; row += 1) {
@@ -85,14 +99,14 @@ function drawMap(canvas, run, { value, top, lit, picked, dotted, label }) {
         if (column < 0) continue;
         pen.fillStyle = value(row, column) > 0.55 * top ? ground : ink;
         pen.beginPath();
-        pen.arc(left(column) + (size - 0.75) / 2, above(row) + (size - 0.75) / 2, Math.max(1.2, size / 10), 0, 7);
+        pen.arc(left(column) + (size - 0.75) / 2, above(row) + (size - 0.75) / 2, Math.max(Math.min(1.2, size / 6), size / 10), 0, 7);
         pen.fill();
       }
     }
     const found = lit(row);
     pen.fillStyle = found ? marked : soft;
     pen.textAlign = "right";
-    if (row % every === 0 || row === picked) pen.fillText(row, gutter - 15, above(row) + size / 2);
+    if (row % every === 0 || row === picked) pen.fillText(marks[row], gutter - 15, above(row) + size / 2);
     pen.beginPath();
     pen.arc(gutter - 7, above(row) + size / 2, Math.min(3.5, size / 3), 0, 7);
     pen.strokeStyle = found ? marked : soft;
@@ -100,19 +114,39 @@ function drawMap(canvas, run, { value, top, lit, picked, dotted, label }) {
     if (found) pen.fill();
     pen.stroke();
   }
+  pen.fillStyle = soft;
+  positions.forEach((_, column) => {
+    if (column > 0 && begins(column)) pen.fillRect(left(column) - 1, head, 1, size * rows);
+  });
   for (let row = 0; row < rows; row += 1) {
     if (!lit(row) && row !== picked) continue;
     pen.strokeStyle = row === picked ? ink : marked;
-    pen.lineWidth = row === picked ? 2.5 : 1.5;
-    pen.strokeRect(gutter - 1, above(row) - 0.5, size * columns + 0.5, size - 0.25);
+    pen.lineWidth = row === picked ? 2.5 : Math.min(1.5, size / 8);
+    pen.strokeRect(gutter - 1, above(row) - 0.5, size * all + 0.5, size - 0.25);
   }
   canvas.place = (event) => {
     const box = canvas.getBoundingClientRect();
     const shrunk = width / box.width;
     const row = Math.floor(((event.clientY - box.top) * shrunk - head) / size);
     const across = (event.clientX - box.left) * shrunk;
-    const column = across > left(columns) && elsewhere ? columns : Math.floor((across - gutter) / size);
-    const inside = row >= 0 && row < rows && column >= 0 && column < columns + elsewhere;
-    return inside ? { row, column } : null;
+    const under = (column) => across >= left(column) && across < left(column) + size;
+    const column = [...Array(columns + elsewhere).keys()].find(under);
+    return row >= 0 && row < rows && column !== undefined ? { row, column } : null;
   };
+}
+
+function hatch(pen, left, above, width, height, shade) {
+  pen.save();
+  pen.beginPath();
+  pen.rect(left, above, width, height);
+  pen.clip();
+  pen.beginPath();
+  for (let up = -width; up < height; up += 5) {
+    pen.moveTo(left, above + up + width);
+    pen.lineTo(left + width, above + up);
+  }
+  pen.strokeStyle = shade;
+  pen.lineWidth = 0.7;
+  pen.stroke();
+  pen.restore();
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,9 @@ from attnsearch.comparison import Comparison, benjamini_hochberg, compare
 from attnsearch.page import steps
 from attnsearch.page.data import Labels, plateaus
 from attnsearch.results import found_columns, median, rate, restricted_mean
-from attnsearch.specs import written
+from attnsearch.specs import CellSpec, InterventionSpec, written
 from attnsearch.store import StoredRun
-from attnsearch.summary import FEWEST_SEEDS, Cell, named, varying
+from attnsearch.summary import FEWEST_SEEDS, Cell, constant, named, titled, varying
 
 REFERENCE = "attention"
 """The mixer that others are compared with, where it is among them."""
@@ -60,7 +60,7 @@ def cell_table(cells: Sequence[Cell], unverified: Sequence[str]) -> Table:
     )
     aligned = [name.replace("_", " ") for name in extra if _numeric(name, cells)]
     return Table(
-        "Every cell. Lengths are steps; the small numbers are 95 % intervals",
+        titled("Every cell", constant(cells)) + ". Lengths are steps; the small numbers are 95 % intervals",
         (*words, *numbers, "protocol"),
         frozenset({*numbers, *aligned}),
         rows,
@@ -74,7 +74,8 @@ def found_table(cells: Sequence[Cell]) -> Table:
     numbers = [heading.replace("\n", " ") for heading, _ in columns]
     aligned = [name.replace("_", " ") for name in extra if _numeric(name, cells)]
     return Table(
-        "Runs that escaped, at their ends; the small numbers are the level before anything is learned",
+        titled("Runs that escaped, at their ends", constant(cells))
+        + "; the small numbers are the level before anything is learned",
         (*(name.replace("_", " ") for name in ("task", "mixer", *extra)), *numbers),
         frozenset({*numbers, *aligned}),
         tuple((*named(cell, extra), *(text(cell) for _, text in columns)) for cell in cells),
@@ -90,7 +91,8 @@ def flags(cell: Cell, unverified: Sequence[str]) -> list[str]:
 
 
 def comparison_table(cells: Sequence[Cell], labels: Labels) -> Table | None:
-    """Mixers against one of them, wherever cells differ in nothing else; None where none do."""
+    """Mixers against one of them, and interventions against none, wherever cells differ in nothing else; None
+    where none do."""
     found = _comparisons(cells)
     if not found:
         return None
@@ -109,8 +111,8 @@ def comparison_table(cells: Sequence[Cell], labels: Labels) -> Table | None:
         for (candidate, reference, one), p_value in zip(found, adjusted, strict=True)
     )
     return Table(
-        "Mixers compared: ratio of restricted mean plateau lengths with its bootstrap interval; p of a"
-        f" log-rank test, adjusted over {len(rows)} of them (Benjamini and Hochberg)",
+        "Mixers, and interventions, compared: ratio of restricted mean plateau lengths with its bootstrap"
+        f" interval; p of a log-rank test, adjusted over {len(rows)} of them (Benjamini and Hochberg)",
         ("cell", "mixer", "against", "runs", "ratio", "horizon", "p, adjusted", "verdict: its plateau is"),
         frozenset({"runs", "ratio", "horizon", "p, adjusted"}),
         rows,
@@ -119,13 +121,25 @@ def comparison_table(cells: Sequence[Cell], labels: Labels) -> Table | None:
 
 def _comparisons(cells: Sequence[Cell]) -> list[tuple[Cell, Cell, Comparison]]:
     """Candidate, reference, and the one over the other."""
-    groups: dict[Any, list[Cell]] = {}
+    plain = InterventionSpec()
+    mixers: dict[Any, list[Cell]] = {}
+    interventions: dict[CellSpec, list[Cell]] = {}
     for cell in cells:
         spec = cell.spec
-        groups.setdefault((spec.task, spec.network, spec.optimizer, spec.budget), []).append(cell)
+        rest = (spec.task, spec.network, spec.optimizer, spec.budget, spec.intervention)
+        mixers.setdefault(rest, []).append(cell)
+        interventions.setdefault(replace(spec, intervention=plain), []).append(cell)
+    groups = [
+        (members, next((cell for cell in members if cell.spec.mixer.name == REFERENCE), members[0]))
+        for members in mixers.values()
+    ]
+    groups += [
+        (members, next(cell for cell in members if cell.spec.intervention == plain))
+        for members in interventions.values()
+        if any(cell.spec.intervention == plain for cell in members)
+    ]
     found = []
-    for members in groups.values():
-        reference = next((cell for cell in members if cell.spec.mixer.name == REFERENCE), members[0])
+    for members, reference in groups:
         for cell in members:
             if cell is not reference:
                 budget = cell.spec.budget.steps

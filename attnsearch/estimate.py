@@ -80,6 +80,7 @@ class Forecast:
             **dict(network.mixer_settings),
             **asdict(network.spec),
             "batch_size": trainer.batch_size,
+            "map_bias": trainer.biased,
         }
 
     @property

@@ -378,14 +378,14 @@ def test_help_of_a_suite_s_commands_lists_every_training_setting():
 
 def test_tasks_and_mixers_are_listed_one_line_each(capsys: pytest.CaptureFixture[str]):
     for command, names in (
-        ("tasks", ("linear_map", "linear_map_autoregressive")),
-        ("mixers", ("attention",)),
+        ("tasks", ("cellular_automaton", "linear_map", "linear_map_autoregressive")),
+        ("mixers", ("attention", "mlp_mixer")),
     ):
         with pytest.raises(SystemExit) as stopped:
             cli.main([command])
         assert stopped.value.code in (0, None)
         lines = capsys.readouterr().out.splitlines()
-        assert len(lines) == 2
+        assert len(lines) == len(names)
         for name in names:
             assert sum(line.split()[0] == name for line in lines) == 1
 

@@ -56,7 +56,7 @@ def test_what_fixes_shapes_is_static() -> None:
     static = Forecast(cohort([40], 1), (), None).static
     assert static == {
         **{"state_size": 4, "num_heads": 4, "head_width": None, "batch_size": 8},
-        **{"width": 32, "num_layers": 1, "mlp_width": 64},
+        **{"width": 32, "num_layers": 1, "mlp_width": 64, "map_bias": False},
     }
 
 

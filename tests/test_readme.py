@@ -42,10 +42,12 @@ def test_the_pages_it_links_to_are_there():
 def test_the_flags_it_shows_are_flags():
     from attnsearch.cli import cli
     from attnsearch.grid import SETTINGS
+    from attnsearch.taskfiles import shipped_tasks
 
     commands = re.findall(r"^attnsearch (\w+)([^#\n]*)", README.read_text(), flags=re.MULTILINE)
     assert {command for command, _ in commands} <= set(cli.commands)
-    known = {"task", "mixer", "seeds", "sparsity", "support-size", "help", "out", "baseline", "format"}
-    known |= {name.replace("_", "-") for name in SETTINGS}
-    for _, rest in commands:
-        assert set(re.findall(r"--([a-z-]+)", rest)) <= known
+    knobs = {name for task in shipped_tasks().values() for name in task.setting_names}
+    settings = {f"--{name.replace('_', '-')}" for name in {*SETTINGS, *knobs}}
+    for command, rest in commands:
+        own = {flag for option in cli.commands[command].params for flag in option.opts}
+        assert set(re.findall(r"--[a-z-]+", rest)) <= {*own, "--help"} | settings

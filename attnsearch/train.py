@@ -186,16 +186,13 @@ class Trainer:
         target_at = np.full(generator.context_length, -1)
         target_at[generator.query_positions[generator.is_target]] = np.arange(generator.is_target.sum())
 
-        def added(strength: jax.Array, positions: Integers) -> jax.Array:
-            targets = target_at[positions]
-            asked = (targets >= 0).nonzero()[0]
-            rows = jnp.zeros((len(positions), generator.context_length), jnp.float32)
-            if not len(asked):
-                return rows
-            right = generator.supports(state.rule, tokens, targets[asked])
-            wrong = generator.placebo(state.rule, tokens, targets[asked])
-            chosen = jnp.where(given.placebo, wrong, right)
-            return rows.at[asked].set(chosen * jnp.where(active, strength, 0.0))
+        def added(strength: jax.Array, positions: Integers | jax.Array) -> jax.Array:
+            targets = jnp.asarray(target_at)[positions]
+            one = jnp.maximum(targets, 0)
+            right = generator.supports(state.rule, tokens, one)
+            wrong = generator.placebo(state.rule, tokens, one)
+            chosen = jnp.where(given.placebo, wrong, right) & (targets >= 0)[:, None]
+            return chosen * jnp.where(active, strength, 0.0)
 
         return [partial(added, strength) for strength in given.strength]
 

@@ -39,8 +39,11 @@ def main() -> None:
     if given.one:
         print(json.dumps(measured(int(given.one[0]), given.one[1])))
         return
-    print("| S | context | attention | compilation, s | step, s | peak memory, GiB |")
-    print("|--:|--:|---|--:|--:|--:|", flush=True)
+    print(
+        "| S | context | attention | compilation, s | step, s | arrays of the program, GiB"
+        " | peak of the process, GiB |"
+    )
+    print("|--:|--:|---|--:|--:|--:|--:|", flush=True)
     for size in map(int, given.state_sizes.split(",")):
         for form in ("in parts", "whole"):
             if form == "whole" and size > given.whole_up_to:
@@ -52,12 +55,12 @@ def main() -> None:
                 check=False,
             )
             if done.returncode:
-                print(f"| {size} | {16 * size:,} | {form} | | | did not fit, or failed |", flush=True)
+                print(f"| {size} | {16 * size:,} | {form} | | | | did not fit, or failed |", flush=True)
                 continue
             found = json.loads(done.stdout)
             print(
                 f"| {size} | {found['context_length']:,} | {form} | {found['compilation']:.0f}"
-                f" | {found['step']:.2f} | {found['peak']:.2f} |",
+                f" | {found['step']:.2f} | {found['temporary']:.2f} | {found['peak']:.2f} |",
                 flush=True,
             )
 
@@ -81,6 +84,7 @@ def measured(size: int, form: str) -> dict[str, float]:
         "context_length": trainer.generator.context_length,
         "compilation": compiled - start,
         "step": (stepped - compiled) / 10,
+        "temporary": advance.memory_analysis().temp_size_in_bytes / 2**30,
         "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
     }
 

@@ -79,17 +79,17 @@ class Generator(ABC):
         """Draw one sequence that obeys `rule`, with its answers and ground-truth map."""
 
     @abstractmethod
-    def supports(self, rule: Rule, tokens: jax.Array, targets: Integers) -> jax.Array:
-        """`bool[P, L]`: the positions whose tokens the answers to `targets`, `i64[P]` on the host, depend
-        on, in the sequence `tokens`, `i32[L]`. Row by row: whoever needs few rows pays for few."""
+    def supports(self, rule: Rule, tokens: jax.Array, targets: Integers | jax.Array) -> jax.Array:
+        """`bool[P, L]`: the positions whose tokens the answers to `targets`, `i32[P]`, depend on, in the
+        sequence `tokens`, `i32[L]`. Row by row: whoever needs few rows pays for few."""
 
-    def placebo(self, rule: Rule, tokens: jax.Array, targets: Integers) -> jax.Array:
+    def placebo(self, rule: Rule, tokens: jax.Array, targets: Integers | jax.Array) -> jax.Array:
         """`bool[P, L]`: wrong supports of the same sizes, among the replaceable positions that a query sees,
         the same for all sequences of a rule. A row holds true positions only where no others are left.
         """
         supports = self.supports(rule, tokens, targets)
-        queries = self.query_positions[self.is_target][targets]
-        eligible = self.replaceable & (np.arange(self.context_length) <= queries[:, None])
+        queries = jnp.asarray(self.query_positions[self.is_target])[targets]
+        eligible = self.replaceable & (jnp.arange(self.context_length) <= queries[:, None])
         noise = jax.vmap(
             lambda target: jax.random.uniform(
                 jax.random.fold_in(jax.random.key(_PLACEBO), target), supports.shape[1:]

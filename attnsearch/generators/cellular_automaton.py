@@ -141,12 +141,12 @@ class CellularAutomaton(Generator):
         tokens = jnp.concatenate([first, states.reshape(-1)])
         return Example(tokens, tokens[self.query_positions + 1])
 
-    def supports(self, rule: jax.Array, tokens: jax.Array, targets: Integers) -> jax.Array:
+    def supports(self, rule: jax.Array, tokens: jax.Array, targets: Integers | jax.Array) -> jax.Array:
         """The windows in the state before; the same for all rules and sequences."""
         del rule, tokens
         return _windows(jnp, self, targets, 0)
 
-    def placebo(self, rule: jax.Array, tokens: jax.Array, targets: Integers) -> jax.Array:
+    def placebo(self, rule: jax.Array, tokens: jax.Array, targets: Integers | jax.Array) -> jax.Array:
         """The windows of the cells on the other side of the ring. They hold no true position where the ring
         has twice as many cells as a window, and as few as can be where it has not."""
         del rule, tokens
@@ -222,7 +222,7 @@ class CellularAutomaton(Generator):
         return table[entry]
 
 
-def _windows(numpy: Any, automaton: CellularAutomaton, targets: Integers, turned: int) -> Any:
+def _windows(numpy: Any, automaton: CellularAutomaton, targets: Integers | jax.Array, turned: int) -> Any:
     """`bool[P, L]`: what `targets` depend on, in a ring that is turned by so many cells.
 
     Computed where it is used, by the `numpy` of the host or of the device: held as a constant, the map of a

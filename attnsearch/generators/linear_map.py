@@ -73,7 +73,7 @@ class _LinearMap(Generator):
         state = jax.random.bernoulli(key, 0.5, (self.state_size,)).astype(jnp.int32)
         return state, matrix.astype(jnp.int32) @ state % 2
 
-    def supports(self, rule: jax.Array, tokens: jax.Array, targets: Integers) -> jax.Array:
+    def supports(self, rule: jax.Array, tokens: jax.Array, targets: Integers | jax.Array) -> jax.Array:
         """The rows of A over the inputs, nothing over the second half; the same for all sequences."""
         del tokens
         rows = rule[targets]

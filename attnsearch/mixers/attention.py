@@ -20,6 +20,9 @@ LARGEST_LOGITS = 2**16
 FEWEST_QUERIES = 64
 """Of a part, however long the context is."""
 
+STRETCHES = 4
+"""Of a long context: parts of one read the same positions. More would save little, and compile for long."""
+
 
 class Attention(LogitMixer):
     """Causal multi-head softmax attention (arXiv:1706.03762, section 3.2).
@@ -90,7 +93,7 @@ class Attention(LogitMixer):
         return x.reshape(len(x), self.num_heads, self.head_width)
 
 
-def _hidden(length: int, positions: Integers) -> jax.Array:
+def _hidden(length: int, positions: Integers | jax.Array) -> jax.Array:
     """`f32[Q, L]`: 0 where a query sees a position, -inf elsewhere; computed where it is used, for those of
     a long context would be the largest constants of a program."""
     return jnp.where(jnp.arange(length) <= jnp.asarray(positions)[:, None], 0.0, -jnp.inf)
@@ -100,8 +103,8 @@ def _weights(query: jax.Array, key: jax.Array, hidden: Any) -> jax.Array:
     return jax.nn.softmax(jnp.einsum("hqd,hdk->hqk", query, key) + hidden)
 
 
-def _no_bias(positions: Integers) -> Any:
-    return np.float32(0.0)
+def _no_bias(positions: Integers | jax.Array) -> jax.Array:
+    return jnp.zeros((len(positions), 1))
 
 
 def _attend_in_parts(
@@ -109,29 +112,35 @@ def _attend_in_parts(
 ) -> jax.Array:
     """`_attend`, and of a long context so many queries at a time that their logits stay small.
 
-    The weights of a part are computed again for its gradient, and a part reads no position that none of
-    its queries sees.
+    Parts follow one another, so that the logits of one are held; they are computed again for the
+    gradient. Those of a stretch of the context read no position that none of its queries sees.
     """
-    length = key.shape[-1]
-    if len(positions) * length <= LARGEST_LOGITS:
-        return _attend_biased(query, key, value, positions, bias, length)
+    (heads, count, features), length = query.shape, key.shape[-1]
+    if count * length <= LARGEST_LOGITS:
+        return _attend_part((query, positions), key, value, bias)
     part = max(FEWEST_QUERIES, LARGEST_LOGITS // length)
+    missing = -count % part
+    asked = np.pad(positions, (0, missing), mode="edge").reshape(-1, part)
+    queries = jnp.pad(query, ((0, 0), (0, missing), (0, 0))).reshape(heads, -1, part, features)
     mixed = []
-    for first in range(0, len(positions), part):
-        asked = positions[first : first + part]
-        seen = int(asked[-1]) + 1
-        attend = jax.checkpoint(partial(_attend_biased, asked=asked, bias=bias, length=length))
-        mixed.append(attend(query[:, first : first + part], key[..., :seen], value[..., :seen]))
-    return jnp.concatenate(mixed, axis=-1)
+    for stretch in np.array_split(np.arange(len(asked)), min(STRETCHES, len(asked))):
+        seen = int(asked[stretch[-1], -1]) + 1
+        attend = partial(_attend_part, key=key[..., :seen], value=value[..., :seen], bias=bias)
+        mixed.append(
+            jax.lax.map(
+                jax.checkpoint(attend), (queries[:, stretch].swapaxes(0, 1), jnp.asarray(asked[stretch]))
+            )
+        )
+    return jnp.concatenate(mixed).transpose(1, 2, 0, 3).reshape(heads, features, -1)[..., :count]
 
 
-def _attend_biased(
-    query: jax.Array, key: jax.Array, value: jax.Array, asked: Integers, bias: LogitBias, length: int
+def _attend_part(
+    asked: tuple[jax.Array, Integers | jax.Array], key: jax.Array, value: jax.Array, bias: LogitBias
 ) -> jax.Array:
-    """`_attend` of the queries at `asked`, which see no more than `key` and `value` hold."""
+    """`_attend` of queries and their positions, which see no more than `key` and `value` hold."""
+    query, positions = asked
     seen = key.shape[-1]
-    added = jnp.broadcast_to(bias(asked), (len(asked), length))[:, :seen]
-    return _attend(query, key, value, _hidden(seen, asked) + added)
+    return _attend(query, key, value, _hidden(seen, positions) + bias(positions)[:, :seen])
 
 
 @jax.custom_vjp

@@ -12,8 +12,8 @@ from flax import nnx
 from attnsearch.base import AttnsearchError, Integers
 from attnsearch.specs import Value
 
-LogitBias = Callable[[Integers], jax.Array]
-"""The bias of some queries, `i32[P]` positions on the host, for every position: `f32[P, L]`.
+LogitBias = Callable[[Integers | jax.Array], jax.Array]
+"""The bias of queries at `i32[P]` positions, for every position: `f32[P, L]`, or `f32[P, 1]`.
 
 A function, so that who computes some queries at a time holds the bias of no others.
 """

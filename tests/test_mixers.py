@@ -253,3 +253,24 @@ def test_attention_in_parts_is_attention(queries: list[int], monkeypatch: pytest
     monkeypatch.setattr(attention, "FEWEST_QUERIES", 2)
     for one, other in zip(jax.tree.leaves(whole), jax.tree.leaves(outcome()), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_attention_in_parts_holds_the_logits_of_one(monkeypatch: pytest.MonkeyPatch):
+    """Parts that were independent of one another would all be held at once, and save nothing."""
+    length = 1024
+    definition, parameters = nnx.split(Attention(8, length, rngs=nnx.Rngs(0), num_heads=2))
+
+    def loss(parameters: Any, x: jax.Array) -> jax.Array:
+        return (nnx.merge(definition, parameters)(x) ** 2).sum()
+
+    def held() -> int:
+        shape = jax.ShapeDtypeStruct((length, 8), jnp.float32)
+        # A function of its own each time: what was traced before is remembered by its function.
+        compiled = jax.jit(jax.grad(lambda p, x: loss(p, x))).lower(parameters, shape).compile()
+        return compiled.memory_analysis().temp_size_in_bytes
+
+    in_parts = held()
+    monkeypatch.setattr(attention, "LARGEST_LOGITS", length**2)
+    whole = held()
+    assert whole > 2 * 4 * length**2
+    assert in_parts < whole / 4

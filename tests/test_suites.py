@@ -87,6 +87,7 @@ SHIPPED = {
     "sparsity": (2 * (8 + 16 + 17), 2 * (8 + 16 + 17) * 16, 10_000),
     "context": (6 + 5 + 6, (6 + 5 + 6) * 16, 10_000),
     "heads": (8 + 3 * 6, (8 + 3 * 6) * 16, 10_000),
+    "automaton": (6 * 3, 6 * 3 * 8, 10_000),
     "mixers": (10 * 2 * 3, 10 * 2 * (3 * 2 + 8), 2_000),
 }
 """Cells, the runs of a sweep, and the budget of each."""
@@ -420,4 +421,4 @@ def test_what_is_no_file_is_answered_with_the_nearest(
         text = message(lambda name=name: find_suite(name))
         assert text.startswith(f"no suite '{name}': give the path of a suite file.")
         assert " Did you mean benchmarks/smoke.toml" in text
-        assert " Known: benchmarks/context.toml, " in text
+        assert " Known: benchmarks/automaton.toml, benchmarks/context.toml, " in text

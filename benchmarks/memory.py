@@ -80,11 +80,13 @@ def measured(size: int, form: str) -> dict[str, float]:
     compiled = time.perf_counter()
     jax.block_until_ready(advance(state))
     stepped = time.perf_counter()
+    arrays = advance.memory_analysis()
+    assert arrays is not None
     return {
         "context_length": trainer.generator.context_length,
         "compilation": compiled - start,
         "step": (stepped - compiled) / 10,
-        "temporary": advance.memory_analysis().temp_size_in_bytes / 2**30,
+        "temporary": arrays.temp_size_in_bytes / 2**30,
         "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
     }
 

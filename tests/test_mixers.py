@@ -214,7 +214,7 @@ class TestBias:
     def test_a_large_one_leaves_one_position_to_read(self, kind: type[LogitMixer], positions: list[int]):
         made, asked = built(kind), np.array(positions)
 
-        def first(queries: Integers) -> jax.Array:
+        def first(queries: Integers | jax.Array) -> jax.Array:
             return jnp.zeros((len(queries), LENGTH)).at[:, 0].set(1e4)
 
         weights = np.asarray(made.biased_weights(inputs(), asked, first))
@@ -267,7 +267,9 @@ def test_attention_in_parts_holds_the_logits_of_one(monkeypatch: pytest.MonkeyPa
         shape = jax.ShapeDtypeStruct((length, 8), jnp.float32)
         # A function of its own each time: what was traced before is remembered by its function.
         compiled = jax.jit(jax.grad(lambda p, x: loss(p, x))).lower(parameters, shape).compile()
-        return compiled.memory_analysis().temp_size_in_bytes
+        arrays = compiled.memory_analysis()
+        assert arrays is not None
+        return arrays.temp_size_in_bytes
 
     in_parts = held()
     monkeypatch.setattr(attention, "LARGEST_LOGITS", length**2)

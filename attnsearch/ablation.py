@@ -27,9 +27,6 @@ FEWEST_SEQUENCES = 64
 LARGEST_SAMPLE = 2**16
 """Tokens."""
 
-# Beside the streams of `attnsearch.train`, so that no sequence is one that was trained on.
-_STREAM = 4
-
 
 def require_heads(network: Network, name: str) -> None:
     """Errors: AttnsearchError where the mixer, called `name`, has no heads that can be taken out."""
@@ -63,8 +60,7 @@ def ablate(
     state = _last_step(made, run, parameters, step)
     length = made.generator.context_length
     count = sequences or int(np.clip(LARGEST_SAMPLE // length, FEWEST_SEQUENCES, SEQUENCES))
-    keys = jax.random.split(jax.random.fold_in(jax.random.key(run.spec.seed), _STREAM), count)
-    examples = jax.vmap(made.generator.sample, in_axes=(None, 0))(state.rule, keys)
+    examples = made.fresh(state, count)
 
     queries = made.generator.query_positions
     weights = jax.eval_shape(partial(made.network.weights, positions=queries), parameters, examples.tokens[0])

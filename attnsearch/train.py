@@ -29,7 +29,7 @@ LARGEST_PROBE = 2**15
 
 FEWEST_PROBE_SEQUENCES = 2
 
-_INIT, _DATA, _PROBE, _RULE = range(4)
+_INIT, _DATA, _PROBE, _RULE, _FRESH = range(5)
 
 
 class MapBias(NamedTuple):
@@ -112,6 +112,10 @@ class Trainer:
         """The sequences of the step after `state`; a leading axis B on every field."""
         key = jax.random.fold_in(_stream(state.inputs.seed, _DATA), state.step)
         return self._sample(state.rule, key, self.batch_size)
+
+    def fresh(self, state: RunState, count: int) -> Example:
+        """Sequences of `state`'s rule, of a stream that training never draws from; a leading axis `count`."""
+        return self._sample(state.rule, _stream(state.inputs.seed, _FRESH), count)
 
     def influence(self, state: RunState) -> jax.Array:
         """How far the answer to each mapped target moves when one token is replaced: `f32[K, L]`, in [0, 1].

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import made_automata
 import numpy as np
@@ -20,26 +18,20 @@ from attnsearch.base import Plateaus
 from attnsearch.comparison import compare
 from attnsearch.specs import RunSpec
 from attnsearch.store import Store, StoredRun
+from benchmarks.reproduction import __main__ as program
+from benchmarks.reproduction import automaton, commands, jumps, mixers, paper, search, verdicts, writing
+from benchmarks.reproduction.archive import Archive
+from benchmarks.reproduction.commands import asked
+from benchmarks.reproduction.page import page as written
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
 
-def _script() -> ModuleType:
-    found = importlib.util.spec_from_file_location("reproduction", BENCHMARKS / "reproduction.py")
-    assert found is not None
-    assert found.loader is not None
-    module = importlib.util.module_from_spec(found)
-    sys.modules["reproduction"] = module
-    found.loader.exec_module(module)
-    return module
-
-
-reproduction = _script()
 GROUPS = {
     name: lines
-    for name, lines in vars(reproduction).items()
+    for name, lines in vars(commands).items()
     if isinstance(lines, tuple) and lines and str(lines[0]).startswith("attnsearch run")
-} | reproduction.KINDS
+} | commands.KINDS
 WORDS = {"reproduced", "reproduced in direction", "not reproduced", "not decided"}
 
 
@@ -52,7 +44,7 @@ def made(line: str, pace: float, scale: float = 0.5) -> list[StoredRun]:
     """Runs of a linear map whose targets are found one after another, the later the larger the search space
     is, by a factor of `pace` a bit; `scale`: tens of steps at none."""
     runs = []
-    for spec in reproduction.asked(line):
+    for spec in asked(line):
         size = int(str(dict(spec.cell.task.knobs)["state_size"]))
         first = 10 * round(scale * (1 + spec.seed / 10) * pace ** bits(spec)) + 10
         steps = [first * (1 + k / 4) // 10 * 10 for k in range(size)]
@@ -65,15 +57,15 @@ def made(line: str, pace: float, scale: float = 0.5) -> list[StoredRun]:
 def runs() -> list[StoredRun]:
     automata = [
         made_automata.run(spec, 40 * (1 + spec.seed))
-        for spec in reproduction.asked(reproduction.PLAIN[0])
+        for spec in asked(commands.PLAIN[0])
         if dict(spec.cell.task.knobs)["state_size"] in (4, 8)
     ]
-    return [*made(reproduction.SEARCH[2], 1.8), *made(reproduction.SEARCH[0], 1.8), *automata]
+    return [*made(commands.SEARCH[2], 1.8), *made(commands.SEARCH[0], 1.8), *automata]
 
 
 @pytest.fixture(scope="module")
 def page(runs: list[StoredRun]) -> str:
-    return reproduction.page(reproduction.Archive(runs))
+    return written(Archive(runs))
 
 
 # Which runs.
@@ -96,8 +88,8 @@ def test_there_are_commands_for_every_experiment() -> None:
 @pytest.mark.parametrize("name", sorted(GROUPS))
 def test_a_command_asks_for_what_one_command_a_cell_asks_for(name: str) -> None:
     for line in GROUPS[name]:
-        specs = reproduction.asked(line)
-        apart = [spec for one in reproduce.commands(specs) for spec in reproduction.asked(one)]
+        specs = asked(line)
+        apart = [spec for one in reproduce.commands(specs) for spec in asked(one)]
         assert [spec.digest for spec in apart] == [spec.digest for spec in specs]
 
 
@@ -106,13 +98,13 @@ def test_a_command_asks_for_what_one_command_a_cell_asks_for(name: str) -> None:
     [("SEARCH", 64 + 15 + 25), ("HUMP", 45), ("PLAIN", 20), ("map", 20), ("wrong map", 20), ("ADDED", 45)],
 )
 def test_a_group_has_so_many_runs(name: str, count: int) -> None:
-    digests = {spec.digest for line in GROUPS[name] for spec in reproduction.asked(line)}
+    digests = {spec.digest for line in GROUPS[name] for spec in asked(line)}
     assert len(digests) == count
 
 
 def test_a_run_under_another_setting_is_not_taken(runs: list[StoredRun]) -> None:
-    (line,) = reproduction.EIGHT_HEADS
-    archive = reproduction.Archive(runs)
+    (line,) = commands.EIGHT_HEADS
+    archive = Archive(runs)
     assert len(archive.runs([line])) == 5
     assert archive.runs([line.replace("--steps 3000", "--steps 2000")]) == []
     assert archive.runs([f"{line} --learning-rate 3e-3"]) == []
@@ -124,7 +116,7 @@ def test_every_command_on_the_page_is_one_that_can_be_given(page: str) -> None:
     for line in lines:
         program, name, *rest = shlex.split(line)
         if name == "run":
-            assert reproduction.asked(line)
+            assert asked(line)
         else:
             assert (program, name) == ("attnsearch", "sweep")
             assert (BENCHMARKS.parent / rest[0]).is_file()
@@ -138,14 +130,14 @@ def test_what_is_missing_is_said_to_be(page: str) -> None:
     assert "# 10 of 20 runs stored" in page
     assert "# 0 of 45 runs stored" in page
     assert "**Missing**: S = 4, map; S = 4, wrong map; S = 8, map;" in page
-    empty = reproduction.page(reproduction.Archive([]))
+    empty = written(Archive([]))
     verdicts = [row.split("|")[-2].strip(" *") for row in empty.splitlines() if row.endswith("** |")]
     assert set(verdicts) == {"not decided"}
 
 
 def test_lines_are_short_and_verdicts_are_the_four(page: str) -> None:
     prose = [line for line in page.splitlines() if not line.startswith(("|", "!", "**Not reproduced"))]
-    assert max(map(len, prose)) <= reproduction.WIDTH
+    assert max(map(len, prose)) <= writing.WIDTH
     rows = [row.split("|")[-2].strip() for row in page.splitlines() if row.endswith("** |")]
     assert rows
     assert {row.strip("*") for row in rows} <= WORDS
@@ -158,12 +150,12 @@ def verdict(section: object, words: str) -> str:
 
 @pytest.mark.parametrize(("pace", "scale", "said"), [(1.8, 0.5, "reproduced"), (0.6, 500, "not reproduced")])
 def test_the_verdict_on_the_law_follows_the_plateaus(pace: float, scale: float, said: str) -> None:
-    archive = reproduction.Archive(made(reproduction.SEARCH[2], pace, scale))
-    assert verdict(reproduction.search(archive), "larger search space") == said
+    archive = Archive(made(commands.SEARCH[2], pace, scale))
+    assert verdict(search.section(archive), "larger search space") == said
 
 
 def test_jumps_are_found_in_runs_that_jump(runs: list[StoredRun]) -> None:
-    section = reproduction.jumps(reproduction.Archive(runs))
+    section = jumps.section(Archive(runs))
     assert verdict(section, "several-fold") == "reproduced"
     assert verdict(section, "abrupt") == "reproduced"
     assert verdict(section, "weights moving") == "reproduced"
@@ -180,7 +172,7 @@ SHORT, LONG = waits(110, 120, 110, 120, 120), waits(400, 410, 420, 430, 440)
 
 
 def test_an_order_is_held_refuted_or_open() -> None:
-    judged = reproduction.judged(
+    judged = verdicts.judged(
         up={"one": compare(LONG, SHORT)},
         some={"one": compare(LONG, SHORT), "two": None},
         both={"one": compare(LONG, SHORT), "two": compare(SHORT, LONG)},
@@ -212,22 +204,22 @@ def test_an_order_is_held_refuted_or_open() -> None:
 def test_a_number_is_judged_by_its_interval_and_a_factor_of_two(
     value: float, low: float, high: float, said: str
 ) -> None:
-    assert reproduction.close(61, value, low, high) == said
+    assert verdicts.close(61, value, low, high) == said
 
 
 def test_rows_unlearned_are_those_of_the_loss() -> None:
-    assert reproduction.unlearned(reproduction.FLOOR) == pytest.approx(0)
-    assert reproduction.unlearned(math.log(2)) == pytest.approx(16)
-    assert reproduction.unlearned(0.358) == pytest.approx(1.01, abs=0.01)
+    assert paper.unlearned(paper.FLOOR) == pytest.approx(0)
+    assert paper.unlearned(math.log(2)) == pytest.approx(16)
+    assert paper.unlearned(0.358) == pytest.approx(1.01, abs=0.01)
 
 
 def test_a_control_helps_where_as_many_runs_escape(runs: list[StoredRun]) -> None:
-    easy = [cell for cell in reproduction.Archive(runs).cells(reproduction.SEARCH) if cell.plateau.observed]
+    easy = [cell for cell in Archive(runs).cells(commands.SEARCH) if cell.plateau.observed]
     hard = [replace(easy[0], runs=made_hard(easy[0].runs))]
-    assert reproduction._control(hard, easy[:1]).verdict == "reproduced"
-    assert reproduction._control(easy[:1], hard).verdict == "not reproduced"
-    assert reproduction._control(easy[:1], easy[:1]).verdict == "not decided"
-    assert reproduction._control([None], easy[:1]).verdict == "not decided"
+    assert automaton.control(hard, easy[:1]).verdict == "reproduced"
+    assert automaton.control(easy[:1], hard).verdict == "not reproduced"
+    assert automaton.control(easy[:1], easy[:1]).verdict == "not decided"
+    assert automaton.control([None], easy[:1]).verdict == "not decided"
 
 
 def made_hard(runs: tuple[StoredRun, ...]) -> tuple[StoredRun, ...]:
@@ -238,8 +230,8 @@ def test_a_plotted_loss_of_targets_alone_has_the_unpredictable_at_chance(runs: l
     run = next(run for run in runs if run.measures["mastered"] and len(run.truth.state) == 16)
     first = min(run.measures["found_step"])
     # One row of sixteen takes the plotted loss below 0.68, and none of them leaves it at 0.6931.
-    assert reproduction.crossing(run, 0.68).length[0] == first
-    assert not reproduction.crossing(run, reproduction.FLOOR).observed[0]
+    assert mixers.crossing(run, 0.68).length[0] == first
+    assert not mixers.crossing(run, paper.FLOOR).observed[0]
 
 
 def test_the_command_writes_a_page_and_its_pictures(
@@ -249,9 +241,9 @@ def test_the_command_writes_a_page_and_its_pictures(
     for run in runs[:25]:
         store.save(run)
     output = tmp_path / "docs" / "page.md"
-    arguments = ["reproduction.py", str(tmp_path / "store"), "-o", str(output)]
+    arguments = ["reproduction", str(tmp_path / "store"), "-o", str(output)]
     monkeypatch.setattr(sys, "argv", arguments)
-    reproduction.main()
+    program.main()
     text = output.read_text(encoding="utf-8")
     assert str(tmp_path) not in text
     pictures = {path.name for path in (output.parent / "images").glob("*.png")}

@@ -1,0 +1,198 @@
+"""5. Jumps of single targets, and heads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from attnsearch import pictures
+from attnsearch.alignment import best_heads
+from attnsearch.base import Bools, Floats, Integers
+from attnsearch.pictures import BLACK, GREY, PURPLE
+from attnsearch.plateau import first_step
+from attnsearch.store import StoredRun
+from attnsearch.summary import Cell
+from benchmarks.reproduction.archive import Archive
+from benchmarks.reproduction.commands import AS_PUBLISHED, HUMP, SEARCH
+from benchmarks.reproduction.drawing import COLOURS
+from benchmarks.reproduction.verdicts import OPEN, REFUTED, REPRODUCED, rank_correlation, sign
+from benchmarks.reproduction.writing import Claim, Section, decimal, paragraph, table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Moved(NamedTuple):
+    """What the targets of a run did, and the head with most weight on each one's support at the end.
+
+    found:    `bool[K]`
+    step:     `i64[K]` at which it was found
+    rise:     `i64[K]` at which that head's mass had risen half of its way
+    fall:     `f64[K]` steps from 0.9 to 0.1 of chance over `step`; nan where it did not get there
+    mass:     `f64[2, K]` of that head, before training and at the end
+    entropy:  `f64[2, K]` nats, likewise
+    """
+
+    found: Bools
+    step: Floats
+    rise: Integers
+    fall: Floats
+    mass: Floats
+    entropy: Floats
+
+    @classmethod
+    def of(cls, run: StoredRun) -> Moved:
+        """That of a run with heads, all of whose targets are mapped."""
+        best, loss = best_heads(run.heads), run.curves.loss[:, run.truth.is_target]
+        mass, step = best.mass[:, 0], np.array(run.measures["found_step"], float)
+        begun, done = (
+            first_step(run.curves.step, loss < share * run.truth.chance_loss) for share in (0.9, 0.1)
+        )
+        return cls(
+            np.array(run.measures["found"], bool),
+            step,
+            first_step(run.maps.step, mass >= (mass[0] + mass[-1]) / 2).length,
+            np.where(done.observed, (done.length - begun.length) / step, np.nan),
+            mass[[0, -1]],
+            best.entropy[[0, -1], 0],
+        )
+
+    @property
+    def rank(self) -> float:
+        """Rank correlation of rise and step, over targets found; nan where they do not vary."""
+        rise, step = self.rise[self.found], self.step[self.found]
+        varied = len(np.unique(rise)) > 1 and len(np.unique(step)) > 2
+        return rank_correlation(rise, step)[0] if varied else float("nan")
+
+    @property
+    def apart(self) -> float:
+        """Step of the last target over that of the first; at least so, where one is not found."""
+        return float(self.step.max() / self.step[self.found].min()) if self.found.any() else float("nan")
+
+    @property
+    def drop(self) -> float:
+        """Of entropy, over targets found."""
+        return float((self.entropy[1] - self.entropy[0])[self.found].mean()) if self.found.any() else np.nan
+
+
+def section(archive: Archive) -> Section:
+    """One run in a picture, all in numbers."""
+    isolated, published = archive.by("support_size", SEARCH[2:]), archive.by("support_size", HUMP)
+    named = {"isolated, s = 2": isolated.get(2), "isolated, s = 3": isolated.get(3)}
+    named["as published, s = 3"] = published.get(3)
+    did = {name: [Moved.of(run) for run in cell.runs] for name, cell in named.items() if cell}
+    rows = []
+    for name, runs in did.items():
+        known = np.concatenate([one.found for one in runs])
+        mass = np.concatenate([one.mass for one in runs], axis=1)
+        entropy = np.concatenate([one.entropy for one in runs], axis=1)
+        rows.append([
+            name,
+            f"{known.sum()} of {len(known)}",
+            decimal(_middle(one.apart for one in runs)),
+            decimal(_middle(value for one in runs for value in one.fall)),
+            *("; ".join(decimal(_mean(part)) for part in (level[0], level[1][known], level[1][~known]))
+              for level in (mass, entropy)),
+            decimal(_mean([one.rank for one in runs])),
+        ])  # fmt: skip
+    heading = ["S = 16", "found", "last over first target", "fall over step", "mass: untrained; found; not"]
+    heading += ["entropy: untrained; found; not", "rank correlation"]
+    every = [one for runs in did.values() for one in runs]
+    apart = [one.apart for name in did if "s = 3" in name for one in did[name] if np.isfinite(one.apart)]
+    falls = [value for one in every for value in one.fall if np.isfinite(value)]
+    ranks = [one.rank for one in every if np.isfinite(one.rank)]
+    drops = [one.drop for one in every if np.isfinite(one.drop)]
+    claims = [
+        Claim("targets of a run are found at steps that vary several-fold (s = 3, last over first, at least)",
+              f"median {decimal(_middle(apart))}, n = {len(apart)} runs", "several-fold",
+              OPEN if not apart else REPRODUCED if np.median(apart) >= 2 else REFUTED),
+        Claim("a target's fall is abrupt (median, over its step)",
+              f"{decimal(_middle(falls))}, n = {len(falls)} targets", "abrupt",
+              OPEN if not falls else REPRODUCED if np.median(falls) < 0.5 else REFUTED),
+        Claim("it coincides with weights moving onto the support (rank correlation within runs)",
+              f"{decimal(_mean(ranks))}, n = {len(ranks)} runs", "coincides", sign(ranks, 1)),
+        Claim("and with a drop of the head's entropy (nats, targets found)",
+              f"{decimal(_mean(drops))}, n = {len(drops)} runs", "drops", sign(drops, -1)),
+    ]  # fmt: skip
+    body = [table(heading, rows)]
+    if cell := isolated.get(3):
+        run = middle(cell)
+        body.append(
+            "![Losses of one run, and three targets beside their heads](images/reproduction-jumps.png)"
+        )
+        body.append(
+            paragraph(f"""The run drawn is that of seed {run.spec.seed}, isolated, s = 3: of
+        {len(cell.runs)} the one with the middle plateau. Drawn are the first, the middle and the last
+        target found, each beside the head with most weight on its support at the end. *Fall*: steps from
+        0.9 to 0.1 of chance. *Rank correlation*: of the step at which that head's mass has risen half of
+        its way with the step at which the target is found, over the targets found of a run.""")
+        )
+    return Section(
+        "5. Jumps of single targets, and heads",
+        "Does each target fall on its own, when a head moves onto its support?",
+        """runs of experiments 1a and 1b, as reduced there. Maps and heads are recorded at steps a factor of
+        1.19 apart.""",
+        [SEARCH[2], *HUMP],
+        [AS_PUBLISHED + "--support-size 3 --seeds 16 --steps 10000 --no-early-stopping"],
+        body,
+        claims,
+    )
+
+
+def _middle(values: Iterable[float]) -> float | None:
+    kept = [value for value in values if np.isfinite(value)]
+    return float(np.median(kept)) if kept else None
+
+
+def _mean(values: Sequence[float] | Floats) -> float | None:
+    kept = [value for value in values if np.isfinite(value)]
+    return float(np.mean(kept)) if kept else None
+
+
+def middle(cell: Cell) -> StoredRun:
+    """The run with the middle plateau, the shorter of two."""
+    ranked = sorted(cell.runs, key=lambda run: (run.measures["plateau_length"], run.spec.seed))
+    return ranked[(len(ranked) - 1) // 2]
+
+
+def picture(archive: Archive) -> Figure:
+    """All losses of a run; and the first, the middle and the last target found beside their best heads."""
+    cell = archive.by("support_size", SEARCH[2:]).get(3)
+    if cell is None:
+        return pictures.empty_figure(9.6, 1, "No run is stored")
+    run = middle(cell)
+    title = f"One run (seed {run.spec.seed}): jumps of targets, and the heads that hold their rows"
+    figure = pictures.empty_figure(9.6, 5.2, title)
+    places = figure.add_gridspec(2, 3)
+    whole = figure.add_subplot(places[0, :])
+    step, loss = run.curves.step, run.curves.loss[:, run.truth.is_target]
+    known = np.flatnonzero(run.measures["found"])
+    known = known[np.argsort(np.array(run.measures["found_step"])[known], kind="stable")]
+    shown = known[[0, len(known) // 2, -1]].tolist() if len(known) else []
+    colours = dict(zip(shown, COLOURS, strict=False))
+    for target in range(loss.shape[1]):
+        style = {"color": colours.get(target, "#BFBFBF"), "linewidth": 1.6 if target in colours else 0.7}
+        whole.plot(step, loss[:, target], **style)
+    whole.axhline(float(run.truth.chance_loss), color=GREY, linestyle=":", linewidth=0.8)
+    whole.set(
+        xlabel="training step", ylabel="loss of each target (nats)", xlim=(0, step[-1]), ylim=(-0.03, 1.0)
+    )
+    best, maps = best_heads(run.heads), run.maps.step
+    for place, (target, colour) in enumerate(colours.items()):
+        axes = figure.add_subplot(places[1, place])
+        lines = axes.plot(step, loss[:, target], color=colour)
+        lines += axes.plot(maps, best.mass[:, 0, target], "o-", color=BLACK, markersize=3)
+        axes.set(xlabel="training step", xlim=(0, step[-1]), ylim=(0, 1.02), title=f"target {target}")
+        beside = axes.twinx()
+        lines += beside.plot(maps, best.entropy[:, 0, target], "s--", color=PURPLE, markersize=3)
+        beside.set_ylim(0, 3.4)
+        beside.spines["right"].set_visible(True)
+        beside.tick_params(labelright=place == 2)
+        beside.set_ylabel("entropy (nats)" if place == 2 else "", color=PURPLE)
+        axes.set_ylabel("" if place else "loss; mass of the best head")
+        if place == 0:
+            names = ["loss (nats)", "best head: mass on the support", "best head: entropy (right)"]
+            figure.legend(lines, names, loc="outside lower center", ncols=3, frameon=False)
+    return figure

@@ -25,14 +25,15 @@ SEARCH = (
     _LINEAR + "--state-size 12 --support-size 2,3,4 --seeds 5 --steps 3000",
     _LINEAR + "--state-size 16 --support-size 1,2,3,4,5 --seeds 5 --steps 3000",
 )
-DENSE = (_LINEAR + "--state-size 16 --support-size 13 --seeds 5 --steps 3000",)
-HUMP = (AS_PUBLISHED + "--support-size 1,2,3,4,8,12,13,14,16 --seeds 5 --steps 2000",)
+DENSE = (_LINEAR + "--state-size 16 --support-size 13,14,15,16 --seeds 5 --steps 3000",)
+HUMP = (AS_PUBLISHED + "--support-size 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16 --seeds 5 --steps 10000",)
 PLAIN = (_SMALL + "--state-size 4,8,16,32 --seeds 5 --learning-rate 3e-3",)
 KINDS = {
     "plain": PLAIN,
     "map": (PLAIN[0] + " --map-bias 4",),
     "wrong map": (PLAIN[0] + " --map-bias 4 --map-bias-placebo",),
 }
+STRONGER = (_SMALL + "--state-size 8,32 --seeds 5 --learning-rate 3e-3 --map-bias 8",)
 FULL_SIZE = (AUTOMATON + "4 --seeds 5 --steps 200 --learning-rate 1e-3",)
 PROBES = (
     AUTOMATON + "8 --seeds 1 --steps 1000 --learning-rate 1e-3,3e-3",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from attnsearch.specs import (
     TaskSpec,
     settings,
 )
+from attnsearch.store import Store
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -73,3 +75,9 @@ def truth() -> Truth:
         nominal_log2_search_space=np.array(1.0),
         chance_loss=np.array(1.0),
     )
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """An empty one."""
+    return Store.open(tmp_path / "results")

@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 from rich.console import Console
 from scipy.stats import spearmanr
+from tiny import VALUES
 
 from attnsearch import ablation, train
 from attnsearch.ablation import ablate
@@ -28,18 +29,6 @@ from attnsearch.plan import Registries, specify, trainer
 from attnsearch.runner import run
 from attnsearch.specs import InterventionSpec, RunSpec
 from attnsearch.store import Store, StoredRun, read
-
-VALUES: dict[str, list[Any]] = {
-    "state_size": [4],
-    "support_size": [1],
-    "width": [32],
-    "num_heads": [4],
-    "mlp_width": [64],
-    "tokens_per_step": [256],
-    "learning_rate": [3e-3],
-    "warmup_steps": [20],
-    "steps": [300],
-}
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
+from tiny import VALUES
 
 from attnsearch import engine, runner
 from attnsearch.base import AttnsearchError, MapRecord
@@ -27,17 +28,7 @@ from attnsearch.recording import Recording
 from attnsearch.specs import RunSpec
 from attnsearch.store import Store, StoredRun, read
 
-VALUES: dict[str, list[Any]] = {
-    "state_size": [4],
-    "support_size": [1, 2],
-    "width": [32],
-    "num_heads": [4],
-    "mlp_width": [64],
-    "tokens_per_step": [256],
-    "learning_rate": [3e-3],
-    "warmup_steps": [20],
-    "steps": [300],
-}
+BOTH = {**VALUES, "support_size": [1, 2]}
 
 # Checkpoints at every recorded point, so that a process killed at any moment has some to go on from.
 WORKER = """
@@ -72,7 +63,7 @@ def worker(
     seeds: int,
     every: float = 0.0,
     lanes: int = 2,
-    values: dict[str, list[Any]] = VALUES,
+    values: dict[str, list[Any]] = BOTH,
     largest_file: int | None = None,
     **environment: str,
 ) -> subprocess.Popen[str]:
@@ -88,7 +79,7 @@ def worker(
 
 
 def specs(seeds: int, **changes: list[Any]) -> list[RunSpec]:
-    return specify(["linear_map"], ["attention"], {**VALUES, **changes}, seeds=range(seeds))
+    return specify(["linear_map"], ["attention"], {**BOTH, **changes}, seeds=range(seeds))
 
 
 def same(one: StoredRun, other: StoredRun) -> None:
@@ -124,7 +115,7 @@ def compare(root: Path, undisturbed: dict[RunSpec, StoredRun]) -> None:
 
 def test_killed_twenty_times_at_random_moments(tmp_path: Path):
     """Some die while they import, some while they compile, most while they train or store."""
-    long = {**VALUES, "steps": [800], "early_stopping": [False]}
+    long = {**BOTH, "steps": [800], "early_stopping": [False]}
     reference, root = tmp_path / "reference", tmp_path / "killed"
     _, err = worker(reference, seeds=4, every=1e9, values=long).communicate()
     assert err == ""

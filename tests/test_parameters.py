@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
+from tiny import VALUES
 
 from attnsearch.base import AttnsearchError, Curves
 from attnsearch.engine import EngineSettings
@@ -26,17 +27,7 @@ from attnsearch.runner import run
 from attnsearch.specs import RunSpec
 from attnsearch.store import Store, StoredRun, read
 
-TINY = {
-    "state_size": [4],
-    "support_size": [1],
-    "width": [32],
-    "num_heads": [4],
-    "mlp_width": [64],
-    "tokens_per_step": [256],
-    "learning_rate": [3e-3],
-    "warmup_steps": [20],
-    "steps": [60],
-}
+TINY = {**VALUES, "steps": [60]}
 KEEPING = EngineSettings(lanes=1, save_parameters=True)
 
 NAMES = {

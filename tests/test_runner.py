@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tiny import VALUES
 
 from attnsearch.base import AttnsearchError
 from attnsearch.observer import Observer
@@ -20,17 +21,7 @@ from attnsearch.runner import run
 from attnsearch.specs import PlateauRule, RunSpec
 from attnsearch.store import Store, StoredRun
 
-TINY = {
-    "state_size": [4],
-    "support_size": [2],
-    "width": [32],
-    "num_heads": [4],
-    "mlp_width": [64],
-    "tokens_per_step": [256],
-    "learning_rate": [3e-3],
-    "warmup_steps": [20],
-    "steps": [60],
-}
+TINY = {**VALUES, "support_size": [2], "steps": [60]}
 
 
 class Watcher(Observer):

@@ -152,8 +152,8 @@ class Trainer:
         return influence.T
 
     def heads(self, state: RunState) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """What the attention heads look at, as in `MapRecord`: weights, mass and entropy, mean over the same
-        probe sequences as `influence`."""
+        """What the attention heads look at, as in `MapRecord`: weights, mass and entropy, mean over
+        `PROBE_SEQUENCES` sequences, of which `influence` reads the first, or all."""
         key, _ = jax.random.split(_stream(state.inputs.seed, _PROBE))
         targets = self.generator.mapped_targets
         queries = self.generator.query_positions[self._mapped_queries]

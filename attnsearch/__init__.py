@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from attnsearch.base import AttnsearchError
     from attnsearch.devices import use_every_core
     from attnsearch.generators import GENERATORS
-    from attnsearch.mixers import MIXERS, Mixer
+    from attnsearch.mixers import MIXERS, LogitMixer, Mixer
     from attnsearch.observer import Observer
     from attnsearch.plan import Registries, specify
     from attnsearch.runner import run
@@ -24,6 +24,7 @@ __all__ = [
     "GENERATORS",
     "MIXERS",
     "AttnsearchError",
+    "LogitMixer",
     "Mixer",
     "Observer",
     "Registries",
@@ -38,6 +39,7 @@ __all__ = [
 _HOMES = {
     "AttnsearchError": "base",
     "GENERATORS": "generators",
+    "LogitMixer": "mixers",
     "MIXERS": "mixers",
     "Mixer": "mixers",
     "Observer": "observer",

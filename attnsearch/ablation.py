@@ -33,8 +33,8 @@ def require_heads(network: Network, name: str) -> None:
     mixer = network.mixer
     if not issubclass(mixer, LogitMixer) or mixer.without_head is LogitMixer.without_head:
         raise AttnsearchError(
-            f"mixer {name} has no heads to take out: ablate works with attention, and with mixers that define"
-            " without_head(head)"
+            f"mixer {name} has no heads to take out: ablate works with attention, and with an"
+            " attnsearch.LogitMixer that defines without_head(head)"
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -150,7 +150,8 @@ class TaskCommand(SettingsCommand):
         added = _knob_options(ctx.meta.get(_TASKS, []))
         known_mixers = self.known_mixers()
         if known_mixers is not None:
-            added += _mixer_options(known_mixers) + _setting_options()
+            defaults = [dict(task.defaults) for task in ctx.meta.get(_TASKS, [])]
+            added += _mixer_options(known_mixers, defaults) + _setting_options(defaults=defaults)
         return added
 
 
@@ -179,22 +180,33 @@ def _knob_options(tasks: Sequence[TaskFile]) -> list[_SettingOption]:
     return options
 
 
-def _setting_options(default: str | None = None) -> list[_SettingOption]:
+_Defaults = Sequence[Mapping[str, Value]]
+"""Those of each task named, where they are other than a setting's own."""
+
+
+def _default(name: str, own: Value | None, defaults: _Defaults) -> str:
+    """What holds where a flag is not given; of several tasks, what may."""
+    values = dict.fromkeys(one.get(name, own) for one in defaults) or {own: None}
+    return " or ".join("its own" if value is None else written(value) for value in values)
+
+
+def _setting_options(default: str | None = None, defaults: _Defaults = ()) -> list[_SettingOption]:
     """One for each of `SETTINGS` that is no switch. `default`: what holds where the flag is not given."""
     return [
         _SettingOption(
             name,
             "Training and network",
-            f"{setting.meaning}  [{setting.describe()}; default: {default or written(setting.default)}]",
+            f"{setting.meaning}  [{setting.describe()}; default: "
+            f"{default or _default(name, setting.default, defaults)}]",
         )
         for name, setting in SETTINGS.items()
         if not isinstance(setting.default, bool)
     ]
 
 
-def _mixer_options(known_mixers: KnownMixers) -> list[_SettingOption]:
+def _mixer_options(known_mixers: KnownMixers, defaults: _Defaults) -> list[_SettingOption]:
     return [
-        _SettingOption(name, "Mixer", f"of {mixer}  [default: {'its own' if default is None else default}]")
+        _SettingOption(name, "Mixer", f"of {mixer}  [default: {_default(name, default, defaults)}]")
         for mixer, has in known_mixers.items()
         for name, default in has.items()
     ]

@@ -6,7 +6,6 @@ head says that it does. The one is attention mass, the other is the cost.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -189,7 +188,7 @@ def sentences(costs: HeadCosts) -> list[str]:
     needed = int(costs.costs.any(axis=0).sum())
     said = [
         f"Means over {costs.sequences:,} fresh sequences, from a stream that training does not draw from; the"
-        f" network after {costs.step:,} steps{_BIAS[costs.map_bias]}.",
+        f" network after {costs.step:,} steps{_bias(costs)}.",
         f"A head costs a target (*) whose loss is higher by more than half of chance without it,"
         f" {costs.threshold:.3g} nats: {int(costs.costs.sum())} of {heads * targets} pairs;"
         f" {needed} of {targets} targets need at least one head.",
@@ -213,8 +212,11 @@ def sentences(costs: HeadCosts) -> list[str]:
     ]
 
 
-_BIAS: Mapping[bool | None, str] = {
-    None: "",
-    True: ", with the map added to its logits as in its last step",
-    False: ", without the map that was added to its logits earlier",
-}
+def _bias(costs: HeadCosts) -> str:
+    added = "wrong map" if costs.spec.cell.intervention.map_bias_placebo else "map"
+    words = {
+        None: "",
+        True: f", with the {added} added to its logits as in its last step",
+        False: f", without the {added} that was added to its logits earlier",
+    }
+    return words[costs.map_bias]

@@ -21,6 +21,9 @@ from attnsearch.linear import Linear, product
 from attnsearch.mixers.base import LogitBias, LogitMixer, Mixer, rows
 from attnsearch.specs import NetworkSpec, Settings
 
+_Shape = tuple[int | str, ...]
+"""Letters stand for any number."""
+
 Parameters = Any
 """A network's trained arrays: a pytree."""
 
@@ -184,23 +187,48 @@ class Network:
 
     def _check_call(self) -> None:
         """Trace the mixer alone. Errors: AttnsearchError where that fails, or returns what it should not."""
-        width, length, queries = self.spec.width, self.context_length, np.asarray(self.query_positions)
-        given = jax.ShapeDtypeStruct((length, width), jnp.float32)
+        queries = np.asarray(self.query_positions)
+        whole, at, weights = self._shapes
+        self._check(
+            ("", lambda mixer, x: mixer(x), whole),
+            ("at(x, positions)", lambda mixer, x: mixer.at(x, queries), at),
+            ("weights(x, positions)", lambda mixer, x: mixer.weights(x, queries), weights),
+        )
+
+    def check_bias(self) -> None:
+        """Trace a mixer with logits with a bias on them. Errors: AttnsearchError as for any other call."""
+        queries = np.asarray(self.query_positions)
+        _, at, weights = self._shapes
+
+        def bias(positions: Integers | jax.Array) -> jax.Array:
+            return jnp.zeros((len(positions), self.context_length))
+
+        asked = "(x, positions, bias)"
+        self._check(
+            ("biased_at" + asked, lambda mixer, x: _with_logits(mixer).biased_at(x, queries, bias), at),
+            (
+                "biased_weights" + asked,
+                lambda mixer, x: _with_logits(mixer).biased_weights(x, queries, bias),
+                weights,
+            ),
+        )
+
+    @property
+    def _shapes(self) -> tuple[_Shape, _Shape, _Shape]:
+        """Of what a mixer returns: at all positions, at the queries, and as weights."""
+        length, queries = self.context_length, len(self.query_positions)
+        return (length, self.spec.width), (queries, self.spec.width), ("H", queries, length)
+
+    def _check(self, *calls: tuple[str, Callable[[Mixer, jax.Array], object], _Shape]) -> None:
+        given = jax.ShapeDtypeStruct((self.context_length, self.spec.width), jnp.float32)
         name = f"mixer {self.mixer.__name__}"
 
         def trace(x: jax.Array) -> None:
             mixer = self.build_mixer(nnx.Rngs(0))
-            for called, call, expected in (
-                (name, lambda: mixer(x), (length, width)),
-                (f"{name}, at(x, positions),", lambda: mixer.at(x, queries), (len(queries), width)),
-                (
-                    f"{name}, weights(x, positions),",
-                    lambda: mixer.weights(x, queries),
-                    ("H", len(queries), length),
-                ),
-            ):
+            for method, call, expected in calls:
+                called = f"{name}, {method}," if method else name
                 with _explaining(f"{called} cannot be called on {_described(given)}"):
-                    returned = call()
+                    returned = call(mixer, x)
                 if not _fits(returned, expected):
                     raise AttnsearchError(
                         f"{called} returned {_described(returned)} for {_described(given)}:"
@@ -250,7 +278,7 @@ def _explaining(what: str) -> Iterator[None]:
         raise AttnsearchError(f"{what}: {reason(error)}") from error
 
 
-def _fits(value: Any, expected: tuple[int | str, ...]) -> bool:
+def _fits(value: Any, expected: _Shape) -> bool:
     """Whether `value` is an array of 32-bit floats of that shape, where a letter is any size."""
     shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
     return (

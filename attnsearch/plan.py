@@ -132,6 +132,8 @@ def trainer(cell: CellSpec, registries: Registries) -> Trainer:
             f"mixer {cell.mixer.name} has no attention logits to which a map could be added:"
             f" --map-bias works with {', '.join(able)}"
         )
+    if biased:
+        network.check_bias()
     return Trainer(made, network, tokens // made.context_length, biased=biased)
 
 

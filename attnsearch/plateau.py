@@ -90,8 +90,17 @@ def finds(target_loss: Floats, truth: Truth, rule: PlateauRule) -> Bools:
 
 
 def masters(target_loss: Floats, truth: Truth, rule: PlateauRule) -> Bools:
-    """`bool[...]`: where every target's loss, less Bayes', is below the mastery threshold."""
-    return np.all(_below(target_loss - truth.bayes_loss, rule.mastery, truth), axis=-1)
+    """`bool[...]`: where every target's loss, less Bayes', is below the mastery threshold.
+
+    Targets that nobody can be sure of count together, by the mean of those of a state: the loss of a single
+    one is chance's from point to point, whatever is known.
+    """
+    excess = target_loss - truth.bayes_loss
+    unsure = truth.bayes_loss > 0
+    groups = [unsure & (truth.state == state) for state in np.unique(truth.state[unsure])]
+    means = [excess[..., group].mean(axis=-1, keepdims=True) for group in groups]
+    judged = np.concatenate([excess[..., ~unsure], *means], axis=-1)
+    return np.all(_below(judged, rule.mastery, truth), axis=-1)
 
 
 def _below(loss: Floats, fraction: float, truth: Truth) -> Bools:
@@ -122,11 +131,12 @@ def held(condition: Bools, points: int = MASTERY_HOLD) -> Bools:
 def map_mass(influence: Floats, truth: Truth) -> Floats:
     """`f64[..., K]`: share of `influence`, `f32[..., K, L]`, on the support; nan where there is none.
 
-    Where not every position was probed, those elsewhere stand for all: their mean for each of them.
+    Where not every position was probed, those that belong to no support stand for all such: their mean for
+    each of them. Positions of supports were all probed, and stand for themselves.
     """
     influence = influence.astype(np.float64)
     on_support = (influence * truth.attention_map).sum(axis=-1)
-    elsewhere = _visible(truth) & ~truth.attention_map
+    elsewhere = _visible(truth) & ~truth.attention_map.any(axis=0)
     probed = (elsewhere & truth.probed).sum(axis=-1, keepdims=True)
     # What a query cannot see, and yet moves with, is a leak: it counts as it was measured.
     weight = np.where(elsewhere, elsewhere.sum(axis=-1, keepdims=True) / np.maximum(probed, 1), 1.0)

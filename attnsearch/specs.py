@@ -122,13 +122,12 @@ class InterventionSpec:
 
     def steps(self, budget: int) -> tuple[int, int]:
         """The first step with the bias, and the one after the last. Errors: ValueError for none."""
-        if self.map_bias_steps == "all":
-            # A map that is measured when the budget is used up shows the network as it was trained.
-            return 0, budget + 1
-        first, last = map(int, self.map_bias_steps.split(":"))
+        named = f"0:{budget}" if self.map_bias_steps == "all" else self.map_bias_steps
+        first, last = map(int, named.split(":"))
         if not first < min(last, budget):
             raise ValueError(f"map_bias_steps {self.map_bias_steps} holds no step of a run's {budget}")
-        return first, last
+        # A map that is measured when the budget is used up shows the network as it was trained.
+        return first, last if last < budget else budget + 1
 
 
 @dataclass(frozen=True)

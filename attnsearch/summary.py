@@ -41,7 +41,7 @@ class Measurement:
         return (
             f"Losses are means over {self.interval} steps, not smoothed further. Escape: mean target loss"
             f" below {self.rule.escape:g} of chance; found: a target's below {self.rule.found:g}; mastery:"
-            f" every target's below {self.rule.mastery:g}, {MASTERY_HOLD} points in a row."
+            f" every target's, less Bayes' own, below {self.rule.mastery:g}, {MASTERY_HOLD} points in a row."
         )
 
 

@@ -55,8 +55,10 @@ class Knob:
         """Errors: AttnsearchError where `value` is outside the range, given the `others`."""
         if value in self.choices:
             return
-        if self.minimum is None or (self.choices and isinstance(value, str)):
+        if self.minimum is None:
             raise AttnsearchError(f"{self.name} {value!r} is unknown: {self.describe_range()}")
+        if self.choices and isinstance(value, str):
+            raise AttnsearchError(f"{self.name} {value!r} must be a number, {self.describe_range()}")
         if not isinstance(value, int) or isinstance(value, bool):
             raise AttnsearchError(f"{self.name} {value!r} is not a whole number")
         maximum = others[self.maximum] if isinstance(self.maximum, str) else self.maximum

@@ -119,9 +119,11 @@ def test_a_map_that_was_added_at_the_end_is_added_still(
     np.testing.assert_allclose(ended.whole, costs.whole, rtol=1e-4, atol=1e-6)
     np.testing.assert_array_equal(still.whole, last.whole)
     assert still.whole.mean() > 10 * ended.whole.mean()
-    assert "with the map added to its logits as in its last step" in sentences(still)[0]
-    assert "without the map that was added to its logits earlier" in sentences(ended)[0]
-    assert "the map" not in sentences(costs)[0]
+    assert "with the wrong map added to its logits as in its last step" in sentences(still)[0]
+    assert "without the wrong map that was added to its logits earlier" in sentences(ended)[0]
+    honest = replace(still, spec=changed(still.spec, intervention=InterventionSpec(map_bias=50.0)))
+    assert "with the map added to its logits" in sentences(honest)[0]
+    assert "added to its logits" not in sentences(costs)[0]
 
 
 def test_what_cannot_be_taken_apart_is_refused(trained: tuple[StoredRun, dict[str, Floats], int]) -> None:

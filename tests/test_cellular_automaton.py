@@ -13,6 +13,8 @@ from attnsearch.base import AttnsearchError
 from attnsearch.generators import GENERATORS, CellularAutomaton
 from attnsearch.generators.bayes import fresh_loss, pool_loss
 from attnsearch.plan import generator
+from attnsearch.plateau import masters
+from attnsearch.specs import PlateauRule
 from attnsearch.taskfiles import find_task
 
 AUTOMATON = CellularAutomaton(
@@ -123,6 +125,29 @@ def test_long_contexts_keep_some_rows_and_probe_their_windows_and_a_sample_of_th
     assert longest.probed_positions.sum() < 64
 
 
+def test_a_perfect_predictor_masters_rules_that_are_new_in_every_sequence():
+    """It knows every entry of a table that the sequence has used before, and guesses the others."""
+    made = automaton(rule_pool="fresh", num_states=3)
+    truth = made.truth(made.init(jax.random.key(0), {}))
+    drawn = jax.vmap(made.sample, (None, 0))(
+        made.init(jax.random.key(0), {}), jax.random.split(jax.random.key(1), 800)
+    )
+    losses = np.zeros((800, 32))
+    for sequence, tokens in enumerate(np.asarray(drawn.tokens).reshape(800, 3, 16)):
+        seen = set()
+        for target in range(32):
+            state, cell = divmod(target, 16)
+            window = tuple(tokens[state][[cell - 1, cell, (cell + 1) % 16]])
+            losses[sequence, target] = 0.0 if window in seen else np.log(4)
+            seen.add(window)
+    points = losses.reshape(10, 80, 32).mean(axis=1)
+    rule = PlateauRule(escape=0.938, found=0.5, mastery=0.1)
+    # As many sequences as make a point of 2,048 tokens a step at the default size: single cells are off.
+    assert ((points - truth.bayes_loss).max(axis=1) > 0.1 * np.log(4)).any()
+    assert masters(points, truth, rule).all()
+    assert not masters(points + 0.2, truth, rule).any()
+
+
 def bayes_by_enumeration(tables: np.ndarray, made: CellularAutomaton) -> np.ndarray:
     """Every table and first state once: the mean of -log of the share of sequences with the same past that
     go on in the same way."""
@@ -183,7 +208,7 @@ def test_known_by_heart_one_rule_leaves_nothing_to_infer():
     [
         ({"num_colours": 256, "window_size": 3}, "a table of 16,777,216 entries: at most 65,536"),
         ({"num_colours": 16, "window_size": 4, "rule_pool": 65}, "at most 64, or fresh"),
-        ({"rule_pool": "none"}, "rule_pool 'none' is unknown: at least 1 or fresh"),
+        ({"rule_pool": "none"}, "rule_pool 'none' must be a number, at least 1 or fresh"),
         ({"rule_pool": 0}, "rule_pool 0 must be at least 1"),
         ({"num_states": 1}, "num_states 1 must be at least 2"),
         ({"loss": "some"}, "loss 'some' is unknown: targets or all"),

@@ -348,6 +348,14 @@ def test_help_lists_the_task_s_own_flags_with_range_and_default():
         *("--quiet", "--no-plots", "--sparsity", "--support-size", "--rule-seed", "--no-early-stopping"),
     ):
         assert f"{flag} " in text, flag
+    assert "blocks of the network [at least 1; default: 1]" in text
+
+
+def test_help_shows_a_task_s_own_defaults_of_training_and_mixers():
+    text = " ".join(attnsearch("run", "--task", "cellular_automaton,linear_map", "--help").stdout.split())
+    assert "blocks of the network [at least 1; default: 4 or 1]" in text
+    assert "--num-heads LIST of attention [default: 8 or 16]" in text
+    assert "--head-width LIST of attention [default: its own]" in text
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["sweep", "--help"], ["plan", "--help"]], ids=" ".join)

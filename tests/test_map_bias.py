@@ -1,21 +1,24 @@
 """The map given away: added to the logits of the queries, where and when it is asked for."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
 from attnsearch import cli
-from attnsearch.base import AttnsearchError
+from attnsearch.base import AttnsearchError, Integers
 from attnsearch.generators import CellularAutomaton, LinearMap
 from attnsearch.generators.base import Generator
 from attnsearch.lanes import Lanes, stacked
-from attnsearch.mixers import MIXERS
+from attnsearch.mixers import MIXERS, LogitMixer
+from attnsearch.mixers.base import LogitBias
 from attnsearch.network import Network
 from attnsearch.plan import Registries, cohorts, specify
-from attnsearch.specs import NetworkSpec, settings
+from attnsearch.specs import InterventionSpec, NetworkSpec, settings
 from attnsearch.store import Store
 from attnsearch.train import MapBias, RunInputs, RunState, Trainer
 
@@ -194,3 +197,42 @@ def test_a_mixer_without_logits_is_refused_in_python_too():
     specs = specify(["linear_map"], ["mlp_mixer"], {"map_bias": [1.0]}, seeds=range(1))
     with pytest.raises(AttnsearchError, match=r"--map-bias works with attention$"):
         cohorts(specs, Registries())
+
+
+class Halfway(LogitMixer):
+    """Forms logits, but does not say how a bias is added to them."""
+
+    def __init__(self, width: int, context_length: int, *, rngs: nnx.Rngs):
+        self.out = nnx.Linear(width, width, rngs=rngs)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return self.out(x)
+
+
+class Transposed(Halfway):
+    """Says it, with a weight for every position of every position."""
+
+    def biased_at(self, x: jax.Array, positions: Integers, bias: LogitBias) -> jax.Array:
+        return self(x)[positions] + bias(positions).sum()
+
+    def biased_weights(self, x: jax.Array, positions: Integers, bias: LogitBias) -> jax.Array:
+        return jnp.zeros((1, len(x), len(positions)))
+
+
+@pytest.mark.parametrize(
+    ("mixer", "said"),
+    [
+        (Halfway, r"mixer Halfway, biased_at\(x, positions, bias\), cannot be called on f32\[8, 128\]:"),
+        (
+            Transposed,
+            r"biased_weights\(x, positions, bias\), returned f32\[1, 8, 4\] .* expected f32\[H, 4, 8\]",
+        ),
+    ],
+)
+def test_a_mixer_that_cannot_add_a_bias_says_so_before_it_is_trained(mixer: type[LogitMixer], said: str):
+    registries = Registries(mixers={"mine": mixer})
+    (plain,) = specify(["linear_map"], ["mine"], {"state_size": [4]}, seeds=[0], registries=registries)
+    assert len(cohorts([plain], registries)) == 1
+    biased = replace(plain, cell=replace(plain.cell, intervention=InterventionSpec(map_bias=4.0)))
+    with pytest.raises(AttnsearchError, match=said):
+        cohorts([biased], registries)

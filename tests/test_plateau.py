@@ -262,6 +262,17 @@ def test_mastery_is_measured_against_bayes_loss(truth: Truth) -> None:
     assert not measure(curves_of(losses), NO_MAPS, of_two_states(truth, 0.64), RULE).mastery.observed[0]
 
 
+def test_targets_that_nobody_can_be_sure_of_are_mastered_by_the_mean_of_their_state(truth: Truth) -> None:
+    together = truth._replace(state=np.array([1, 1]), bayes_loss=np.array([0.5, 0.3]))
+    uneven = measure(curves_of([(0.7, 0.15)] * 3), NO_MAPS, together, RULE)
+    assert uneven.mastery.observed[0]
+    # Not over states, and not for a target that can be known.
+    apart = together._replace(state=np.array([1, 2]))
+    assert not measure(curves_of([(0.7, 0.15)] * 3), NO_MAPS, apart, RULE).mastery.observed[0]
+    certain = together._replace(bayes_loss=np.array([0.0, 0.3]))
+    assert not measure(curves_of([(0.2, 0.1)] * 3), NO_MAPS, certain, RULE).mastery.observed[0]
+
+
 def test_where_bayes_himself_is_above_the_threshold_nothing_is_found(truth: Truth) -> None:
     losses = [(0.45, 0.45)]
     assert measure(curves_of(losses), NO_MAPS, truth, RULE).found.observed.tolist() == [True, True]
@@ -292,6 +303,25 @@ def test_what_was_probed_elsewhere_stands_for_what_was_not(truth: Truth) -> None
     everywhere = np.array([[0.5, 0.1, 0.1, 0.1, 0.1, 0.1]])
     np.testing.assert_allclose(map_mass(everywhere, wide._replace(probed=np.ones(6, bool))), 0.5)
     np.testing.assert_allclose(map_mass(everywhere * wide.probed, wide), 0.5)
+
+
+def test_positions_of_supports_were_probed_and_stand_for_themselves(truth: Truth) -> None:
+    """Of eight positions the last query sees all. Those of both supports were probed, and two of the others:
+    `0+ 1+ 2- 3- 4 - - 7`."""
+    supports = np.array([[1, 1, 0, 0, 0, 0, 0, 0], [0, 0, 1, 1, 0, 0, 0, 0]], bool)
+    partly = truth._replace(
+        attention_map=supports,
+        cheapest_route=supports,
+        query_positions=np.array([7, 7]),
+        is_target=np.ones(2, bool),
+        replaceable=np.ones(8, bool),
+        mapped=np.arange(2),
+        probed=np.array([1, 1, 1, 1, 1, 0, 0, 1], bool),
+    )
+    influence = np.array([[0.4, 0.4, 0.2, 0.2, 0.1, 0.1, 0.1, 0.1]])
+    whole = map_mass(influence, partly._replace(probed=np.ones(8, bool)))
+    np.testing.assert_allclose(whole[0], 0.8 / 1.6)
+    np.testing.assert_allclose(map_mass(influence * partly.probed, partly), whole)
 
 
 def test_influence_from_beyond_a_query_counts_as_it_was_measured(truth: Truth) -> None:

@@ -95,7 +95,7 @@ def test_a_command_asks_for_what_one_command_a_cell_asks_for(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "count"),
-    [("SEARCH", 64 + 15 + 25), ("HUMP", 45), ("PLAIN", 20), ("map", 20), ("wrong map", 20), ("ADDED", 45)],
+    [("SEARCH", 64 + 15 + 25), ("HUMP", 80), ("PLAIN", 20), ("map", 20), ("wrong map", 20), ("ADDED", 45)],
 )
 def test_a_group_has_so_many_runs(name: str, count: int) -> None:
     digests = {spec.digest for line in GROUPS[name] for spec in asked(line)}
@@ -128,7 +128,7 @@ def test_every_command_on_the_page_is_one_that_can_be_given(page: str) -> None:
 def test_what_is_missing_is_said_to_be(page: str) -> None:
     assert "# 25 of 25 runs stored" in page
     assert "# 10 of 20 runs stored" in page
-    assert "# 0 of 45 runs stored" in page
+    assert "# 0 of 80 runs stored" in page
     assert "**Missing**: S = 4, map; S = 4, wrong map; S = 8, map;" in page
     empty = written(Archive([]))
     verdicts = [row.split("|")[-2].strip(" *") for row in empty.splitlines() if row.endswith("** |")]
@@ -154,8 +154,8 @@ def test_the_verdict_on_the_law_follows_the_plateaus(pace: float, scale: float, 
     assert verdict(search.section(archive), "larger search space") == said
 
 
-def test_jumps_are_found_in_runs_that_jump(runs: list[StoredRun]) -> None:
-    section = jumps.section(Archive(runs))
+def test_jumps_are_found_in_runs_that_jump() -> None:
+    section = jumps.section(Archive(made(commands.SEARCH[2], 1.5)))
     assert verdict(section, "several-fold") == "reproduced"
     assert verdict(section, "abrupt") == "reproduced"
     assert verdict(section, "weights moving") == "reproduced"
@@ -196,7 +196,10 @@ def test_an_order_is_held_refuted_or_open() -> None:
     ("value", "low", "high", "said"),
     [
         (50, 40, 61, "reproduced"),
-        (50, 40, 60, "reproduced in direction"),
+        (50, 40, 60, "reproduced"),
+        (50, 40, 59, "reproduced in direction"),
+        (61, 30, 130, "not decided"),
+        (61, -math.inf, math.inf, "not decided"),
         (140, 125, 150, "not reproduced"),
         (25, 20, 30, "not reproduced"),
     ],
@@ -204,7 +207,24 @@ def test_an_order_is_held_refuted_or_open() -> None:
 def test_a_number_is_judged_by_its_interval_and_a_factor_of_two(
     value: float, low: float, high: float, said: str
 ) -> None:
-    assert verdicts.close(61, value, low, high) == said
+    assert verdicts.close(61, 1, value, low, high) == said
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "said"),
+    [
+        (0.0, 0.0, 0.0, "reproduced"),
+        (1.0, -0.5, 2.5, "reproduced"),
+        (1.9, 1.5, 2.3, "reproduced in direction"),
+        (2.5, 2.0, 3.0, "not reproduced"),
+        (1.0, -1.5, 3.5, "not decided"),
+        (0.0, -math.inf, math.inf, "not decided"),
+    ],
+)
+def test_a_number_of_rows_is_judged_by_its_interval_and_by_rows(
+    value: float, low: float, high: float, said: str
+) -> None:
+    assert verdicts.near(0.05, 0.1, value, low, high) == said
 
 
 def test_rows_unlearned_are_those_of_the_loss() -> None:

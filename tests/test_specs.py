@@ -197,7 +197,10 @@ def test_layers_that_are_not_there_are_refused(named: str) -> None:
 
 def test_steps_are_all_of_a_run_or_between_two() -> None:
     assert InterventionSpec(map_bias=1.0).steps(100) == (0, 101)
-    assert InterventionSpec(map_bias=1.0, map_bias_steps="20:500").steps(100) == (20, 500)
+    assert InterventionSpec(map_bias=1.0, map_bias_steps="20:50").steps(100) == (20, 50)
+    # All there are: the network at the end is the one that was trained.
+    for whole in ("0:100", "0:500"):
+        assert InterventionSpec(map_bias=1.0, map_bias_steps=whole).steps(100) == (0, 101)
     for none in ("100:200", "30:30", "30:20"):
         with pytest.raises(ValueError, match="holds no step of a run's 100"):
             InterventionSpec(map_bias=1.0, map_bias_steps=none).steps(100)

@@ -46,7 +46,29 @@ def pool_loss(
     pool = len(tables)
     count = _count(pool * state_size)
     rules = random.integers(pool, size=count)
-    state = random.integers(num_colours, size=(count, state_size))
+    first = random.integers(num_colours, size=(count, state_size))
+
+    total = np.zeros((num_states - 1, state_size))
+    at_once = max(1, WORK // (pool * state_size))
+    for start in range(0, count, at_once):
+        part = slice(start, start + at_once)
+        total += _pool_losses(
+            tables, num_colours, offsets, compositions, first[part], rules[part], num_states
+        )
+    return total.ravel() / count
+
+
+def _pool_losses(
+    tables: Integers,
+    num_colours: int,
+    offsets: Integers,
+    compositions: int,
+    state: Integers,
+    rules: Integers,
+    num_states: int,
+) -> Floats:
+    """`f64[T - 1, S]`: the losses of `pool_loss`, added up over some sequences, from their first `state`."""
+    (count, state_size), pool = state.shape, len(tables)
     left = np.ones((count, pool), bool)
     found = np.zeros((num_states - 1, state_size))
     for losses in found:
@@ -58,11 +80,11 @@ def pool_loss(
         agreeing = np.logical_and.accumulate(outcomes == state[:, None], axis=2) & left[:, :, None]
         after = agreeing.sum(axis=1)
         before = np.concatenate([left.sum(axis=1)[:, None], after[:, :-1]], axis=1)
-        losses[:] = np.log(before / after).mean(axis=0)
+        losses[:] = np.log(before / after).sum(axis=0)
         left = agreeing[:, :, -1]
         if (after[:, -1] == 1).all():
             break
-    return found.ravel()
+    return found
 
 
 def fresh_loss(num_colours: int, offsets: Integers, state_size: int, num_states: int) -> Floats:

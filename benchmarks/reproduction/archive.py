@@ -8,6 +8,7 @@ import numpy as np
 
 from attnsearch.base import Plateaus
 from attnsearch.plateau import first_step
+from attnsearch.recording import measured
 from attnsearch.specs import RunSpec, Value
 from attnsearch.store import StoredRun
 from attnsearch.summary import Cell, cells, plateau_of
@@ -16,10 +17,10 @@ from benchmarks.reproduction.commands import asked
 
 
 class Archive:
-    """Stored runs, looked up by the digests of what is asked for."""
+    """Stored runs, looked up by the digests of what is asked for, and measured anew from their curves."""
 
     def __init__(self, runs: Iterable[StoredRun]):
-        self.stored = {run.spec.digest: run for run in runs}
+        self.stored = {run.spec.digest: measured(run) for run in runs}
 
     def among(self, specs: Iterable[RunSpec]) -> list[StoredRun]:
         """Those of `specs` that are stored."""

@@ -19,14 +19,20 @@ target loss is below 0.938 of chance; of 16 targets a single one that is found i
 Restricted means, up to the budget, and their ratios have 95 % intervals. *Target found* is the median step
 over all targets of all runs.
 
-**Reproduced**: a claim of order holds by its test (log-rank, p adjusted over the comparisons of an
-experiment, at most 0.05, the interval of the ratio on that side of 1), on a network and a task of the
-published size; or a published number lies in our interval. **Reproduced in direction**: the order holds at
-a reduced size or budget, or the number is within a factor of two. **Not reproduced**: the test shows the
-opposite, or a difference where none is claimed, or the number is further off. **Not decided**: none of
-these, runs are missing, or a loss is behind the published one after fewer steps. The isolated linear map
-counts as of the published size: its hidden maps are the same, without ways round them."""
+**Reproduced**, by the kind of the claim. An *order* (longer, shorter): every comparison holds by its test,
+log-rank, p adjusted over the comparisons of an experiment, at most 0.05, the interval of the ratio on that
+side of 1. *No difference*: no comparison says the opposite, and every interval ends within 1.25. *Less than
+another* ratio or share: their intervals lie apart. A *correlation* with a published column: p at most 0.05.
+A *tendency* within runs: the mean over runs with its 95 % interval (Student's) on that side of 0;
+several-fold is at least twofold, abrupt less than half. A *number*: the published one lies in our interval,
+widened by what reading a figure leaves open, and the interval spans at most a factor of four, or four rows.
 
+**Reproduced in direction**: the same, but with a smaller network or task than the published, or 16 heads for
+8; or a number within a factor of two, or two rows. A shorter budget is no such reduction where an order
+holds within it, for what comes later cannot undo it. **Not reproduced**: the test shows the opposite, or a
+difference where none is claimed, or the number is further off. **Not decided**: none of these, or runs are
+missing. The isolated linear map counts as of the published size: its hidden maps are the same, without ways
+round them."""
 
 EXPERIMENTS = (search, hump, automaton, heads, mixers, jumps)
 

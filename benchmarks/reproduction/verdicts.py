@@ -18,6 +18,12 @@ from benchmarks.reproduction.writing import spanned
 REPRODUCED, DIRECTION = "reproduced", "reproduced in direction"
 REFUTED, OPEN = "not reproduced", "not decided"
 
+WIDEST = 4
+"""An interval over more than this factor says too little to confirm a number, or to refute it."""
+
+WIDEST_ROWS, NEAR_ROWS = 4, 2
+"""The same of rows unlearned, of 16; and how many off are still in direction."""
+
 TOLERANCE = 1.25
 """A ratio whose interval ends below it is no growth; one that begins above its inverse, no help."""
 
@@ -86,11 +92,22 @@ def ratio(comparison: Comparison | None) -> str:
     return "missing" if comparison is None else spanned(comparison.ratio, comparison.low, comparison.high, 2)
 
 
-def close(published: float, value: float, low: float, high: float) -> str:
-    """The verdict on a number."""
-    if low <= published <= high:
+def close(published: float, error: float, value: float, low: float, high: float) -> str:
+    """The verdict on a number above 0, read off a figure to `error`, and on ours with its interval."""
+    if not low > 0 or high > WIDEST * low:
+        return OPEN
+    if low - error <= published <= high + error:
         return REPRODUCED
     return DIRECTION if 0.5 <= value / published <= 2 else REFUTED
+
+
+def near(published: float, error: float, value: float, low: float, high: float) -> str:
+    """The same of a number of rows, which may be 0."""
+    if not high - low <= WIDEST_ROWS:
+        return OPEN
+    if low - error <= published <= high + error:
+        return REPRODUCED
+    return DIRECTION if abs(value - published) <= NEAR_ROWS else REFUTED
 
 
 def mean_interval(values: Sequence[float] | Floats) -> tuple[float, float, float]:

@@ -15,6 +15,10 @@ from attnsearch.store import StoredRun
 from attnsearch.summary import Cell, in_words, interventions, plateau_of
 from attnsearch.survival import pool
 
+LONGEST_WORDS = 180
+"""Characters of a file's name that say what was run: file systems take 255 in all, and the digest tells runs
+apart."""
+
 
 def draw(cells: Sequence[Cell], folder: Path) -> list[Path]:
     """Draw each cell's middle run, and for a grid the plateaus against the search space."""
@@ -89,4 +93,5 @@ def _stem(run: StoredRun) -> str:
     done = "".join(
         f"-{name}-{written(value).replace(':', '-')}" for name, value in interventions(cell).items()
     )
-    return f"{cell.task.name}-{knobs}-{cell.mixer.name}{done}-seed-{run.spec.seed}-{run.spec.digest[:8]}"
+    words = f"{cell.task.name}-{knobs}-{cell.mixer.name}{done}"
+    return f"{words[:LONGEST_WORDS]}-seed-{run.spec.seed}-{run.spec.digest[:8]}"

@@ -159,12 +159,14 @@ def varying(summaries: Sequence[Cell]) -> list[str]:
 
 
 def constant(summaries: Sequence[Cell]) -> str:
-    """The knobs that are in no column, in words: `loss all, state size 8`; where tasks differ in them, by
-    task. Together with `varying`, every knob is said once."""
+    """The knobs, and what was done to the networks, that are in no column, in words: `loss all, state size
+    8`; where tasks differ in them, by task. Together with `varying`, each is said once."""
     columns = varying(summaries)
     said = {
         cell.spec.task.name: ", ".join(
-            in_words(name, value) for name, value in cell.spec.task.knobs if name not in columns
+            in_words(name, value)
+            for name, value in [*cell.spec.task.knobs, *interventions(cell.spec).items()]
+            if name not in columns
         )
         for cell in summaries
     }

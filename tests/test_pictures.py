@@ -7,6 +7,7 @@ import math
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import made_automata
@@ -363,6 +364,15 @@ def test_the_gallery_draws_an_automaton_and_names_what_is_done_to_it(tmp_path: P
     assert "-attention-map_bias-5-map_bias_steps-0-500-map_bias_placebo-yes-seed-0-" in drawn[2].name
     for path in drawn:
         assert min(imread(path).shape[:2]) > 300
+
+
+def test_names_of_pictures_are_no_longer_than_file_systems_take(tmp_path: Path) -> None:
+    plain = made_automata.spec()
+    mixer = replace(plain.cell.mixer, name="a_package." * 20 + "mixers:Mine")
+    run = made_automata.run(replace(plain, cell=replace(plain.cell, mixer=mixer)))
+    path = draw_losses(run, tmp_path)
+    assert path.name.endswith(f"-seed-0-{run.spec.digest[:8]}-losses.png")
+    assert len(path.name) < 230
 
 
 def test_every_run_is_one_symbol_and_censored_runs_are_triangles() -> None:

@@ -255,6 +255,21 @@ def test_a_task_with_other_knobs_leaves_their_places_empty(make_run: MakeRun) ->
     assert constant(summaries) == "linear_map_autoregressive: loss all, support size 1; other: depth 3"
 
 
+def test_what_was_done_to_the_networks_is_said_where_it_is_no_column(make_run: MakeRun) -> None:
+    def given(**done: Any) -> StoredRun:
+        run = make_run()
+        cell = replace(run.spec.cell, intervention=InterventionSpec(**done))
+        return replace(run, spec=replace(run.spec, cell=cell))
+
+    biased = given(map_bias=4.0, map_bias_placebo=True)
+    knobs = "loss all, state size 2, support size 1"
+    assert constant(cells([biased])) == f"{knobs}, map bias 4, map bias placebo yes"
+    stronger = cells([biased, given(map_bias=8.0, map_bias_placebo=True)])
+    assert varying(stronger) == ["map_bias"]
+    assert constant(stronger) == f"{knobs}, map bias placebo yes"
+    assert constant(cells([make_run(), biased])) == knobs
+
+
 def with_task(run: StoredRun, task: TaskSpec) -> CellSpec:
     return replace(run.spec.cell, task=task)
 

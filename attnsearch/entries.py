@@ -125,7 +125,10 @@ class Entry:
 
 
 def cells_of(runs: Iterable[StoredRun]) -> tuple[EntryCell, ...]:
-    """Measured runs as an entry keeps them, in order of first appearance of their cells."""
+    """Measured runs as an entry keeps them, in order of first appearance of their cells.
+
+    Errors: AttnsearchError for a task of which even Bayes cannot be sure: two curves do not show its mastery.
+    """
     grouped: dict[CellSpec, list[StoredRun]] = {}
     for run in runs:
         grouped.setdefault(run.spec.cell, []).append(run)
@@ -141,6 +144,11 @@ def cells_of(runs: Iterable[StoredRun]) -> tuple[EntryCell, ...]:
 
 
 def _kept(run: StoredRun) -> EntryRun:
+    if run.truth.bayes_loss.any():
+        raise AttnsearchError(
+            f"no entry can be made of task {run.spec.cell.task.name}: it keeps the mean and the worst loss of"
+            " a run's targets, which do not tell mastery where not every target can be foreseen"
+        )
     loss = run.curves.loss[:, run.truth.is_target]
     if run.status == "diverged":
         loss = loss[:-1]

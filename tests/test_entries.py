@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import made_automata
 import numpy as np
 import pytest
 from made_runs import ATTENTION, BEST, MINE, SUITE, run, runs, suite, verification
@@ -65,6 +66,13 @@ def test_mastery_has_to_hold(one: RunSpec) -> None:
     worst[8] = 1.0
     again = replace(kept, worst=worst, mean=np.concatenate([kept.mean, kept.mean[-3:]]))
     assert EntryCell(cell.spec, cell.bits, cell.chance_loss, (again,)).mastery.length.tolist() == [100]
+
+
+def test_what_cannot_be_foreseen_makes_no_entry() -> None:
+    run = made_automata.run(made_automata.spec())
+    assert run.truth.bayes_loss.any()
+    with pytest.raises(AttnsearchError, match="no entry can be made of task cellular_automaton"):
+        cells_of([run])
 
 
 def test_a_run_that_diverged_is_censored_at_the_budget(one: RunSpec) -> None:

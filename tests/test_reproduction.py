@@ -97,7 +97,7 @@ def test_a_command_asks_for_what_one_command_a_cell_asks_for(name: str) -> None:
     ("name", "count"),
     [
         ("SEARCH", 64 + 15 + 25),
-        ("HUMP", 48 + 18),
+        ("HUMP", 48),
         ("PLAIN", 20),
         ("map", 20),
         ("wrong map", 20),

@@ -26,10 +26,8 @@ SEARCH = (
     _LINEAR + "--state-size 16 --support-size 1,2,3,4,5 --seeds 5 --steps 3000",
 )
 DENSE = (_LINEAR + "--state-size 16 --support-size 13,14,15,16 --seeds 5 --steps 3000",)
-HUMP = (
-    AS_PUBLISHED + "--support-size 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16 --seeds 3 --steps 10000",
-    AS_PUBLISHED + "--support-size 1,2,3,4,12,13,14,15,16 --seeds 3:5 --steps 10000",
-)
+HUMP = (AS_PUBLISHED + "--support-size 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16 --seeds 3 --steps 10000",)
+EARLY = (AS_PUBLISHED + "--support-size 1,2,3,4,8,12,13,14,16 --seeds 5 --steps 2000",)
 PLAIN = (_SMALL + "--state-size 4,8,16,32 --seeds 5 --learning-rate 3e-3",)
 KINDS = {
     "plain": PLAIN,
@@ -48,11 +46,10 @@ GIVEN_WRONG = (GIVEN[0] + " --map-bias-placebo",)
 EIGHT_HEADS = (_LINEAR + "--state-size 16 --support-size 3 --seeds 5 --steps 3000",)
 SPLIT = (_SPLIT + "--num-heads 1,2,4,16,32,64,128 --seeds 5 --steps 2000",)
 ADDED = (_SPLIT + "--head-width 4,8,16 --num-heads 1,4,16 --seeds 5 --steps 2000",)
-VISIBLE_RATES = (_VISIBLE + "--support-size 2,3,4 --seeds 16:18 --learning-rate 3e-4,1e-3,3e-3,1e-2,3e-2",)
+VISIBLE_RATES = (_VISIBLE + "--support-size 2,3,4 --seeds 16:18 --learning-rate 3e-4,1e-3,3e-3,1e-2",)
 VISIBLE = (_VISIBLE + "--support-size 2,3,4 --seeds 5 --learning-rate 1e-3,3e-3,1e-2",)
 SMALL_RATES = (
-    _SMALL
-    + "--state-size 8,16 --seeds 16:18 --learning-rate 3e-4,1e-3,3e-3,1e-2 --mixer attention,mlp_mixer",
+    _SMALL + "--state-size 8,16 --seeds 16:18 --learning-rate 3e-4,1e-3,3e-3 --mixer attention,mlp_mixer",
 )
 SMALL_MIXER = (_SMALL + "--state-size 8,16 --seeds 5 --learning-rate 1e-3,3e-3 --mixer mlp_mixer",)
 LADDER = Path(__file__).parent.parent / "mixers.toml"

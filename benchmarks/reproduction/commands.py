@@ -25,7 +25,7 @@ SEARCH = (
     _LINEAR + "--state-size 12 --support-size 2,3,4 --seeds 5 --steps 3000",
     _LINEAR + "--state-size 16 --support-size 1,2,3,4,5 --seeds 5 --steps 3000",
 )
-DENSE = (_LINEAR + "--state-size 16 --support-size 13,14,15,16 --seeds 5 --steps 3000",)
+DENSE = (_LINEAR + "--state-size 16 --support-size 13,14,16 --seeds 5 --steps 3000",)
 HUMP = (AS_PUBLISHED + "--support-size 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16 --seeds 3 --steps 10000",)
 EARLY = (AS_PUBLISHED + "--support-size 1,2,3,4,8,12,13,14,16 --seeds 5 --steps 2000",)
 PLAIN = (_SMALL + "--state-size 4,8,16,32 --seeds 5 --learning-rate 3e-3",)

@@ -109,7 +109,8 @@ def section(archive: Archive) -> Section:
         of experiment 2. 2,000 steps, on the automaton 1,000, for 10,000; 2,048 tokens a step. Isolated:
         `attnsearch sweep benchmarks/mixers.toml`, 8 seeds; rates chosen over all cells of the suite. As
         published: targets trained alone, 5 seeds. Automaton: 5 seeds. Rates of these two are chosen by half
-        of the targets, not by escape. s = 7 is left out. The masked mixer is that of this package; how the paper's was masked is not published.""",
+        of the targets, not by escape. s = 7 is left out. The masked
+        mixer is that of this package; how the paper's was masked is not published.""",
         [line for lines in (VISIBLE_RATES, VISIBLE, SMALL_RATES, PLAIN, SMALL_MIXER) for line in lines],
         [
             AS_PUBLISHED + "--support-size 2,3,4,5,7 --mixer attention,mlp_mixer"

@@ -19,7 +19,7 @@ from attnsearch.comparison import compare
 from attnsearch.specs import RunSpec
 from attnsearch.store import Store, StoredRun
 from benchmarks.reproduction import __main__ as program
-from benchmarks.reproduction import automaton, commands, jumps, mixers, paper, search, verdicts, writing
+from benchmarks.reproduction import automaton, commands, hump, jumps, mixers, paper, search, verdicts, writing
 from benchmarks.reproduction.archive import Archive
 from benchmarks.reproduction.commands import asked
 from benchmarks.reproduction.page import page as written
@@ -35,9 +35,12 @@ GROUPS = {
 WORDS = {"reproduced", "reproduced in direction", "not reproduced", "not decided"}
 
 
+def knobs(spec: RunSpec) -> dict[str, int]:
+    return {name: value for name, value in spec.cell.task.knobs if isinstance(value, int)}
+
+
 def bits(spec: RunSpec) -> float:
-    knobs = dict(spec.cell.task.knobs)
-    return math.log2(math.comb(int(str(knobs["state_size"])), int(str(knobs["support_size"]))))
+    return math.log2(math.comb(knobs(spec)["state_size"], knobs(spec)["support_size"]))
 
 
 def made(line: str, pace: float, scale: float = 0.5) -> list[StoredRun]:
@@ -45,7 +48,7 @@ def made(line: str, pace: float, scale: float = 0.5) -> list[StoredRun]:
     is, by a factor of `pace` a bit; `scale`: tens of steps at none."""
     runs = []
     for spec in asked(line):
-        size = int(str(dict(spec.cell.task.knobs)["state_size"]))
+        size = knobs(spec)["state_size"]
         first = 10 * round(scale * (1 + spec.seed / 10) * pace ** bits(spec)) + 10
         steps = [first * (1 + k / 4) // 10 * 10 for k in range(size)]
         budget = spec.cell.budget.steps
@@ -238,6 +241,20 @@ def test_rows_unlearned_are_those_of_the_loss() -> None:
     assert paper.unlearned(paper.FLOOR) == pytest.approx(0)
     assert paper.unlearned(math.log(2)) == pytest.approx(16)
     assert paper.unlearned(0.358) == pytest.approx(1.01, abs=0.01)
+
+
+def test_what_has_a_way_round_is_compared_with_what_has_none_within_a_run(runs: list[StoredRun]) -> None:
+    run = next(
+        run for run in runs if knobs(run.spec)["state_size"] == 16 and knobs(run.spec)["support_size"] == 3
+    )
+    route = run.truth.cheapest_route.copy()
+    route[:8] = np.arange(route.shape[1]) == 0
+    shorter = run.truth._replace(cheapest_route=route)
+    known = {"found": [True] * 6 + [False] * 2 + [True] * 2 + [False] * 6}
+    split = replace(run, truth=shorter, measures={**run.measures, **known})
+    assert hump.Routes.of([split, split]) == (16, 12, 16, 4)
+    assert hump.route_shares([split, replace(run, measures={**run.measures, **known})]) == [0.75 - 0.25]
+    assert hump.route_shares([replace(split, measures={**run.measures, "found": [False] * 16})]) == []
 
 
 def test_a_control_helps_where_as_many_runs_escape(runs: list[StoredRun]) -> None:

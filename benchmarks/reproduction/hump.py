@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from attnsearch import pictures
+from attnsearch.base import Bools
 from attnsearch.comparison import SIGNIFICANCE
 from attnsearch.pictures import BLUE, GREEN, GREY, VERMILION
 from attnsearch.plateau import prediction_loss
@@ -39,6 +40,14 @@ def plotted(cell: Cell) -> list[float]:
     return [float(prediction_loss(run.curves)[-3:].mean()) for run in cell.runs]
 
 
+def _known_and_cheaper(run: StoredRun) -> tuple[Bools, Bools]:
+    """`bool[R]` each: which targets were found, and which can be had by a route of fewer tokens than their
+    row."""
+    truth = run.truth
+    cheaper = truth.cheapest_route.sum(axis=1) < truth.attention_map.sum(axis=1)
+    return np.array(run.measures["found"], bool), cheaper
+
+
 class Routes(NamedTuple):
     """How many targets of some runs can be had by a route of fewer tokens than their row, how many of these
     were found, and the same of the others."""
@@ -53,10 +62,20 @@ class Routes(NamedTuple):
         """Those of `runs`, added up."""
         counts = np.zeros(4, int)
         for run in runs:
-            known = np.array(run.measures["found"], bool)
-            cheaper = run.truth.cheapest_route.sum(axis=1) < run.truth.attention_map.sum(axis=1)
+            known, cheaper = _known_and_cheaper(run)
             counts += [cheaper.sum(), (cheaper & known).sum(), (~cheaper).sum(), (~cheaper & known).sum()]
         return cls(*counts.tolist())
+
+
+def route_shares(runs: Iterable[StoredRun]) -> list[float]:
+    """Share of the targets with a way round their row that was found, less the share of the others: of each
+    run that has both kinds, and found any."""
+    shares = []
+    for run in runs:
+        known, cheaper = _known_and_cheaper(run)
+        if cheaper.any() and not cheaper.all() and known.any():
+            shares.append(float(known[cheaper].mean() - known[~cheaper].mean()))
+    return shares
 
 
 def route_gaps(runs: Iterable[StoredRun]) -> list[float]:
@@ -95,7 +114,7 @@ def section(archive: Archive) -> Section:
     halves = [
         [run for s, cell in at.items() if (s > STATES // 2) == right for run in cell.runs] for right in (0, 1)
     ]
-    gaps = [route_gaps(runs) for runs in halves]
+    gaps, shares = ([measure(runs) for runs in halves] for measure in (route_gaps, route_shares))
     beside = judged(
         left={f"s = {s}": versus(early.get(s), alone.get(s)) for s in (1, 2, 3, 4)},
         right={f"s = {s}": versus(early.get(s), alone.get(s)) for s in (13, 14, 16)},
@@ -107,6 +126,9 @@ def section(archive: Archive) -> Section:
               str(beside["left"]), "(replications)", beside["left"].no("shorter")),
         Claim("right half is route: targets in sight help (the same)",
               str(beside["right"]), "(replications)", beside["right"].order("shorter")),
+        Claim("right half: targets with a way round are found, others not (share, less that of others, within"
+              " runs)", f"{_gap(shares[1], 2)}; left half {_gap(shares[0], 2)}", "(replications)",
+              sign(shares[1], 1)),
         Claim("right half: what is found has cheaper routes (bits, less what is not, within runs)",
               f"{_gap(gaps[1])}; left half {_gap(gaps[0])}", "cheaper (replications)", sign(gaps[1], -1)),
     ]  # fmt: skip
@@ -135,8 +157,8 @@ def section(archive: Archive) -> Section:
     )
 
 
-def _gap(gaps: Sequence[float]) -> str:
-    return f"{spanned(*mean_interval(gaps), digits=1)}, n = {len(gaps)}" if len(gaps) > 1 else "missing"
+def _gap(gaps: Sequence[float], digits: int = 1) -> str:
+    return f"{spanned(*mean_interval(gaps), digits)}, n = {len(gaps)}" if len(gaps) > 1 else "missing"
 
 
 def _rows_left(s: int, loss: tuple[float, float, float]) -> Claim:

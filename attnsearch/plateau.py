@@ -19,6 +19,10 @@ MASTERY_HOLD = 3
 ends on what is measured here."""
 
 
+SURE = 0.01
+"""Share of chance that Bayes' own loss of a target may be while it counts as one that can be foreseen."""
+
+
 @dataclass(frozen=True)
 class Measures:
     """What one run's curves say.
@@ -92,15 +96,16 @@ def finds(target_loss: Floats, truth: Truth, rule: PlateauRule) -> Bools:
 def masters(target_loss: Floats, truth: Truth, rule: PlateauRule) -> Bools:
     """`bool[...]`: where every target's loss, less Bayes', is below the mastery threshold.
 
-    Targets that nobody can be sure of count together, by the mean of those of a state: the loss of a single
-    one is chance's from point to point, whatever is known.
+    Targets that nobody can be sure of count together, by the mean of those of a state, of which none may be
+    above the found threshold: the loss of a single one is chance's from point to point, whatever is known.
     """
     excess = target_loss - truth.bayes_loss
-    unsure = truth.bayes_loss > 0
+    unsure = truth.bayes_loss > SURE * truth.chance_loss
     groups = [unsure & (truth.state == state) for state in np.unique(truth.state[unsure])]
     means = [excess[..., group].mean(axis=-1, keepdims=True) for group in groups]
     judged = np.concatenate([excess[..., ~unsure], *means], axis=-1)
-    return np.all(_below(judged, rule.mastery, truth), axis=-1)
+    known = _below(judged, rule.mastery, truth), _below(excess[..., unsure], rule.found, truth)
+    return np.all(np.concatenate(known, axis=-1), axis=-1)
 
 
 def _below(loss: Floats, fraction: float, truth: Truth) -> Bools:

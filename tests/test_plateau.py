@@ -269,8 +269,11 @@ def test_targets_that_nobody_can_be_sure_of_are_mastered_by_the_mean_of_their_st
     # Not over states, and not for a target that can be known.
     apart = together._replace(state=np.array([1, 2]))
     assert not measure(curves_of([(0.7, 0.15)] * 3), NO_MAPS, apart, RULE).mastery.observed[0]
-    certain = together._replace(bayes_loss=np.array([0.0, 0.3]))
-    assert not measure(curves_of([(0.2, 0.1)] * 3), NO_MAPS, certain, RULE).mastery.observed[0]
+    for nearly in (0.0, 0.01):
+        certain = together._replace(bayes_loss=np.array([nearly, 0.3]))
+        assert not measure(curves_of([(0.2, 0.1)] * 3), NO_MAPS, certain, RULE).mastery.observed[0]
+    # Nor does a mean hide a target that is not known at all.
+    assert not measure(curves_of([(1.01, -0.3)] * 3), NO_MAPS, together, RULE).mastery.observed[0]
 
 
 def test_where_bayes_himself_is_above_the_threshold_nothing_is_found(truth: Truth) -> None:

@@ -205,6 +205,10 @@ def _which_half(
             total, known = routes.cheaper + routes.others, routes.cheaper_found + routes.others_found
             yield f"""Of the {name} half's targets {100 * routes.cheaper / total:.0f} % have a way round
             their row; of the {known} that are found, {routes.cheaper_found} have."""
+    left, right = map(Routes.of, halves)
+    if left.others_found > left.cheaper_found and right.cheaper_found and not right.others_found:
+        yield """**In short**: what is found in the left half is found by search for rows, and in the right
+        half nothing is found but by a way round. The left half is search, the right half is route."""
     if 3 in at and 13 in at:
         yield f"""s = 3 and s = 13 have equally many supports ({at[3].bits:.1f} bits). The cheapest target
         of a run has {least_route(at[3]):.1f} and {least_route(at[13]):.1f} bits; {found(at[3])} and

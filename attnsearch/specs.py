@@ -38,7 +38,7 @@ class PlateauRule:
 
     escape:   of the mean target loss (1.3 / ln 4, arXiv:2606.25010, cellular automata)
     found:    of one target's loss
-    mastery:  of every target's loss
+    mastery:  of every target's loss, less Bayes' own
     """
 
     escape: float = 0.938

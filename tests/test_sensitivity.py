@@ -109,5 +109,6 @@ def test_the_rules_behind_cells_are_named_once(make_run: MakeRun) -> None:
     ]
     assert str(Measurement(10, strict.plateau)) == (
         "Losses are means over 10 steps, not smoothed further. Escape: mean target loss below 0.9 of chance;"
-        " found: a target's below 0.4; mastery: every target's below 0.05, 3 points in a row."
+        " found: a target's below 0.4; mastery: every target's, less Bayes' own, below 0.05, 3 points"
+        " in a row."
     )

@@ -33,6 +33,7 @@ from benchmarks.reproduction.verdicts import (
     close,
     held,
     judged,
+    lower,
     ratio,
     versus,
 )
@@ -158,8 +159,9 @@ def _by_how_much(archive: Archive) -> str:
 
 def _taken(given: Judged, grown: Judged) -> str:
     """The verdict on the claim that plateaus grow less where the map is given."""
-    with_map, (plain,) = given.comparisons.values(), grown.comparisons.values()
-    return held(plain is not None and all(one is not None and one.high < plain.low for one in with_map), True)
+    (plain,) = grown.comparisons.values()
+    less = [lower(one, plain, reduced=True) == DIRECTION for one in given.comparisons.values()]
+    return held(all(less), True)
 
 
 def control(wrong: Sequence[Cell | None], plain: Sequence[Cell | None]) -> Claim:

@@ -11,7 +11,7 @@ from attnsearch.survival import summarise
 from benchmarks.reproduction.archive import Archive, half_known, knob, known_at_end, waits
 from benchmarks.reproduction.commands import ADDED, AUTOMATON, EIGHT_HEADS, SPLIT
 from benchmarks.reproduction.drawing import CENSORED, COLOURS, Look, lined, ticked, within
-from benchmarks.reproduction.verdicts import OPEN, REFUTED, held, judged, versus
+from benchmarks.reproduction.verdicts import OPEN, REFUTED, held, judged, lower, versus
 from benchmarks.reproduction.writing import WAITED, Claim, Section, found, half, paragraph, table, waited
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def section(archive: Archive) -> Section:
     """The linear map with its width split into more heads, and with heads added."""
     split = archive.by("num_heads", SPLIT, EIGHT_HEADS)
-    added = {(knob(cell, "head_width"), knob(cell, "num_heads")): cell for cell in archive.cells(ADDED)}
+    added = _added(archive)
     ends = {f"{n} heads over 1": (split.get(n), split.get(1)) for n in (16, 128)}
     more = {f"width {w}": (added.get((w, 16)), added.get((w, 1))) for w in (4, 8, 16)}
     groups = judged(
@@ -36,9 +36,6 @@ def section(archive: Archive) -> Section:
     )
     finest, wider = split.get(128), groups["wider"]
     first, second = wider.comparisons.values()
-    diminishing = OPEN
-    if first and second:
-        diminishing = REFUTED if first.low > second.high else held(first.high < second.low, False)
     solved, words = OPEN, "missing"
     if finest:
         words = f"{known_at_end(finest)} targets known at the end, {waited(finest)[3]} runs mastered"
@@ -54,13 +51,13 @@ def section(archive: Archive) -> Section:
     claims += [
         Claim("128 heads of one feature learn the map (each run half of it)", words, "learned", solved),
         Claim("wider heads give diminishing returns: 4 heads, half of the targets, width", str(wider),
-              "diminishing", diminishing),
+              "diminishing", lower(first, second)),
         Claim("on automata a head needs a minimum size", "not run", "a minimum", OPEN),
     ]  # fmt: skip
     lacking = [f"{n} heads split" for n in (1, 2, 4, 8, 16, 32, 64, 128) if n not in split]
     lacking += [f"{n} of width {w}" for w in (4, 8, 16) for n in (1, 4, 16) if (w, n) not in added]
     named = {f"{n} of width {128 // n}, split": cell for n, cell in split.items()}
-    named |= {f"{n} of width {w}, added": cell for (w, n), cell in sorted(added.items())}
+    named |= {f"{n} of width {w}, added": cell for (w, n), cell in added.items()}
     rows = [
         [name, *waited(cell, 2_000)[:3], half(cell, 2_000), found(cell), known_at_end(cell)]
         for name, cell in named.items()
@@ -90,12 +87,11 @@ def section(archive: Archive) -> Section:
     )
 
 
-def _added(archive: Archive) -> dict[int, dict[int, Cell]]:
-    """Cells of added heads, by width and number."""
-    added: dict[int, dict[int, Cell]] = {}
-    for cell in archive.cells(ADDED):
-        added.setdefault(knob(cell, "head_width"), {})[knob(cell, "num_heads")] = cell
-    return added
+def _added(archive: Archive) -> dict[tuple[int, int], Cell]:
+    """Cells of added heads, by width and number, rising."""
+    cells = archive.cells(ADDED)
+    added = {(knob(cell, "head_width"), knob(cell, "num_heads")): cell for cell in cells}
+    return {place: added[place] for place in sorted(added)}
 
 
 def picture(archive: Archive) -> Figure:
@@ -106,7 +102,8 @@ def picture(archive: Archive) -> Figure:
     kinds = (("plateau length", waits), ("half of the targets known", half_known))
     for (left, right), (label, steps) in zip(grid, kinds, strict=True):
         lined(left, within(split, 2_000, steps), Look("", BLUE, "o"))
-        for (width, members), colour, marker in zip(added.items(), COLOURS, "osD", strict=False):
+        for width, colour, marker in zip(sorted({w for w, _ in added}), COLOURS, "osD", strict=False):
+            members = {n: cell for (w, n), cell in added.items() if w == width}
             lined(right, within(members, 2_000, steps), Look(f"head width {width}", colour, marker))
         ticked(left, [1, 2, 4, 8, 16, 32, 64, 128], 2_000)
         ticked(right, [1, 4, 16], 2_000)

@@ -10,10 +10,10 @@ import numpy as np
 from attnsearch import pictures
 from attnsearch.alignment import best_heads
 from attnsearch.base import Bools, Floats, Integers
+from attnsearch.gallery import middle_run
 from attnsearch.pictures import BLACK, GREY, PURPLE
 from attnsearch.plateau import first_step
 from attnsearch.store import StoredRun
-from attnsearch.summary import Cell
 from benchmarks.reproduction.archive import Archive
 from benchmarks.reproduction.commands import AS_PUBLISHED, HUMP, SEARCH
 from benchmarks.reproduction.drawing import COLOURS
@@ -117,7 +117,7 @@ def section(archive: Archive) -> Section:
     ]  # fmt: skip
     body = [table(heading, rows)]
     if cell := isolated.get(3):
-        run = middle(cell)
+        run = middle_run(cell)
         body.append(
             "![Losses of one run, and three targets beside their heads](images/reproduction-jumps.png)"
         )
@@ -150,18 +150,12 @@ def _mean(values: Sequence[float] | Floats) -> float | None:
     return float(np.mean(kept)) if kept else None
 
 
-def middle(cell: Cell) -> StoredRun:
-    """The run with the middle plateau, the shorter of two."""
-    ranked = sorted(cell.runs, key=lambda run: (run.measures["plateau_length"], run.spec.seed))
-    return ranked[(len(ranked) - 1) // 2]
-
-
 def picture(archive: Archive) -> Figure:
     """All losses of a run; and the first, the middle and the last target found beside their best heads."""
     cell = archive.by("support_size", SEARCH[2:]).get(3)
     if cell is None:
         return pictures.empty_figure(9.6, 1, "No run is stored")
-    run = middle(cell)
+    run = middle_run(cell)
     title = f"One run (seed {run.spec.seed}): jumps of targets, and the heads that hold their rows"
     figure = pictures.empty_figure(9.6, 5.2, title)
     places = figure.add_gridspec(2, 3)

@@ -87,6 +87,13 @@ def held(holds: bool, reduced: bool) -> str:
     return OPEN if not holds else DIRECTION if reduced else REPRODUCED
 
 
+def lower(one: Comparison | None, other: Comparison | None, *, reduced: bool = False) -> str:
+    """The verdict on the claim that one ratio is below another: their intervals lie apart."""
+    if one is None or other is None:
+        return OPEN
+    return REFUTED if one.low > other.high else held(one.high < other.low, reduced)
+
+
 def ratio(comparison: Comparison | None) -> str:
     """With its interval."""
     return "missing" if comparison is None else spanned(comparison.ratio, comparison.low, comparison.high, 2)

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from attnsearch.base import AttnsearchError
-    from attnsearch.devices import use_every_core
     from attnsearch.generators import GENERATORS
     from attnsearch.mixers import MIXERS, LogitMixer, Mixer
-    from attnsearch.observer import Observer
-    from attnsearch.plan import Registries, specify
-    from attnsearch.runner import run
-    from attnsearch.store import Store
-    from attnsearch.summary import cells, table
+    from attnsearch.results.cells import cells, table
+    from attnsearch.runs.store import Store
+    from attnsearch.training.jax.cohorts import Registries, specify
+    from attnsearch.training.jax.devices import use_every_core
+    from attnsearch.training.observer import Observer
+    from attnsearch.training.runner import run
 
 __all__ = [
     "GENERATORS",
@@ -42,14 +42,14 @@ _HOMES = {
     "LogitMixer": "mixers",
     "MIXERS": "mixers",
     "Mixer": "mixers",
-    "Observer": "observer",
-    "Registries": "plan",
-    "Store": "store",
-    "cells": "summary",
-    "run": "runner",
-    "specify": "plan",
-    "table": "summary",
-    "use_every_core": "devices",
+    "Observer": "training.observer",
+    "Registries": "training.jax.cohorts",
+    "Store": "runs.store",
+    "cells": "results.cells",
+    "run": "training.runner",
+    "specify": "training.jax.cohorts",
+    "table": "results.cells",
+    "use_every_core": "training.jax.devices",
 }
 
 

@@ -1,6 +1,6 @@
 """`python -m attnsearch` is the command `attnsearch`."""
 
-from attnsearch.cli import main
+from attnsearch.cli.main import main
 
 if __name__ == "__main__":
     main()

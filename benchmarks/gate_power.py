@@ -24,12 +24,12 @@ from pathlib import Path
 import numpy as np
 
 from attnsearch.base import RECORDING_INTERVAL, Integers, Plateaus
-from attnsearch.baselines import RecordedRun, outcomes
-from attnsearch.gate import TOLERANCE, Outcomes, Pair, Verdict, judge, levels, looks
-from attnsearch.recording import measured
-from attnsearch.specs import CellSpec
-from attnsearch.store import Store, StoredRun
-from attnsearch.survival import proportion
+from attnsearch.gate.baseline import RecordedRun, outcomes
+from attnsearch.gate.decision import TOLERANCE, Outcomes, Pair, Verdict, judge, levels, looks
+from attnsearch.runs.recorder import measured
+from attnsearch.runs.store import Store, StoredRun
+from attnsearch.spec.run import CellSpec
+from attnsearch.stats.survival import proportion
 
 SUITE = Path(__file__).parent / "smoke.toml"
 BASELINE = Path(__file__).parent / "baselines" / "smoke.json"

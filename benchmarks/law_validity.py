@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from attnsearch.base import RECORDING_INTERVAL, Floats, Plateaus
-from attnsearch.law import Law, NoLaw, fit
+from attnsearch.stats.scaling_law import Law, NoLaw, fit
 
 SLOPE, SIGMA, BEND = 0.35, 0.5, 0.06
 CELLS, RUNS, CENSORED = (3, 6), (8, 16), (0.0, 0.3, 0.6)

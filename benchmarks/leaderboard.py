@@ -14,23 +14,23 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from attnsearch import devices
+from attnsearch.training.jax import devices
 
 devices.use_every_core()  # before jax starts
 
-from attnsearch import verification  # noqa: E402
-from attnsearch.candidates import gather  # noqa: E402
-from attnsearch.commands.submit import submit  # noqa: E402
-from attnsearch.engine import EngineSettings  # noqa: E402
-from attnsearch.leaderboard import board  # noqa: E402
-from attnsearch.leaderboard_formats import for_terminal  # noqa: E402
-from attnsearch.leaderboard_text import tables  # noqa: E402
-from attnsearch.plan import Registries  # noqa: E402
-from attnsearch.screen import console  # noqa: E402
-from attnsearch.specs import MixerSpec  # noqa: E402
-from attnsearch.suites import Suite  # noqa: E402
-from attnsearch.sweeping import Output, sweep_suite  # noqa: E402
-from attnsearch.verify import verify  # noqa: E402
+from attnsearch.cli.console import console  # noqa: E402
+from attnsearch.cli.submit import submit  # noqa: E402
+from attnsearch.cli.train import Output, sweep_suite  # noqa: E402
+from attnsearch.leaderboard.board import board  # noqa: E402
+from attnsearch.leaderboard.candidates import gather  # noqa: E402
+from attnsearch.leaderboard.document import for_terminal  # noqa: E402
+from attnsearch.leaderboard.tables import tables  # noqa: E402
+from attnsearch.probing.verify import verify  # noqa: E402
+from attnsearch.runs import verification  # noqa: E402
+from attnsearch.spec.run import MixerSpec  # noqa: E402
+from attnsearch.spec.suite import Suite  # noqa: E402
+from attnsearch.training.jax.cohorts import Registries  # noqa: E402
+from attnsearch.training.jax.engine import EngineSettings  # noqa: E402
 
 
 def file_name(mixer: MixerSpec, alone: bool) -> str:

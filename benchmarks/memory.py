@@ -18,8 +18,8 @@ import time
 import jax
 
 from attnsearch.mixers import attention
-from attnsearch.plan import Registries, cohorts, specify
-from attnsearch.specs import Value
+from attnsearch.spec.run import Value
+from attnsearch.training.jax.cohorts import Registries, cohorts, specify
 
 WHOLE = 2**40
 """Logits that are never reached: nothing is taken in parts."""

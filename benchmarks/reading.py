@@ -19,8 +19,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from attnsearch.specs import RunSpec
-from attnsearch.store import Store
+from attnsearch.runs.store import Store
+from attnsearch.spec.run import RunSpec
 
 COMMANDS = (["results", "--format", "csv"], ["results"], ["law"], ["report", "-o", "report.html"])
 

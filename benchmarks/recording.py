@@ -19,8 +19,8 @@ from rich.console import Console
 from rich.table import Table
 
 from attnsearch.base import RECORDING_INTERVAL
-from attnsearch.plan import Registries, cohorts, specify
-from attnsearch.recording import is_map_step
+from attnsearch.runs.recorder import is_map_step
+from attnsearch.training.jax.cohorts import Registries, cohorts, specify
 
 
 class Case(NamedTuple):

@@ -11,7 +11,7 @@ import argparse
 import time
 from pathlib import Path
 
-from attnsearch import devices
+from attnsearch.training.jax import devices
 
 devices.use_every_core()  # before jax starts
 
@@ -23,7 +23,7 @@ from rich.table import Table  # noqa: E402
 from speed import Runner  # noqa: E402
 
 from attnsearch.base import RECORDING_INTERVAL  # noqa: E402
-from attnsearch.plan import Registries, cohorts, specify  # noqa: E402
+from attnsearch.training.jax.cohorts import Registries, cohorts, specify  # noqa: E402
 
 TOKENS_PER_STEP = 2048
 LANES = (1, 2, 4, 8)

@@ -25,19 +25,19 @@ from flax import nnx
 from rich.console import Console
 from rich.table import Table
 
-from attnsearch import devices
 from attnsearch.base import RECORDING_INTERVAL, Example, Integers
-from attnsearch.calibration import lanes_that_pay
 from attnsearch.generators import GENERATORS
-from attnsearch.grid import grid
-from attnsearch.lanes import Lanes, stacked
 from attnsearch.mixers import MIXERS
 from attnsearch.mixers.attention import Attention
 from attnsearch.mixers.base import Mixer, default_settings, rows
-from attnsearch.network import LayerBiases, Network, Parameters
-from attnsearch.plan import Cohort, Registries, cohorts
-from attnsearch.specs import OptimizerSpec
-from attnsearch.train import Record, RunState, Trainer
+from attnsearch.spec.grid import grid
+from attnsearch.spec.run import OptimizerSpec
+from attnsearch.training.jax import devices
+from attnsearch.training.jax.calibration import lanes_that_pay
+from attnsearch.training.jax.cohorts import Cohort, Registries, cohorts
+from attnsearch.training.jax.lanes import Lanes, stacked
+from attnsearch.training.jax.network import LayerBiases, Network, Parameters
+from attnsearch.training.jax.trainer import Record, RunState, Trainer
 
 STATE_SIZE, TOKENS_PER_STEP, WIDTH, MLP_WIDTH, NUM_HEADS, EXPANSION = 16, 8_192, 128, 512, 16, 4
 PEAK, STEPS, DECAY = OptimizerSpec.learning_rate, OptimizerSpec.warmup_steps, OptimizerSpec.weight_decay

@@ -15,7 +15,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from attnsearch import devices
+from attnsearch.training.jax import devices
 
 devices.use_every_core()  # before jax starts
 
@@ -26,11 +26,11 @@ from rich.table import Table  # noqa: E402
 from speed import Plain, Runner  # noqa: E402
 
 from attnsearch.base import RECORDING_INTERVAL  # noqa: E402
-from attnsearch.observer import Observer, Progress  # noqa: E402
-from attnsearch.plan import Cohort, Registries, cohorts, specify  # noqa: E402
-from attnsearch.runner import run  # noqa: E402
-from attnsearch.specs import RunSpec  # noqa: E402
-from attnsearch.store import Store, StoredRun  # noqa: E402
+from attnsearch.runs.store import Store, StoredRun  # noqa: E402
+from attnsearch.spec.run import RunSpec  # noqa: E402
+from attnsearch.training.jax.cohorts import Cohort, Registries, cohorts, specify  # noqa: E402
+from attnsearch.training.observer import Observer, Progress  # noqa: E402
+from attnsearch.training.runner import run  # noqa: E402
 
 SUPPORTS = {8: [1, 2, 4], 16: [1, 3, 8]}
 TOKENS_PER_STEP = 2048

@@ -26,9 +26,9 @@ from rich.table import Table
 from scipy import special
 
 from attnsearch.base import RECORDING_INTERVAL, Plateaus
-from attnsearch.comparison import SIGNIFICANCE, Alternative, compare, log_rank
-from attnsearch.survival import proportion, summarise
-from attnsearch.targets import target_spread
+from attnsearch.stats.comparison import SIGNIFICANCE, Alternative, compare, log_rank
+from attnsearch.stats.per_target import target_spread
+from attnsearch.stats.survival import proportion, summarise
 
 MEDIAN = 405.0
 """Steps; between two recorded points, so that the recorded median is no tie."""

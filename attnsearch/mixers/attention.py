@@ -11,8 +11,8 @@ import numpy as np
 from flax import nnx
 
 from attnsearch.base import AttnsearchError, Integers
-from attnsearch.linear import Linear
 from attnsearch.mixers.base import LogitBias, LogitMixer, rows
+from attnsearch.mixers.linear import Linear
 
 LARGEST_LOGITS = 2**16
 """Logits of a head, L times the queries, beyond which these are taken in parts (docs/performance.md)."""

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from attnsearch.base import AttnsearchError, Integers
-from attnsearch.specs import Value
+from attnsearch.spec.run import Value
 
 LogitBias = Callable[[Integers | jax.Array], jax.Array]
 """The bias of queries at `i32[P]` positions, for every position: `f32[P, L]`, or `f32[P, 1]`.

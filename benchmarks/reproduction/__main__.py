@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from attnsearch.collect import collect
+from attnsearch.runs.lookup import collect
 from benchmarks.reproduction.archive import Archive
 from benchmarks.reproduction.page import draw, page
 

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 import numpy as np
 
 from attnsearch.base import Plateaus
-from attnsearch.plateau import first_step
-from attnsearch.recording import measured
-from attnsearch.specs import RunSpec, Value
-from attnsearch.store import StoredRun
-from attnsearch.summary import Cell, cells, plateau_of
-from attnsearch.survival import pool
+from attnsearch.results.cells import Cell, cells, plateau_of
+from attnsearch.runs.measures import first_step
+from attnsearch.runs.recorder import measured
+from attnsearch.runs.store import StoredRun
+from attnsearch.spec.run import RunSpec, Value
+from attnsearch.stats.survival import pool
 from benchmarks.reproduction.commands import asked
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnsearch import pictures
-from attnsearch.pictures import GREY
-from attnsearch.summary import Cell
-from attnsearch.survival import cut, proportion
+from attnsearch.plots import runs as pictures
+from attnsearch.plots.runs import GREY
+from attnsearch.results.cells import Cell
+from attnsearch.stats.survival import cut, proportion
 from benchmarks.reproduction.archive import Archive, pick, waits
 from benchmarks.reproduction.commands import (
     AUTOMATON,

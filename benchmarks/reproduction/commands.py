@@ -6,11 +6,11 @@ import shlex
 from functools import lru_cache
 from pathlib import Path
 
-from attnsearch.commands.options import mixer_lists, names_in
-from attnsearch.commands.run import run as run_command
-from attnsearch.flags import given, tasks_of
-from attnsearch.plan import Registries, specify
-from attnsearch.specs import RunSpec
+from attnsearch.cli.flags import given, tasks_of
+from attnsearch.cli.options import mixer_lists, names_in
+from attnsearch.cli.run import run as run_command
+from attnsearch.spec.run import RunSpec
+from attnsearch.training.jax.cohorts import Registries, specify
 
 _RUN = "attnsearch run --task "
 _LINEAR = _RUN + "linear_map --num-heads 8 "

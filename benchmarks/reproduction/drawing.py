@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from attnsearch.base import Floats, Plateaus
-from attnsearch.pictures import BLUE, GREEN, GREY, VERMILION
-from attnsearch.summary import Cell
-from attnsearch.survival import cut, summarise
+from attnsearch.plots.runs import BLUE, GREEN, GREY, VERMILION
+from attnsearch.results.cells import Cell
+from attnsearch.stats.survival import cut, summarise
 from benchmarks.reproduction.archive import waits
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attnsearch import pictures
-from attnsearch.pictures import BLUE, GREY
-from attnsearch.summary import Cell
-from attnsearch.survival import summarise
+from attnsearch.plots import runs as pictures
+from attnsearch.plots.runs import BLUE, GREY
+from attnsearch.results.cells import Cell
+from attnsearch.stats.survival import summarise
 from benchmarks.reproduction.archive import Archive, half_known, knob, known_at_end, waits
 from benchmarks.reproduction.commands import ADDED, AUTOMATON, EIGHT_HEADS, SPLIT
 from benchmarks.reproduction.drawing import CENSORED, COLOURS, Look, lined, ticked, within

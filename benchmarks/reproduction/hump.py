@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from attnsearch import pictures
 from attnsearch.base import Bools
-from attnsearch.comparison import SIGNIFICANCE
-from attnsearch.pictures import BLUE, GREEN, GREY, VERMILION
-from attnsearch.plateau import prediction_loss
-from attnsearch.store import StoredRun
-from attnsearch.summary import Cell, found_of
-from attnsearch.survival import cut, pool
+from attnsearch.plots import runs as pictures
+from attnsearch.plots.runs import BLUE, GREEN, GREY, VERMILION
+from attnsearch.results.cells import Cell, found_of
+from attnsearch.runs.measures import prediction_loss
+from attnsearch.runs.store import StoredRun
+from attnsearch.stats.comparison import SIGNIFICANCE
+from attnsearch.stats.survival import cut, pool
 from benchmarks.reproduction.archive import Archive
 from benchmarks.reproduction.commands import DENSE, EARLY, HUMP, SEARCH
 from benchmarks.reproduction.paper import FLOOR, LOSS_READ, PUBLISHED_LOSS, STATES, unlearned

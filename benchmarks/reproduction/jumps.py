@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from attnsearch import pictures
-from attnsearch.alignment import best_heads
 from attnsearch.base import Bools, Floats, Integers
-from attnsearch.gallery import middle_run
-from attnsearch.pictures import BLACK, GREY, PURPLE
-from attnsearch.plateau import first_step
-from attnsearch.store import StoredRun
+from attnsearch.plots import runs as pictures
+from attnsearch.plots.runs import BLACK, GREY, PURPLE
+from attnsearch.results.alignment import best_heads
+from attnsearch.results.cells import middle_run
+from attnsearch.runs.measures import first_step
+from attnsearch.runs.store import StoredRun
 from benchmarks.reproduction.archive import Archive
 from benchmarks.reproduction.commands import AS_PUBLISHED, HUMP, SEARCH
 from benchmarks.reproduction.drawing import COLOURS

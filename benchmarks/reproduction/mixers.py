@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from attnsearch.base import AttnsearchError, Plateaus
-from attnsearch.comparison import Comparison, compare
-from attnsearch.plan import Registries
-from attnsearch.plateau import first_step
-from attnsearch.selection import Choice, choose
-from attnsearch.specs import CellSpec, RunSpec
-from attnsearch.store import StoredRun
-from attnsearch.suites import Suite
-from attnsearch.summary import Cell, cells
-from attnsearch.survival import pool, summarise
+from attnsearch.results.cells import Cell, cells
+from attnsearch.results.learning_rates import Choice, choose
+from attnsearch.runs.measures import first_step
+from attnsearch.runs.store import StoredRun
+from attnsearch.spec.run import CellSpec, RunSpec
+from attnsearch.spec.suite import Suite
+from attnsearch.stats.comparison import Comparison, compare
+from attnsearch.stats.survival import pool, summarise
+from attnsearch.training.jax.cohorts import Registries
 from benchmarks.reproduction.archive import Archive, half_known, knob, waits
 from benchmarks.reproduction.commands import (
     AS_PUBLISHED,

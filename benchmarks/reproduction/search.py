@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnsearch import pictures
-from attnsearch.law import Law, NoLaw, fit, frontier
-from attnsearch.pictures import BLACK, GREY
-from attnsearch.summary import Cell
+from attnsearch.plots import runs as pictures
+from attnsearch.plots.runs import BLACK, GREY
+from attnsearch.results.cells import Cell
+from attnsearch.stats.scaling_law import Law, NoLaw, fit, frontier
 from benchmarks.reproduction.archive import Archive, knob, waits
 from benchmarks.reproduction.commands import DENSE, SEARCH
 from benchmarks.reproduction.drawing import COLOURS, dots

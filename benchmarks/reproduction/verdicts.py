@@ -9,9 +9,9 @@ import numpy as np
 from scipy import stats
 
 from attnsearch.base import Floats, Integers, Plateaus
-from attnsearch.comparison import Comparison, benjamini_hochberg, compare
-from attnsearch.summary import Cell
-from attnsearch.survival import CONFIDENCE
+from attnsearch.results.cells import Cell
+from attnsearch.stats.comparison import Comparison, benjamini_hochberg, compare
+from attnsearch.stats.survival import CONFIDENCE
 from benchmarks.reproduction.archive import waits
 from benchmarks.reproduction.writing import spanned
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from attnsearch.summary import Cell
-from attnsearch.survival import Waiting, cut, summarise
+from attnsearch.results.cells import Cell
+from attnsearch.stats.survival import Waiting, cut, summarise
 from benchmarks.reproduction.archive import Archive, half_known, waits
 from benchmarks.reproduction.commands import asked
 

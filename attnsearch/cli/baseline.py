@@ -1,0 +1,68 @@
+"""`attnsearch baseline`: what the runs of a suite do now, kept in a file for `attnsearch check`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from attnsearch.cli.flags import SettingsCommand, given
+from attnsearch.cli.options import (
+    OUT,
+    Assignments,
+    engine_options,
+    suite_of,
+    suite_options,
+)
+
+
+@click.command(cls=SettingsCommand)
+@suite_options
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="the file to write",
+)
+@engine_options
+@click.option("--out", type=OUT, default=Path("results"), help="where runs are stored  [default: results]")
+@click.option("--quiet", is_flag=True, help="no progress")
+@click.pass_context
+def baseline(
+    ctx: click.Context,
+    suite: str,
+    seeds: Sequence[int] | None,
+    mixers: str | None,
+    mixer_settings: Assignments,
+    output: Path,
+    lanes: int | None,
+    checkpoint_every: float,
+    out: Path,
+    quiet: bool,
+) -> None:
+    """Record the runs of a suite as a baseline for `check`.
+
+    Runs that are already stored are not run again: give an empty --out where the code has changed since. A
+    baseline is recorded once and checked often, and a check tells more against one with four times as many
+    seeds as its own.
+    """
+    from attnsearch.cli.train import _progress
+    from attnsearch.gate.baseline import Baseline
+    from attnsearch.gate.verdict import outlook
+    from attnsearch.runs.store import Store
+    from attnsearch.spec.grid import DEFAULT_SEEDS
+    from attnsearch.training.jax.engine import EngineSettings
+    from attnsearch.training.runner import run
+
+    asked, _ = suite_of(suite, seeds, given(ctx), mixers, mixer_settings)
+    store = Store.open(out)
+    with _progress(quiet) as observer:
+        runs = run(asked.runs(), store, observer=observer, settings=EngineSettings(lanes, checkpoint_every))
+    recorded = Baseline.of(asked.name, runs)
+    recorded.write(output)
+    cells = len(recorded.cells)
+    click.echo(f"{output}: {len(runs)} runs of {cells} cells, {output.stat().st_size / 1000:.0f} kB")
+    for line in outlook(recorded, DEFAULT_SEEDS):
+        click.echo(line)

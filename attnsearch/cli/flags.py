@@ -1,0 +1,233 @@
+"""Flags that depend on what there is: every knob, setting and mixer setting, each taking a list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from attnsearch.base import AttnsearchError, nearest
+from attnsearch.spec.grid import SETTINGS, KnownMixers
+from attnsearch.spec.names import written
+from attnsearch.spec.run import Value
+from attnsearch.spec.task_file import TaskFile, find_task, shipped_tasks
+
+_TASKS = "attnsearch.tasks"
+_VALUES = "attnsearch.values"
+_OWN = "Options"
+
+_Command = TypeVar("_Command", bound=Callable[..., object])
+
+
+class Values(click.ParamType):
+    """A comma-separated list of numbers, words, true or false. Whether they fit is checked with the
+    specification."""
+
+    name = "value[,value...]"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[Value, ...]:
+        if isinstance(value, tuple):
+            return value
+        items = [item.strip() for item in str(value).split(",")]
+        if not all(items):
+            self.fail(f"{value!r} has an empty entry", param, ctx)
+        return tuple(_value(item) for item in items)
+
+
+class Assignment(click.ParamType):
+    """`name=value[,value...]`: a setting by name, for what has no flag of its own."""
+
+    name = "name=value[,value...]"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, tuple[Value, ...]]:
+        if isinstance(value, tuple):
+            return value
+        name, equals, listed = value.partition("=")
+        if not (name.strip() and equals):
+            self.fail(f"{value!r} is not of the form {self.name}", param, ctx)
+        return name.strip().replace("-", "_"), Values().convert(listed, param, ctx)
+
+
+class Seeds(click.ParamType):
+    """How many seeds (`8`), a range (`8:16`), or a list (`3,5,9`)."""
+
+    name = "count|first:last|list"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Sequence[int]:
+        if isinstance(value, range | tuple):
+            return value
+        try:
+            if ":" in value:
+                first, last = (int(part) for part in value.split(":"))
+                return range(first, last)
+            listed = tuple(int(part) for part in value.split(","))
+        except ValueError:
+            self.fail(
+                f"{value!r} is neither a count (8), nor a range without its end (8:16), nor a list (3,5,9)",
+                param,
+                ctx,
+            )
+        return listed if "," in value else range(listed[0])
+
+
+class _SettingOption(click.Option):
+    """A flag for a setting: a list of values, kept apart from the command's own parameters."""
+
+    def __init__(self, name: str, section: str, text: str):
+        super().__init__(
+            [f"--{name.replace('_', '-')}"],
+            type=Values(),
+            metavar="LIST",
+            help=text,
+            expose_value=False,
+            callback=_keep,
+        )
+        self.section = section
+
+
+def _keep(ctx: click.Context, param: click.Parameter, values: tuple[Value, ...] | None) -> None:
+    if values is not None:
+        ctx.meta.setdefault(_VALUES, {})[param.name] = values
+
+
+def switch(flag: str, setting: str, value: bool, text: str) -> Callable[[_Command], _Command]:
+    """An option without a value, that gives `setting` this one."""
+
+    def keep(ctx: click.Context, param: click.Parameter, given: bool) -> None:
+        if given:
+            ctx.meta.setdefault(_VALUES, {})[setting] = (value,)
+
+    return click.option(flag, is_flag=True, expose_value=False, help=text, callback=keep)
+
+
+class SettingsCommand(click.Command):
+    """A command that has, beside its own flags, those of settings, in sections of its help."""
+
+    def added(self, ctx: click.Context) -> list[_SettingOption]:
+        """Those flags: of what every run has, in place of what a suite says."""
+        return _setting_options("the suite's")
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        # Tasks that share a knob share its flag.
+        added = {option.name: option for option in reversed(self.added(ctx))}
+        return [*super().get_params(ctx), *added.values()]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            # What is no option stands in the line of usage.
+            if record is not None and isinstance(param, click.Option):
+                section = param.section if isinstance(param, _SettingOption) else _OWN
+                sections.setdefault(section, []).append(record)
+        own = sections.pop(_OWN)
+        for section, records in reversed(sections.items()):
+            with formatter.section(section):
+                formatter.write_dl(records[::-1])
+        with formatter.section(_OWN):
+            formatter.write_dl(own)
+
+
+class TaskCommand(SettingsCommand):
+    """A command that has, beside its own flags, one for every knob of the tasks that it is given."""
+
+    def known_mixers(self) -> KnownMixers | None:
+        """Mixers whose settings, with `SETTINGS`, are flags as well; None for a command without."""
+        return None
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        tasks = _named_tasks(args)
+        if not tasks and not any(flag in args for flag in ctx.help_option_names):
+            raise AttnsearchError(f"which task? Give --task.{nearest('', shipped_tasks())}")
+        ctx.meta[_TASKS] = [find_task(name) for name in tasks]
+        return super().parse_args(ctx, args)
+
+    def added(self, ctx: click.Context) -> list[_SettingOption]:
+        added = _knob_options(ctx.meta.get(_TASKS, []))
+        known_mixers = self.known_mixers()
+        if known_mixers is not None:
+            defaults = [dict(task.defaults) for task in ctx.meta.get(_TASKS, [])]
+            added += _mixer_options(known_mixers, defaults) + _setting_options(defaults=defaults)
+        return added
+
+
+def given(ctx: click.Context) -> dict[str, tuple[Value, ...]]:
+    """The settings given as flags, each with its values."""
+    return ctx.meta.get(_VALUES, {})
+
+
+def tasks_of(ctx: click.Context) -> list[TaskFile]:
+    """The task files named on the command line."""
+    return ctx.meta[_TASKS]
+
+
+def _knob_options(tasks: Sequence[TaskFile]) -> list[_SettingOption]:
+    options = []
+    for task in tasks:
+        for knob in task.knobs:
+            default = f"default: {knob.default}"
+            if knob.default_ratio is not None:
+                default = f"default: {knob.ratio} {knob.default_ratio:g}"
+            text = f"{knob.meaning}  [{knob.describe_range()}; {default}]"
+            options.append(_SettingOption(knob.name, "Task", text))
+            if knob.ratio is not None:
+                share = f"the same as a share of {knob.maximum}  [above 0, up to 1]"
+                options.append(_SettingOption(knob.ratio, "Task", share))
+    return options
+
+
+_Defaults = Sequence[Mapping[str, Value]]
+"""Those of each task named, where they are other than a setting's own."""
+
+
+def _default(name: str, own: Value | None, defaults: _Defaults) -> str:
+    """What holds where a flag is not given; of several tasks, what may."""
+    values = dict.fromkeys(one.get(name, own) for one in defaults) or {own: None}
+    return " or ".join("its own" if value is None else written(value) for value in values)
+
+
+def _setting_options(default: str | None = None, defaults: _Defaults = ()) -> list[_SettingOption]:
+    """One for each of `SETTINGS` that is no switch. `default`: what holds where the flag is not given."""
+    return [
+        _SettingOption(
+            name,
+            "Training and network",
+            f"{setting.meaning}  [{setting.describe()}; default: "
+            f"{default or _default(name, setting.default, defaults)}]",
+        )
+        for name, setting in SETTINGS.items()
+        if not isinstance(setting.default, bool)
+    ]
+
+
+def _mixer_options(known_mixers: KnownMixers, defaults: _Defaults) -> list[_SettingOption]:
+    return [
+        _SettingOption(name, "Mixer", f"of {mixer}  [default: {_default(name, default, defaults)}]")
+        for mixer, has in known_mixers.items()
+        for name, default in has.items()
+    ]
+
+
+def _named_tasks(args: Sequence[str]) -> list[str]:
+    """The names after `--task`, before click has parsed anything: the flags depend on them."""
+    names: list[str] = []
+    for index, argument in enumerate(args):
+        if argument.startswith("--task="):
+            names += argument.removeprefix("--task=").split(",")
+        elif argument == "--task" and index + 1 < len(args):
+            names += args[index + 1].split(",")
+    return [name.strip() for name in names]
+
+
+def _value(text: str) -> Value:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return {"true": True, "false": False}.get(text, text)

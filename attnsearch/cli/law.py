@@ -1,0 +1,42 @@
+"""`attnsearch law`: how plateaus grow with the search space."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import click
+
+from attnsearch.cli.options import runs_argument, said
+
+
+@click.command()
+@runs_argument
+@click.option("--json", "as_json", is_flag=True, help="one JSON document on stdout, and nothing else there")
+def law(runs: Sequence[str], as_json: bool) -> None:
+    """Fit plateau length against the size of the search space, and find the frontier.
+
+    RUNS are folders that were given as --out, folders of single runs, or the first digits of digests. Cells
+    that differ only in the numbers of their task are a series. Each has a law of its own, log plateau =
+    intercept + slope x bits + noise, in which runs that never escaped count as still waiting; where it does
+    not fit, that is said. The frontier is the largest search space that at least half of the runs master.
+    """
+    from rich.markup import escape
+
+    from attnsearch.cli.console import console
+    from attnsearch.results.cells import cells
+    from attnsearch.results.scaling import document, growths, sentences, table, title, warnings
+    from attnsearch.runs.lookup import collect
+
+    summaries = cells(collect(runs, said))
+    for warning in warnings(summaries):
+        said(warning)
+    if as_json:
+        click.echo(json.dumps(document(summaries), allow_nan=False))
+        return
+    screen = console(stderr=False)
+    for growth in growths(summaries):
+        screen.print(f"\n[bold]{escape(title(growth))}[/bold]", highlight=False)
+        for sentence in sentences(growth):
+            screen.print(sentence, markup=False, highlight=False, soft_wrap=not screen.is_terminal)
+        screen.print(table(growth))

@@ -1,0 +1,80 @@
+"""`attnsearch leaderboard`: mixers beside each other on one suite."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from attnsearch.cli.options import runs_argument, suite_option
+
+if TYPE_CHECKING:
+    from attnsearch.leaderboard.board import Board
+
+
+@click.command()
+@runs_argument
+@suite_option
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "markdown", "html", "csv", "json"]),
+    default="table",
+    help="html: one page with the curves, for -o  [default: table]",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="the file to write  [default: standard output]",
+)
+def leaderboard(runs: Sequence[str], suite: str, form: str, output: Path | None) -> None:
+    """Rank mixers by the largest search space that they master, then by how long they search.
+
+    RUNS are entries (files made by `attnsearch submit`), folders of entries, and what other commands take
+    for stored runs. Each family of tasks has a table of its own. A mixer is ranked if it has answered the
+    whole suite at its best learning rate and is verified; whatever else is given is listed apart, with the
+    reason.
+    """
+    from attnsearch.leaderboard.board import board
+    from attnsearch.leaderboard.candidates import gather
+    from attnsearch.report.page import write
+    from attnsearch.spec.suite import Suite, find_suite
+
+    asked = Suite.read(find_suite(suite), None)
+    made = board(asked, *gather(runs, asked))
+    if output is not None:
+        write(output, _text(made, form))
+        click.echo(str(output))
+    elif form == "table":
+        from attnsearch.cli.console import console
+        from attnsearch.leaderboard.document import for_terminal
+        from attnsearch.leaderboard.tables import tables
+
+        console(stderr=False).print(*map(for_terminal, tables(made)), sep="\n")
+    else:
+        click.echo(_text(made, form), nl=False)
+
+
+def _text(board: Board, form: str) -> str:
+    from rich.console import Console
+
+    from attnsearch.leaderboard import document as formats
+    from attnsearch.leaderboard.page import page
+    from attnsearch.leaderboard.tables import tables
+
+    if form == "markdown":
+        return formats.markdown(board)
+    if form == "html":
+        return page(board)
+    if form == "csv":
+        return formats.as_csv(board)
+    if form == "json":
+        return json.dumps(formats.document(board), allow_nan=False) + "\n"
+    screen = Console(file=io.StringIO(), width=200)
+    screen.print(*map(formats.for_terminal, tables(board)), sep="\n")
+    return screen.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]

@@ -1,0 +1,184 @@
+"""Flags that several commands have, and what is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from attnsearch.base import AttnsearchError, nearest
+from attnsearch.cli.flags import Assignment, Seeds, switch
+
+if TYPE_CHECKING:
+    from attnsearch.spec.grid import KnownMixers, Lists
+    from attnsearch.spec.run import MixerSpec, Value
+    from attnsearch.spec.suite import Suite
+    from attnsearch.training.jax.cohorts import Cohort
+
+DONE, USAGE_ERROR, INTERRUPTED = 0, 2, 130
+"""Exit statuses that every command shares."""
+
+OUT = click.Path(path_type=Path, file_okay=False)
+
+DEFAULT_SUITE = "benchmarks/mixers.toml"
+
+Assignments = Sequence[tuple[str, "tuple[Value, ...]"]]
+"""What was given as `--mixer-set`: settings with their values."""
+
+_Command = TypeVar("_Command", bound=Callable[..., object])
+
+
+def with_options(*options: Callable[[_Command], _Command]) -> Callable[[_Command], _Command]:
+    """Several options as one decorator, listed in the help in this order."""
+
+    def decorated(command: _Command) -> _Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorated
+
+
+switch_options = with_options(
+    switch("--no-early-stopping", "early_stopping", False, "train to the full budget"),
+    switch(
+        "--map-bias-placebo",
+        "map_bias_placebo",
+        True,
+        "--map-bias with a wrong map, the control that must not help",
+    ),
+)
+output_options = with_options(
+    click.option(
+        "--out",
+        type=OUT,
+        default=Path("results"),
+        help="where runs and pictures are stored  [default: results]",
+    ),
+    click.option(
+        "--json", "as_json", is_flag=True, help="one JSON document on stdout, and nothing else there"
+    ),
+    click.option("--quiet", is_flag=True, help="no progress"),
+)
+engine_options = with_options(
+    click.option(
+        "--lanes",
+        type=click.IntRange(1),
+        help="runs trained at once on each device  [default: chosen for the device]",
+    ),
+    click.option(
+        "--checkpoint-every",
+        type=click.FloatRange(0),
+        default=30.0,
+        metavar="SECONDS",
+        help="how much work a killed process may lose  [default: 30]",
+    ),
+)
+save_parameters_option = click.option(
+    "--save-params",
+    "save_parameters",
+    is_flag=True,
+    help="keep each trained network beside its run, for `attnsearch ablate`",
+)
+mixer_set_option = click.option(
+    "--mixer-set",
+    "mixer_settings",
+    type=Assignment(),
+    multiple=True,
+    metavar="NAME=LIST",
+    help="a setting of the mixers, for those whose settings are no flags; may be repeated",
+)
+runs_argument = click.argument("runs", metavar="RUNS...", nargs=-1, required=True)
+suite_option = click.option(
+    "--suite",
+    default=DEFAULT_SUITE,
+    metavar="SUITE.toml",
+    help=f"what every mixer was asked  [default: {DEFAULT_SUITE}]",
+)
+plots_option = click.option("--no-plots", is_flag=True, help="no pictures")
+suite_options = with_options(
+    click.argument("suite", metavar="SUITE.toml"),
+    click.option(
+        "--seeds",
+        type=Seeds(),
+        help="a count (8), a range without its end (8:16) or a list (3,5,9)  [default: the suite's]",
+    ),
+    switch_options,
+    click.option(
+        "--mixer",
+        "mixers",
+        metavar="LIST",
+        help="mixers, by name or as package.module:Class  [default: the suite's]",
+    ),
+    mixer_set_option,
+)
+
+
+def said(message: str) -> None:
+    """Tell the user something, in one line, where it does not mix with results."""
+    click.echo(f"attnsearch: {message}", err=True)
+
+
+def mixer_lists(mixers: Sequence[str], given: Assignments, known_mixers: KnownMixers) -> Lists:
+    """What was given as `--mixer-set`, by name. Errors: AttnsearchError for what no mixer of `mixers` has."""
+    known = {name for mixer in mixers for name in known_mixers[mixer]}
+    lists = {}
+    for name, listed in given:
+        if name not in known:
+            hint = (
+                nearest(name, known) if known else " It has none." if len(mixers) == 1 else " They have none."
+            )
+            raise AttnsearchError(f"no setting {name!r} in mixer {', '.join(mixers)}.{hint}")
+        if name in lists:
+            raise AttnsearchError(f"--mixer-set gives {name} twice: give it a list, {name}=value,value")
+        lists[name] = listed
+    return lists
+
+
+def mixers_in_place(
+    mixers: str | None, given: Assignments, known_mixers: KnownMixers
+) -> list[MixerSpec] | None:
+    """The mixers given in place of a suite's, with every combination of the settings given; None for none.
+
+    Errors: AttnsearchError for an unknown mixer or setting.
+    """
+    from attnsearch.spec.grid import mixer_specs
+
+    if mixers is None:
+        if given:
+            raise AttnsearchError("--mixer-set sets the mixers given by --mixer, and there are none")
+        return None
+    names = names_in(mixers)
+    lists = mixer_lists(names, given, known_mixers)
+    return [spec for name in names for spec in mixer_specs(name, known_mixers[name], lists)]
+
+
+def names_in(listed: str) -> list[str]:
+    """The names of a comma-separated list."""
+    return [name.strip() for name in listed.split(",")]
+
+
+def suite_of(
+    name: str,
+    seeds: Sequence[int] | None,
+    training: Lists,
+    mixers: str | None = None,
+    mixer_settings: Assignments = (),
+) -> tuple[Suite, list[Cohort]]:
+    """A suite of whose planned runs none is refused, and how they are grouped.
+
+    mixers, mixer_settings:  what was given as `--mixer` and `--mixer-set`, in place of the suite's mixers
+    """
+    from attnsearch.spec.suite import Suite, find_suite, placed
+    from attnsearch.training.jax.cohorts import Registries, cohorts
+    from attnsearch.training.jax.devices import use_every_core
+
+    path, registries = find_suite(name), Registries()
+    known_mixers = registries.known_mixers()
+    replaced = mixers_in_place(mixers, mixer_settings, known_mixers)
+    suite = Suite.read(path, known_mixers).reduced(seeds, training, replaced)
+    use_every_core()
+    with placed(str(path)):
+        return suite, cohorts(suite.planned(), registries)

@@ -1,0 +1,147 @@
+"""A pytest fixture that fails where a mixer's plateau has got longer than it was.
+
+    def test_my_mixer(plateau):
+        plateau.check(MyMixer, task="linear_map", state_size=8, baseline="baselines/my_mixer.json")
+
+`pytest --attnsearch-update` records what such tests compare with. Nothing is imported before one is run.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from attnsearch.mixers import Mixer
+    from attnsearch.spec.run import RunSpec, Value
+    from attnsearch.training.jax.cohorts import Registries
+
+_UPDATE = "--attnsearch-update"
+
+_PROPERTY = "attnsearch"
+"""Of a test's report: what was found. Such properties reach the main process from those of pytest-xdist."""
+
+_RECORDED = pytest.StashKey[set[Path]]()
+
+
+class Plateau:
+    """What the fixture `plateau` is. Relative paths are those of pytest's root directory."""
+
+    def __init__(self, request: pytest.FixtureRequest):
+        self._config, self._properties = request.config, request.node.user_properties
+
+    def check(
+        self,
+        mixer: type[Mixer] | str,
+        *,
+        task: str,
+        baseline: str | Path,
+        seeds: int = 16,
+        recorded_seeds: int = 32,
+        tolerance: float | None = None,
+        **settings: Value,
+    ) -> None:
+        """Train `mixer` on `task`, and fail unless its plateau is shown to be no longer than in `baseline`.
+
+        mixer:           a class, a registered name, or `package.module:Class`
+        task:            a name, or the path of a task file
+        baseline:        the file that is compared with; `--attnsearch-update` writes it
+        seeds:           runs at most; where half of them tell, no more are trained
+        recorded_seeds:  runs that are written; the more, the more each check tells
+        tolerance:       by how much the plateau may grow; 1.25 unless given
+        settings:        knobs of the task, settings of the mixer, of network, optimizer and budget, each by
+                         the name that it has in `attnsearch run`
+
+        Too few data to tell is a failure as well, and so is a setting that is unknown or out of range.
+        """
+        from attnsearch.base import AttnsearchError
+        from attnsearch.training.jax.cohorts import specify
+
+        update = bool(self._config.getoption(_UPDATE))
+        path = self._config.rootpath / baseline
+        registries, name = _registered(mixer)
+        file = str(self._config.rootpath / task) if task.endswith(".toml") else task
+        values = {key: (value,) for key, value in settings.items()}
+        runs = range(recorded_seeds if update else seeds)
+        try:
+            specs = specify([file], [name], values, seeds=runs, registries=registries)
+            if update:
+                self._record(specs, path, registries)
+            else:
+                self._compare(specs, path, tolerance, registries)
+        except AttnsearchError as error:
+            pytest.fail(f"attnsearch: {error}", pytrace=False)
+
+    def _record(self, specs: list[RunSpec], path: Path, registries: Registries) -> None:
+        from attnsearch.gate.baseline import Baseline
+        from attnsearch.runs.store import Store
+        from attnsearch.training.runner import run
+
+        recorded = self._config.stash.setdefault(_RECORDED, set())
+        if path in recorded:
+            pytest.fail(f"attnsearch: {path} is recorded by two checks: give each its own", pytrace=False)
+        recorded.add(path)
+        with tempfile.TemporaryDirectory(prefix="attnsearch-") as folder:
+            runs = run(specs, Store.open(Path(folder)), registries)
+        Baseline.of(path.stem, runs).write(path)
+        self._properties.append((_PROPERTY, f"recorded {len(runs)} runs in {path}"))
+
+    def _compare(
+        self, specs: list[RunSpec], path: Path, tolerance: float | None, registries: Registries
+    ) -> None:
+        from attnsearch.gate.baseline import Baseline
+        from attnsearch.gate.check import check
+        from attnsearch.gate.decision import TOLERANCE
+        from attnsearch.gate.verdict import figures, rows, sentences
+        from attnsearch.runs.store import Store
+
+        if not path.exists():
+            pytest.fail(f"attnsearch: no baseline {path}: record it with pytest {_UPDATE}", pytrace=False)
+        with tempfile.TemporaryDirectory(prefix="attnsearch-") as folder:
+            store, baseline = Store.open(Path(folder)), Baseline.read(path)
+            tolerance = TOLERANCE if tolerance is None else tolerance
+            report = check(specs, baseline, store, name=str(path), tolerance=tolerance, registries=registries)
+        found = [*sentences(report), *(f"{row.label}: {figures(row)}" for row in rows(report))]
+        self._properties.append((_PROPERTY, found[0]))
+        if report.exit_status:
+            trace = report.failure.trace if report.failure else ""
+            pytest.fail("\n".join(["attnsearch: " + found[0], *found[1:], trace]).rstrip(), pytrace=False)
+
+
+def _registered(mixer: type[Mixer] | str) -> tuple[Registries, str]:
+    """The registries that know `mixer`, and by which name."""
+    from attnsearch.training.jax.cohorts import Registries
+
+    registries = Registries()
+    if isinstance(mixer, str):
+        return registries, mixer
+    for name, known in registries.mixers.items():
+        if known is mixer:
+            return registries, name
+    name = f"{mixer.__module__}:{mixer.__qualname__}"
+    return Registries(mixers={**registries.mixers, name: mixer}), name
+
+
+@pytest.fixture
+def plateau(request: pytest.FixtureRequest) -> Plateau:
+    """Whether a mixer's plateau has got longer: `plateau.check(MyMixer, task=..., baseline=...)`."""
+    return Plateau(request)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--attnsearch-update`."""
+    group = parser.getgroup("attnsearch", "attnsearch, plateaus of sequence mixers")
+    group.addoption(
+        _UPDATE, action="store_true", help="record the baselines that plateau.check compares with"
+    )
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was recorded, one line each; nothing where nothing was."""
+    for report in terminalreporter.getreports("passed"):
+        for name, text in report.user_properties:
+            if name == _PROPERTY and text.startswith("recorded "):
+                terminalreporter.write_line(f"attnsearch: {text}")

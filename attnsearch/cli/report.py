@@ -1,0 +1,44 @@
+"""`attnsearch report`: runs as one HTML page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from attnsearch.cli.options import runs_argument, said
+
+
+@click.command()
+@runs_argument
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("report.html"),
+    help="the file to write; an earlier one is replaced  [default: report.html]",
+)
+@click.option("--title", metavar="TEXT", help="its heading  [default: names the tasks]")
+def report(runs: Sequence[str], output: Path, title: str | None) -> None:
+    """Write what RUNS say as one HTML file: charts, maps, tables and warnings.
+
+    RUNS are folders that were given as --out, folders of single runs, or the first digits of digests. The
+    file opens from a disk and needs no network.
+    """
+    from attnsearch.report.page import write
+    from attnsearch.report.report import protocol_warnings
+    from attnsearch.report.report import report as page_of
+    from attnsearch.results.cells import cells
+    from attnsearch.runs.lookup import collect, finder
+
+    found = collect(runs, said)
+    verified = finder(runs)
+    records = {run.spec.cell.mixer: verified(run.spec.cell.mixer) for run in found}
+    refused = [mixer.name for mixer, record in records.items() if record is None or not record.passed]
+    unverified = list(dict.fromkeys(refused))
+    page = page_of(found, title=title, unverified=unverified)
+    write(output, page)
+    for warning in protocol_warnings(cells(found), unverified):
+        said(f"warning: {warning}")
+    click.echo(f"{output} ({len(page.encode()) / 1e6:.2f} MB)")

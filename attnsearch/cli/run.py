@@ -1,0 +1,97 @@
+"""`attnsearch run`: a grid from flags."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from attnsearch.base import AttnsearchError
+from attnsearch.cli.flags import Seeds, TaskCommand, given, tasks_of
+from attnsearch.cli.options import (
+    INTERRUPTED,
+    Assignments,
+    engine_options,
+    mixer_lists,
+    mixer_set_option,
+    names_in,
+    output_options,
+    plots_option,
+    save_parameters_option,
+    switch_options,
+)
+
+if TYPE_CHECKING:
+    from attnsearch.spec.grid import KnownMixers
+
+
+class _RunCommand(TaskCommand):
+    def known_mixers(self) -> KnownMixers:
+        from attnsearch.training.jax.cohorts import Registries
+
+        return Registries().known_mixers()
+
+
+@click.command(cls=_RunCommand)
+@click.option(
+    "--task", "tasks", required=True, metavar="LIST", help="tasks, by name or as paths of task files"
+)
+@click.option(
+    "--mixer",
+    "mixers",
+    default="attention",
+    metavar="LIST",
+    help="mixers, by name or as package.module:Class  [default: attention]",
+)
+@mixer_set_option
+@click.option(
+    "--seeds",
+    type=Seeds(),
+    default="8",
+    help="runs of each cell: a count (8), a range without its end (8:16) or a list (3,5,9)  [default: 8]",
+)
+@click.option(
+    "--rule-seed", type=int, help="one hidden rule for all runs  [default: each seed draws its own]"
+)
+@switch_options
+@engine_options
+@save_parameters_option
+@output_options
+@plots_option
+@click.pass_context
+def run(
+    ctx: click.Context,
+    tasks: str,
+    mixers: str,
+    mixer_settings: Assignments,
+    seeds: Sequence[int],
+    rule_seed: int | None,
+    lanes: int | None,
+    checkpoint_every: float,
+    save_parameters: bool,
+    out: Path,
+    as_json: bool,
+    quiet: bool,
+    no_plots: bool,
+) -> int:
+    """Train networks on tasks and measure their plateaus.
+
+    Every LIST is comma-separated, and lists make a grid. Runs that are already stored are not run
+    again. `attnsearch run --task NAME --help` lists the task's own flags too.
+    """
+    from attnsearch.cli.train import Output, sweep
+    from attnsearch.training.jax.cohorts import Registries, specify
+    from attnsearch.training.jax.engine import EngineSettings
+
+    del tasks
+    names, flags = names_in(mixers), given(ctx)
+    settings = mixer_lists(names, mixer_settings, Registries().known_mixers())
+    for name in settings.keys() & flags.keys():
+        raise AttnsearchError(f"give --{name.replace('_', '-')} or --mixer-set {name}=..., not both")
+    specs = specify(tasks_of(ctx), names, {**flags, **settings}, seeds=seeds, rule_seed=rule_seed)
+    output = Output(out, as_json, quiet, no_plots)
+    return (
+        0 if sweep(specs, output, EngineSettings(lanes, checkpoint_every, save_parameters)) else INTERRUPTED
+    )

@@ -1,0 +1,50 @@
+"""`attnsearch show`: an example of a task, drawn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from attnsearch.base import AttnsearchError
+from attnsearch.cli.flags import TaskCommand, given, tasks_of
+from attnsearch.cli.options import OUT
+
+
+@click.command(cls=TaskCommand)
+@click.option(
+    "--task", "task", required=True, metavar="NAME", help="a task, by name or as path of a task file"
+)
+@click.option("--seed", type=click.IntRange(0), default=0, help="of the rule and the sequence  [default: 0]")
+@click.option(
+    "--target",
+    type=click.IntRange(0),
+    help="the target to highlight  [default: 1, or in an automaton one of the second predicted state]",
+)
+@click.option(
+    "--out", type=OUT, default=Path("results"), help="the picture goes to its pictures/  [default: results]"
+)
+@click.option("--no-plots", is_flag=True, help="no picture, only the drawing in the terminal")
+@click.pass_context
+def show(ctx: click.Context, task: str, seed: int, target: int | None, out: Path, no_plots: bool) -> None:
+    """Draw an example of a task: its states, what one target of it is made of, and the attention map."""
+    from attnsearch.cli.console import console
+    from attnsearch.examples.example import draw
+    from attnsearch.training.jax.cohorts import Registries
+
+    files = tasks_of(ctx)
+    values = given(ctx)
+    lists = [name for name, listed in values.items() if len(listed) > 1]
+    if len(files) > 1 or lists:
+        raise AttnsearchError(f"show draws one example: give {lists[0] if lists else 'task'} one value")
+    spec = files[0].resolve({name: listed[0] for name, listed in values.items()})
+    example = draw(spec, seed, Registries())
+    target = example.telling if target is None else target
+    if target >= example.targets:
+        raise AttnsearchError(f"target {target} is outside 0 to {example.targets - 1}")
+    del task
+    console(stderr=False).print(example.terminal(target), soft_wrap=True)
+    if not no_plots:
+        knobs = "-".join(f"{name}-{value}" for name, value in spec.knobs)
+        path = out / "pictures" / f"example-{spec.name}-{knobs}-seed-{seed}-target-{target}.png"
+        click.echo(f"Picture: {example.picture(path, target, f'{spec.name}, seed {seed}')}")

@@ -1,0 +1,125 @@
+"""`attnsearch submit`: one mixer's runs on a suite as one file to send."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from attnsearch.base import AttnsearchError
+from attnsearch.cli.options import Assignments, mixer_set_option, runs_argument, said, suite_option
+
+if TYPE_CHECKING:
+    from attnsearch.leaderboard.entry import Entry
+    from attnsearch.spec.run import MixerSpec, Value
+    from attnsearch.spec.suite import Suite
+    from attnsearch.training.jax.cohorts import Registries
+
+
+@click.command()
+@runs_argument
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("entry.json"),
+    help="the file to write  [default: entry.json]",
+)
+@suite_option
+@click.option("--mixer", metavar="NAME", help="which one, where RUNS are of several")
+@mixer_set_option
+def submit(
+    runs: Sequence[str], output: Path, suite: str, mixer: str | None, mixer_settings: Assignments
+) -> None:
+    """Make an entry of the leaderboard: one mixer on one suite, at its best learning rate.
+
+    RUNS are what other commands take for stored runs. `attnsearch sweep` makes all that is needed, and
+    `attnsearch verify` what an entry needs to be ranked. The file holds curves, from which every number is
+    computed anew when it is read, and what the mixer costs on this machine: a few seconds of training.
+    """
+    from attnsearch.leaderboard.candidates import of_runs
+    from attnsearch.leaderboard.entry import unverified
+    from attnsearch.leaderboard.entry_file import parsed, written
+    from attnsearch.report.page import write
+    from attnsearch.runs.lookup import collect, finder
+    from attnsearch.spec.suite import Suite, find_suite
+    from attnsearch.training.jax.cohorts import Registries
+    from attnsearch.training.jax.cost import cost
+    from attnsearch.training.jax.devices import use_every_core
+
+    asked = Suite.read(find_suite(suite), None)
+    candidates, _ = of_runs(asked, collect(runs, said), finder(runs))
+    entry = _chosen([one.entry for one in candidates], mixer, mixer_settings, suite)
+    _check(asked, entry, suite, runs)
+    use_every_core()
+    registries = Registries()
+    specs = [run.spec for cell in entry.scored for run in cell.runs]
+    entry = replace(_still_verified(entry, registries), cost=cost(specs, registries))
+    text = written(entry)
+    # What cannot be read again would be refused elsewhere.
+    parsed(text.encode())
+    write(output, text)
+    if doubt := unverified(entry):
+        said(f"{entry.mixer.name} is {doubt}: it will be listed apart; `attnsearch verify` checks it")
+    click.echo(f"{output}  {len(text.encode()) / 1e6:.2f} MB")
+
+
+def _chosen(entries: Sequence[Entry], name: str | None, settings: Assignments, suite: str) -> Entry:
+    """The one that is meant. Errors: AttnsearchError where that is none, or not one."""
+    if not entries:
+        raise AttnsearchError(f"none of these runs answers a question of {suite}")
+    meant = [
+        entry
+        for entry in entries
+        if (name is None or entry.mixer.name == name)
+        and all(dict(entry.mixer.settings).get(key) in values for key, values in settings)
+    ]
+    if len(meant) != 1:
+        known = "; ".join(_named(entry.mixer) for entry in entries)
+        few = "several mixers" if meant else "no such mixer"
+        raise AttnsearchError(
+            f"{few} among these runs: give --mixer, and --mixer-set for settings. There are: {known}"
+        )
+    return meant[0]
+
+
+def _named(mixer: MixerSpec) -> str:
+    given = ", ".join(f"{name}={_text(value)}" for name, value in mixer.settings if value is not None)
+    return f"{mixer.name} ({given})" if given else mixer.name
+
+
+def _text(value: Value) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _check(asked: Suite, entry: Entry, suite: str, runs: Sequence[str]) -> None:
+    """Errors: AttnsearchError where the entry is not complete, with the command that completes it."""
+    from attnsearch.leaderboard.entry import shortcomings
+
+    missing = shortcomings(asked, entry)
+    if not missing:
+        return
+    words = ["attnsearch", "sweep", suite, "--mixer", entry.mixer.name]
+    for name, value in entry.mixer.settings:
+        words += ["--mixer-set", f"{name}={_text(value)}"] if value is not None else []
+    # In several folders, only the user knows which is meant to hold the rest.
+    words += ["--out", runs[0]] if len(runs) == 1 else []
+    raise AttnsearchError(f"{'; '.join(missing)}. What is missing is run by `{shlex.join(words)}`")
+
+
+def _still_verified(entry: Entry, registries: Registries) -> Entry:
+    """The entry, without its verification where the mixer's code is no longer what was verified."""
+    from attnsearch.mixers.base import Mixer
+    from attnsearch.probing.verify import fingerprint
+    from attnsearch.spec import plugins
+
+    record = entry.verification
+    kind = plugins.find(entry.mixer.name, registries.mixers, Mixer)
+    if record is None or record.fingerprint == fingerprint(kind):
+        return entry
+    said(f"the code of {entry.mixer.name} is no longer what was verified")
+    return replace(entry, verification=None)

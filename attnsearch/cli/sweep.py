@@ -1,0 +1,59 @@
+"""`attnsearch sweep`: the runs of a suite."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from attnsearch.cli.flags import SettingsCommand, given
+from attnsearch.cli.options import (
+    INTERRUPTED,
+    Assignments,
+    engine_options,
+    output_options,
+    plots_option,
+    save_parameters_option,
+    suite_of,
+    suite_options,
+)
+
+
+@click.command(cls=SettingsCommand)
+@suite_options
+@engine_options
+@save_parameters_option
+@output_options
+@plots_option
+@click.pass_context
+def sweep(
+    ctx: click.Context,
+    suite: str,
+    seeds: Sequence[int] | None,
+    mixers: str | None,
+    mixer_settings: Assignments,
+    lanes: int | None,
+    checkpoint_every: float,
+    save_parameters: bool,
+    out: Path,
+    as_json: bool,
+    quiet: bool,
+    no_plots: bool,
+) -> int:
+    """Run a suite: a TOML file that crosses tasks, mixers, seeds and training settings.
+
+    A flag replaces what the suite says of that setting, so that `--seeds 2 --steps 100` is a quick look.
+    Every LIST is comma-separated. Runs that are already stored are not run again. Where a suite has selection
+    seeds and several learning rates, each mixer's is chosen on those seeds first, and it is run at that one.
+    """
+    from attnsearch.cli.train import Output, sweep_suite
+    from attnsearch.training.jax.engine import EngineSettings
+
+    found, _ = suite_of(suite, seeds, given(ctx), mixers, mixer_settings)
+    output = Output(out, as_json, quiet, no_plots)
+    return (
+        0
+        if sweep_suite(found, output, EngineSettings(lanes, checkpoint_every, save_parameters))
+        else INTERRUPTED
+    )

@@ -1,0 +1,127 @@
+"""From runs to what a command says of them: train, draw, print. Every command that trains ends here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+
+from attnsearch.cli.console import console
+from attnsearch.cli.progress import Interruptible, LiveProgress, PlainProgress
+from attnsearch.plots import gallery
+from attnsearch.results import cells as summary
+from attnsearch.results.learning_rates import Choice, choice_table, choices
+from attnsearch.runs.store import Store, StoredRun
+from attnsearch.spec.run import MixerSpec, RunSpec
+from attnsearch.spec.suite import Suite
+from attnsearch.training.jax.devices import use_every_core
+from attnsearch.training.jax.engine import EngineSettings
+from attnsearch.training.runner import run
+
+_LISTED_PICTURES = 8
+"""A longer list would push the table off the screen."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a command says, and where it stores. The fields are the flags of the same names."""
+
+    out: Path
+    as_json: bool
+    quiet: bool
+    no_plots: bool
+
+
+def sweep(specs: Sequence[RunSpec], output: Output, settings: EngineSettings) -> bool:
+    """Train what is not stored yet, then print a table or JSON; False where it was interrupted.
+
+    Errors: AttnsearchError for a specification or a store that cannot be used.
+    """
+    _require_pictures(output)
+    runs = _trained(specs, output, settings)
+    if runs is None:
+        return False
+    _show(runs, output, None)
+    return True
+
+
+def sweep_suite(suite: Suite, output: Output, settings: EngineSettings) -> bool:
+    """The same of a suite's runs. Where it has a grid of learning rates and seeds to choose by, those are run
+    first, and what is shown is each mixer at its best."""
+    if not suite.chooses:
+        return sweep(suite.runs(), output, settings)
+    _require_pictures(output)
+    selection = suite.selection()
+    tried = _trained(selection, output, settings)
+    if tried is None:
+        return False
+    chosen = choices(tried)
+    if not output.as_json:
+        console(stderr=False).print(choice_table(chosen))
+    rates = {mixer: choice.learning_rate for mixer, choice in chosen.items()}
+    runs = _trained(suite.scored(rates), output, settings)
+    if runs is None:
+        return False
+    _show(runs, output, chosen)
+    return True
+
+
+def _require_pictures(output: Output) -> None:
+    if not output.no_plots:
+        from attnsearch.plots.runs import require_matplotlib
+
+        require_matplotlib()
+
+
+def _trained(specs: Sequence[RunSpec], output: Output, settings: EngineSettings) -> list[StoredRun] | None:
+    """The runs, trained where they were not stored; None where this was interrupted, which is said."""
+    store = Store.open(output.out)
+    use_every_core()
+    try:
+        with _progress(output.quiet) as observer:
+            return run(specs, store, observer=observer, settings=settings)
+    except KeyboardInterrupt:
+        stored = sum(store.holds(spec, parameters=settings.save_parameters) for spec in specs)
+        click.echo(
+            f"Interrupted: {stored} of {len(specs)} runs are stored in {output.out}, and those in training"
+            " are checkpointed; the same command goes on from there.",
+            err=True,
+        )
+        return None
+
+
+def _show(runs: Sequence[StoredRun], output: Output, chosen: Mapping[MixerSpec, Choice] | None) -> None:
+    cells = summary.cells(runs)
+    pictures = [] if output.no_plots else gallery.draw(cells, output.out / "pictures")
+    if output.as_json:
+        document = summary.document(cells, str(output.out), list(map(str, pictures)))
+        if chosen is not None:
+            document["selection"] = [{**asdict(mixer), **asdict(choice)} for mixer, choice in chosen.items()]
+        click.echo(json.dumps(document, allow_nan=False))
+        return
+    screen = console(stderr=False)
+    screen.print(summary.table(cells))
+    for measurement in summary.measurements(cells):
+        screen.print(str(measurement), highlight=False)
+    for warning in summary.warnings(cells):
+        screen.print(f"warning: {warning}", style="yellow", markup=False, highlight=False)
+    click.echo(f"Runs:     {output.out / 'runs'} ({len(runs)} of this command)")
+    for label, line in zip(["Pictures:", *[""] * len(pictures)], _listed(pictures), strict=False):
+        click.echo(f"{label:<9} {line}")
+
+
+def _listed(pictures: Sequence[Path]) -> list[str]:
+    if len(pictures) <= _LISTED_PICTURES:
+        return list(map(str, pictures))
+    # The last one is that of the whole grid.
+    return [str(pictures[-1]), f"and {len(pictures) - 1} more beside it, two of each cell"]
+
+
+def _progress(quiet: bool) -> Interruptible:
+    if quiet:
+        return Interruptible()
+    screen = console(stderr=True)
+    return LiveProgress(screen) if screen.is_terminal else PlainProgress(screen)

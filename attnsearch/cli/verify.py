@@ -1,0 +1,86 @@
+"""`attnsearch verify`: may a mixer's numbers count?"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from attnsearch.base import AttnsearchError
+from attnsearch.cli.options import DONE, Assignments, mixer_lists, mixer_set_option, output_options
+
+if TYPE_CHECKING:
+    from attnsearch.runs.verification import Finding
+
+REFUSED = 1
+"""Exit status where a check is not passed."""
+
+
+@click.command()
+@click.argument("mixer", metavar="MIXER")
+@mixer_set_option
+@click.option(
+    "--task",
+    default="linear_map",
+    metavar="NAME",
+    help="whose contexts are tried, and whose easiest form is to be learned  [default: linear_map]",
+)
+@click.option("--width", type=click.IntRange(1), help="features of a token, D  [default: 128]")
+@output_options
+def verify(
+    mixer: str,
+    mixer_settings: Assignments,
+    task: str,
+    width: int | None,
+    out: Path,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Say whether the numbers of a mixer may count, in under a minute.
+
+    MIXER is a name, or package.module:Class. Exit status 0 where every check is passed, 1 where not. The
+    record is kept in --out, where reports and leaderboards look for it.
+    """
+    from attnsearch.cli.console import console
+    from attnsearch.probing.checks import CHECKS
+    from attnsearch.probing.verify import verify
+    from attnsearch.runs import verification
+    from attnsearch.spec.grid import mixer_specs
+    from attnsearch.spec.run import NetworkSpec
+    from attnsearch.spec.task_file import find_task
+    from attnsearch.training.jax.cohorts import Registries
+    from attnsearch.training.jax.devices import use_every_core
+
+    known = Registries().known_mixers()
+    lists = mixer_lists([mixer], mixer_settings, known)
+    for name, values in lists.items():
+        if len(values) > 1:
+            raise AttnsearchError(
+                f"one mixer is verified at a time: give {name} one value, not {len(values)}"
+            )
+    (spec,) = mixer_specs(mixer, known[mixer], lists)
+    use_every_core()
+    began, said = time.monotonic(), 0
+
+    def say(finding: Finding) -> None:
+        nonlocal began, said
+        seconds, began, said = time.monotonic() - began, time.monotonic(), said + 1
+        click.echo(f"[{said}/{len(CHECKS)}] {finding.check}: {finding.verdict}, {seconds:.1f} s", err=True)
+
+    def keep_quiet(finding: Finding) -> None:
+        del finding
+
+    record = verify(
+        spec, find_task(task), width=width or NetworkSpec.width, found=keep_quiet if quiet else say
+    )
+    file = record.save(out)
+    if as_json:
+        click.echo(json.dumps({**record.to_json(), "record": str(file)}, allow_nan=False))
+    else:
+        console(stderr=False).print(verification.table(record))
+        click.echo(verification.conclusion(record))
+        click.echo(f"Record: {file}")
+    return DONE if record.passed else REFUSED

@@ -1,0 +1,1 @@
+"""One drawn example of a task."""

@@ -1,0 +1,59 @@
+"""One example of a task, drawn: what a target is made of, and the attention map that follows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import jax
+import jax.numpy as jnp
+from rich.text import Text
+
+from attnsearch.base import AttnsearchError
+from attnsearch.examples.cellular_automaton import AutomatonExample
+from attnsearch.examples.linear_map import LinearMapExample
+from attnsearch.generators.cellular_automaton import CellularAutomaton
+from attnsearch.generators.linear_map import LinearMap, LinearMapAutoregressive
+from attnsearch.spec.run import TaskSpec
+from attnsearch.training.jax.cohorts import Registries, generator
+from attnsearch.training.jax.trainer import draw_rule
+
+
+class Drawing(Protocol):
+    """An example that can be drawn with any one of its targets highlighted.
+
+    targets: R; telling: the target that is highlighted unless another is asked for
+    """
+
+    @property
+    def targets(self) -> int: ...
+
+    @property
+    def telling(self) -> int: ...
+
+    def terminal(self, row: int) -> Text:
+        """The example in lines of text, with target `row` highlighted."""
+        ...
+
+    def picture(self, path: Path, row: int, title: str) -> Path:
+        """The same as a PNG at `path`."""
+        ...
+
+
+def draw(task: TaskSpec, seed: int, registries: Registries) -> Drawing:
+    """The rule that runs with `seed` learn, and a sequence that obeys it.
+
+    Errors: AttnsearchError for a generator that nothing here can draw.
+    """
+    made = generator(task, registries.generators)
+    knobs = {name: jnp.asarray(dict(task.knobs)[name]) for name in made.traced_knobs}
+    rule = draw_rule(made, jnp.asarray(seed), knobs)
+    example = made.sample(rule, jax.random.key(seed))
+    if isinstance(made, LinearMap | LinearMapAutoregressive):
+        return LinearMapExample.draw(made, rule, example)
+    if isinstance(made, CellularAutomaton):
+        return AutomatonExample.draw(made, rule, example)
+    raise AttnsearchError(
+        f"show cannot draw {task.name}: it knows linear maps and cellular automata, not the generator"
+        f" {task.generator}"
+    )

@@ -1,0 +1,1 @@
+"""Has a plateau got longer? Baselines, the decision, and its verdicts."""

@@ -1,0 +1,298 @@
+"""Entries of one suite side by side: who is ahead of whom, family by family, and who is listed apart.
+
+Numpy side; never imports jax. Tables and pages are made of a `Board` by `attnsearch.leaderboard.tables` and
+`attnsearch.leaderboard.page`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from attnsearch.base import AttnsearchError, Bools
+from attnsearch.leaderboard.candidates import Candidate, LeftOut, question, questions
+from attnsearch.leaderboard.entry import Entry, EntryCell, shortcomings, unverified
+from attnsearch.leaderboard.ranking import Pair, Ratio, Scores, pairs, ranks, ratio
+from attnsearch.results.learning_rates import Choice, waited
+from attnsearch.spec.run import CellSpec, Value
+from attnsearch.spec.suite import Suite
+from attnsearch.spec.task_file import shipped_tasks
+from attnsearch.stats.scaling_law import Frontier, frontier
+from attnsearch.stats.survival import Proportion, proportion
+
+REFERENCE = "attention"
+"""The mixer by whose restricted means those of the others are divided."""
+
+NOT_SEPARABLE = "not separable at this budget"
+"""Of a cell in which no run of any mixer escapes: it does not say which is better."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """One question of the suite, a row in the table of cells.
+
+    question:   a cell without mixer and learning rate
+    bits:       its search space; None where no mixer has answered it
+    separable:  whether any run escapes: of the ranked mixers or, where there are none, of all comparable
+                ones; None where there are none of these either
+    """
+
+    question: CellSpec
+    name: str
+    bits: float | None
+    separable: bool | None
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """A mixer in one family.
+
+    cells:       its scored cells: one for each question of the family where it is `comparable`, else its own
+    comparable:  whether it has answered the suite, all of it and nothing else
+    reasons:     why it is listed apart; none for one that is ranked
+    choice:      of its learning rate; None where its runs do not allow one
+    ratio:       of its restricted means to those of the reference; None where there is nothing to compare
+    rank, tied:  None where it is listed apart; whether another has the same
+    """
+
+    name: str
+    candidate: Candidate
+    cells: tuple[EntryCell, ...]
+    comparable: bool
+    reasons: tuple[str, ...]
+    choice: Choice | None
+    ratio: Ratio | None = None
+    rank: int | None = None
+    tied: bool = False
+
+    @property
+    def entry(self) -> Entry:
+        """What it is made of."""
+        return self.candidate.entry
+
+    @property
+    def frontier(self) -> Frontier:
+        """The largest search space that at least half of its runs master."""
+        counts = [int(cell.mastery.observed.sum()) for cell in self.cells]
+        return frontier([cell.bits for cell in self.cells], counts, [len(cell.runs) for cell in self.cells])
+
+    @property
+    def escaped(self) -> Proportion:
+        """Over all its cells."""
+        return _proportion(cell.plateau.observed for cell in self.cells)
+
+    @property
+    def mastered(self) -> Proportion:
+        """Over all its cells."""
+        return _proportion(cell.mastery.observed for cell in self.cells)
+
+    @property
+    def seeds(self) -> int:
+        """Scored runs of the cell that has most."""
+        return max((len(cell.runs) for cell in self.cells), default=0)
+
+    def at(self, place: Place) -> EntryCell | None:
+        """The cell that answers the question of `place`; None where it does not."""
+        return next((cell for cell in self.cells if question(cell.spec) == place.question), None)
+
+    def scores(self) -> Scores:
+        """Of one that is comparable."""
+        return Scores(
+            np.stack([waited(cell.plateau, cell.spec.budget.steps) for cell in self.cells]),
+            np.stack([cell.mastery.observed for cell in self.cells]),
+        )
+
+
+def _proportion(groups: Iterable[Bools]) -> Proportion:
+    collected = list(groups)
+    return proportion(int(sum(group.sum() for group in collected)), sum(map(len, collected)))
+
+
+@dataclass(frozen=True, eq=False)
+class Family:
+    """The tables of one task family.
+
+    places:     from the smallest search space; those of which it is not known last
+    ranked:     best first; apart: the others that have answered questions of this family
+    pairs:      of the `ranked`, by their numbers there
+    reference:  what ratios are to; None where no mixer of that name is comparable
+    """
+
+    name: str
+    places: tuple[Place, ...]
+    ranked: tuple[Row, ...]
+    apart: tuple[Row, ...]
+    pairs: tuple[Pair, ...]
+    reference: Candidate | None
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """All of them."""
+        return (*self.ranked, *self.apart)
+
+    @property
+    def separable(self) -> int:
+        """Places at which any run escapes."""
+        return sum(bool(place.separable) for place in self.places)
+
+
+@dataclass(frozen=True, eq=False)
+class Board:
+    """Everything that is shown."""
+
+    suite: Suite
+    families: tuple[Family, ...]
+    left_out: tuple[LeftOut, ...]
+
+
+def board(suite: Suite, candidates: Sequence[Candidate], left_out: Sequence[LeftOut] = ()) -> Board:
+    """The tables of `candidates` on `suite`.
+
+    Errors: AttnsearchError for a suite that has several learning rates and no seeds to choose one by.
+    """
+    if len(suite.learning_rates) > 1 and not suite.chooses:
+        raise AttnsearchError(f"suite {suite.name} has no selection_seeds to choose a learning rate by")
+    asked = questions(suite)
+    rows: list[Row] = []
+    for candidate, name in zip(candidates, _names(candidates), strict=True):
+        rows.append(_checked(_row(suite, candidate, name, asked), rows))
+    known = {name: file.family for name, file in shipped_tasks().items()}
+    grouped: dict[str, list[CellSpec]] = {}
+    for one in asked:
+        grouped.setdefault(known.get(one.task.name, "unknown"), []).append(one)
+    families = tuple(_family(name, members, rows) for name, members in grouped.items())
+    shown = {row.candidate for family in families for row in family.rows}
+    unseen = [LeftOut(row.name, "; ".join(row.reasons)) for row in rows if row.candidate not in shown]
+    return Board(suite, families, (*left_out, *unseen))
+
+
+def _row(suite: Suite, candidate: Candidate, name: str, asked: Sequence[CellSpec]) -> Row:
+    """The candidate over all families."""
+    entry = candidate.entry
+    missing, doubt = shortcomings(suite, entry), unverified(entry)
+    answered = {question(cell.spec): cell for cell in entry.scored}
+    cells = entry.scored if missing else tuple(answered[one] for one in asked)
+    try:
+        choice = entry.choice()
+    except AttnsearchError:
+        choice = None
+    return Row(name, candidate, cells, not missing, (*missing, *([doubt] if doubt else [])), choice)
+
+
+def _checked(row: Row, earlier: Sequence[Row]) -> Row:
+    """The row with what it lacks beside others: a mixer is entered once, and one question has one chance."""
+    for other in earlier:
+        if not (other.comparable and row.comparable):
+            continue
+        if other.entry.mixer == row.entry.mixer:
+            return replace(row, reasons=(*row.reasons, f"entered before, by {other.candidate.source}"))
+        numbers = ([(cell.bits, cell.chance_loss) for cell in one.cells] for one in (other, row))
+        if not np.allclose(*numbers, rtol=1e-6):
+            reason = f"its search spaces or chance losses are not those of {other.candidate.source}"
+            return replace(row, reasons=(*row.reasons, reason), comparable=False)
+    return row
+
+
+def _names(candidates: Sequence[Candidate]) -> list[str]:
+    """Mixers, with those of their settings in which others of the name differ, or where they come from."""
+    named = []
+    for candidate in candidates:
+        mixer = candidate.entry.mixer
+        others = [one.entry.mixer for one in candidates if one.entry.mixer.name == mixer.name]
+        settings = [dict(other.settings) for other in others]
+        words = [
+            f"{name} {_text(value)}"
+            for name, value in mixer.settings
+            if any(other.get(name) != value for other in settings)
+        ]
+        source = [candidate.source] if others.count(mixer) > 1 else []
+        named.append(", ".join([mixer.name, *words, *source]))
+    return named
+
+
+def _text(value: Value) -> str:
+    return "derived" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _family(name: str, asked: Sequence[CellSpec], rows: Sequence[Row]) -> Family:
+    members = [row for row in (_within(row, asked) for row in rows) if row.cells]
+    comparable = [row for row in members if row.comparable]
+    telling = [row for row in comparable if not row.reasons] or comparable
+    separable = np.zeros(len(asked), bool)
+    for row in telling:
+        separable |= [bool(cell.plateau.observed.any()) for cell in row.cells]
+    answered = {question(cell.spec): cell.bits for row in telling or members for cell in row.cells}
+    # Of several, the first that is ranked.
+    named = sorted(
+        (row for row in comparable if row.entry.mixer.name == REFERENCE), key=lambda row: bool(row.reasons)
+    )
+    if named:
+        scores = named[0].scores()
+        members = [
+            replace(row, ratio=ratio(row.scores(), scores, separable)) if row.comparable else row
+            for row in members
+        ]
+    ranked, between = _ranked([row for row in members if not row.reasons], separable)
+    known = separable.tolist() if telling else [None] * len(asked)
+    places = [
+        Place(one, label, answered.get(one), found)
+        for one, label, found in zip(asked, _labels(asked), known, strict=True)
+    ]
+    return Family(
+        name,
+        tuple(sorted(places, key=lambda place: np.inf if place.bits is None else place.bits)),
+        ranked,
+        tuple(row for row in members if row.reasons),
+        between,
+        named[0].candidate if named else None,
+    )
+
+
+def _within(row: Row, asked: Sequence[CellSpec]) -> Row:
+    """The row with its cells of one family alone."""
+    tasks = {one.task.name for one in asked}
+    return replace(row, cells=tuple(cell for cell in row.cells if cell.spec.task.name in tasks))
+
+
+def _ranked(rows: Sequence[Row], separable: Bools) -> tuple[tuple[Row, ...], tuple[Pair, ...]]:
+    """Best first: by rank, then by frontier and restricted means, which do not separate those of one rank."""
+
+    def order(row: Row) -> tuple[float, float]:
+        reached = row.frontier.reached
+        return -(reached.bits if reached else 0.0), float(np.log(row.scores().waited.mean(axis=1)).mean())
+
+    ordered = sorted(rows, key=order)
+    bits = [cell.bits for cell in ordered[0].cells] if ordered else []
+    found = pairs([row.scores() for row in ordered], bits, separable)
+    given = ranks(len(ordered), found)
+    # Stable, so that rows of one rank stay in order.
+    by_rank = sorted(range(len(ordered)), key=given.__getitem__)
+    now = {number: index for index, number in enumerate(by_rank)}
+    return (
+        tuple(
+            replace(ordered[number], rank=given[number], tied=given.count(given[number]) > 1)
+            for number in by_rank
+        ),
+        tuple(_renumbered(pair, now) for pair in found),
+    )
+
+
+def _renumbered(pair: Pair, now: Mapping[int, int]) -> Pair:
+    better = None if pair.better is None else now[pair.better]
+    return replace(pair, first=now[pair.first], second=now[pair.second], better=better)
+
+
+def _labels(asked: Sequence[CellSpec]) -> list[str]:
+    """What tells the questions of a family apart, the knobs in any case."""
+    flats = [one.flat() for one in asked]
+    knobs = {name for one in asked for name, _ in one.task.knobs}
+    return [
+        ", ".join(
+            str(value) if name == "task" else f"{name.replace('_', ' ')} {_text(value)}"
+            for name, value in flat.items()
+            if name in knobs or len({other.get(name) for other in flats}) > 1
+        )
+        for flat in flats
+    ]

@@ -1,0 +1,130 @@
+"""What the arguments of `attnsearch leaderboard` stand for: entries, and what stored runs make of themselves.
+
+Numpy side; never imports jax.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+
+from attnsearch.base import AttnsearchError
+from attnsearch.leaderboard.entry import Entry, assemble, difference
+from attnsearch.leaderboard.entry_file import OtherVersion, read
+from attnsearch.runs.lookup import collect, finder
+from attnsearch.runs.store import StoredRun
+from attnsearch.runs.verification import Verification
+from attnsearch.spec.run import CellSpec, MixerSpec
+from attnsearch.spec.suite import Suite
+
+_NOBODY = MixerSpec("", ())
+
+_SCHEMA = ".schema.json"
+"""How the one file ends that may lie among entries and is none."""
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """An entry, and where it comes from, in words."""
+
+    entry: Entry
+    source: str
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What was given and is in no table, and why."""
+
+    what: str
+    reason: str
+
+
+def gather(names: Sequence[str], suite: Suite) -> tuple[list[Candidate], list[LeftOut]]:
+    """The candidates that `names` stand for on `suite`, and what is left out.
+
+    A name is the file of an entry, a folder of such files, or what `collect.collect` takes for stored
+    runs; all stored runs together make one candidate for each mixer.
+    Errors: AttnsearchError for a name that stands for nothing, and for a file that is no sound entry.
+    """
+    candidates: list[Candidate] = []
+    left_out: list[LeftOut] = []
+    stores: list[str] = []
+    for name in names:
+        files = _entries_in(name)
+        if files is None:
+            stores.append(name)
+        for file in files or ():
+            try:
+                candidates.append(Candidate(read(file), file.name))
+            except OtherVersion as error:
+                left_out.append(LeftOut(file.name, str(error)))
+    if stores:
+        runs = collect(stores, lambda line: left_out.append(LeftOut("a stored run", line)))
+        made, strays = of_runs(suite, runs, finder(stores))
+        candidates += made
+        left_out += strays
+    return candidates, left_out
+
+
+def _entries_in(name: str) -> list[Path] | None:
+    """The files of entries that `name` stands for; None where it is a matter of stored runs.
+
+    Errors: AttnsearchError for a folder that holds neither.
+    """
+    path = Path(name)
+    if path.is_file():
+        return [path]
+    stored = path.name == "runs" or (path / "runs").is_dir() or (path / "run.json").is_file()
+    if stored or not path.is_dir():
+        return None
+    files = [file for file in sorted(path.glob("*.json")) if not file.name.endswith(_SCHEMA)]
+    if not files:
+        raise AttnsearchError(f"{name} holds neither stored runs nor entries, files that end in .json")
+    return files
+
+
+def of_runs(
+    suite: Suite, runs: Sequence[StoredRun], verified: Callable[[MixerSpec], Verification | None]
+) -> tuple[list[Candidate], list[LeftOut]]:
+    """What measured runs make of themselves: a candidate for each mixer, incomplete where runs are missing;
+    and, with the reason, those that answer no question of `suite`."""
+    asked = {(question, rate) for question, rate in product(questions(suite), suite.learning_rates)}
+    found: dict[MixerSpec, list[StoredRun]] = {}
+    strays: Counter[CellSpec] = Counter()
+    for run in runs:
+        cell = run.spec.cell
+        if (question(cell), cell.optimizer.learning_rate) in asked:
+            found.setdefault(cell.mixer, []).append(run)
+        else:
+            strays[cell] += 1
+    reasons: Counter[tuple[str, str]] = Counter()
+    for cell, count in strays.items():
+        expected = [_answered(one, cell.mixer, rate) for one, rate in asked]
+        reasons[cell.mixer.name, difference(cell, expected)] += count
+    candidates = [
+        Candidate(assemble(suite, mixer, members, verified(mixer)), "stored runs")
+        for mixer, members in found.items()
+    ]
+    left_out = [
+        LeftOut(f"{count} stored run{'s' * (count > 1)} of {name}", why)
+        for (name, why), count in reasons.items()
+    ]
+    return candidates, left_out
+
+
+def questions(suite: Suite) -> list[CellSpec]:
+    """What `suite` asks of every mixer: its cells without mixer and learning rate."""
+    runs = suite.reduced(None, {}, [_NOBODY]).scored({_NOBODY: 1.0})
+    return list(dict.fromkeys(question(run.cell) for run in runs))
+
+
+def question(cell: CellSpec) -> CellSpec:
+    """`cell` without its mixer and learning rate."""
+    return _answered(cell, _NOBODY, 0.0)
+
+
+def _answered(question: CellSpec, mixer: MixerSpec, learning_rate: float) -> CellSpec:
+    return replace(question, mixer=mixer, optimizer=replace(question.optimizer, learning_rate=learning_rate))

@@ -1,0 +1,252 @@
+"""The tables of a leaderboard, as texts. Numpy side; never imports jax."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from attnsearch.leaderboard.board import NOT_SEPARABLE, Board, Family, Place, Row
+from attnsearch.leaderboard.entry import EntryCell
+from attnsearch.leaderboard.ranking import Pair, least_p
+from attnsearch.report.tables import REFERENCE, Table
+from attnsearch.results.columns import rate
+from attnsearch.runs.cost import Cost
+from attnsearch.stats.comparison import SIGNIFICANCE
+from attnsearch.stats.scaling_law import Size
+from attnsearch.stats.survival import Waiting, summarise
+
+NONE = "–"
+
+
+_Column = tuple[str, Callable[[Row, Family, Board], str]]
+"""What a column is called, and what it says of a row."""
+
+
+def _frontier(row: Row, family: Family, board: Board) -> str:
+    found = row.frontier
+    reached = NONE if found.reached is None else f"{found.reached.bits:.1f}"
+    beyond = "the largest asked" if found.beyond is None else _size(found.beyond)
+    return f"{reached}\n{beyond}{'' if found.settled else ', open'}"
+
+
+def _size(size: Size) -> str:
+    return f"next {size.bits:.1f}: {size.mastered.count} of {size.mastered.of}"
+
+
+def _ratio(row: Row, family: Family, board: Board) -> str:
+    if row.candidate is family.reference:
+        return "1\nreference"
+    if row.comparable and family.reference is not None and not family.separable:
+        return NOT_SEPARABLE
+    if row.ratio is None:
+        return NONE
+    return f"{row.ratio.value:.2f}\n{row.ratio.low:.2f} to {row.ratio.high:.2f}"
+
+
+def _learning_rate(row: Row, family: Family, board: Board) -> str:
+    if row.choice is None:
+        return NONE
+    if len(row.choice.tried) == 1:
+        return f"{row.choice.learning_rate:g}"
+    grid = ", ".join(f"{tried.learning_rate:g}" for tried in row.choice.tried)
+    note = "; ⚠ at its end" if row.choice.note else ""
+    return f"{row.choice.learning_rate:g}\nof {grid}{note}"
+
+
+def _cost(text: Callable[[Cost], str]) -> Callable[[Row, Family, Board], str]:
+    return lambda row, family, board: NONE if row.entry.cost is None else text(row.entry.cost)
+
+
+def _seeds(row: Row, family: Family, board: Board) -> str:
+    chosen = max((len(cell.runs) for cell in row.entry.selection), default=0)
+    return f"{row.seeds}\n{chosen} to choose by" if chosen else str(row.seeds)
+
+
+_NUMBERS: tuple[_Column, ...] = (
+    ("frontier (bits)", _frontier),
+    ("mastered", lambda row, family, board: rate(row.mastered)),
+    ("escaped", lambda row, family, board: rate(row.escaped)),
+    (f"restricted mean / {REFERENCE}", _ratio),
+    ("learning rate", _learning_rate),
+    ("parameters", _cost(lambda cost: f"{cost.parameters:,}\nat {cost.context_length} tokens")),
+    ("FLOPs / token", _cost(lambda cost: _number(cost.flops_per_token))),
+    ("tokens / s", _cost(lambda cost: f"{_number(cost.tokens_per_second)}\n{cost.device}")),
+    ("seeds", _seeds),
+)
+
+
+def _number(value: float | None) -> str:
+    return NONE if value is None else f"{value:,.0f}"
+
+
+def rank(row: Row) -> str:
+    """`1`, or `1=` where others have the same."""
+    return f"{row.rank}{'=' * row.tied}"
+
+
+def _rows(
+    family: Family, board: Board, rows: Iterable[Row], columns: Sequence[_Column]
+) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(text(row, family, board) for _, text in columns) for row in rows)
+
+
+def ranking(family: Family, board: Board) -> Table:
+    """The ranked mixers of a family, best first."""
+    columns: tuple[_Column, ...] = (
+        ("rank", lambda row, family, board: rank(row)),
+        ("mixer", lambda row, family, board: row.name),
+        *_NUMBERS,
+        ("verified", lambda row, family, board: "yes"),
+    )
+    count = len(family.ranked)
+    others = f"; the others are {NOT_SEPARABLE}" if family.separable < len(family.places) else ""
+    caption = (
+        f"{family.name}: {count} mixer{'s' * (count != 1)} on {board.suite.name}. Equal ranks: not separated."
+        f" Escapes in {family.separable} of {len(family.places)} cells{others}"
+    )
+    return _table(caption, columns, _rows(family, board, family.ranked, columns))
+
+
+def apart(family: Family, board: Board) -> Table:
+    """Those that are not ranked, and why."""
+    columns: tuple[_Column, ...] = (
+        ("mixer", lambda row, family, board: row.name),
+        ("why it is not ranked", lambda row, family, board: "; ".join(row.reasons)),
+        *_NUMBERS,
+    )
+    return _table(f"{family.name}, listed apart", columns, _rows(family, board, family.apart, columns))
+
+
+def _table(caption: str, columns: Sequence[_Column], rows: tuple[tuple[str, ...], ...]) -> Table:
+    words = {"mixer", "verified", "why it is not ranked"}
+    return Table(
+        caption,
+        tuple(name for name, _ in columns),
+        frozenset(name for name, _ in columns if name not in words),
+        rows,
+    )
+
+
+def cell_table(family: Family) -> Table:
+    """Every question with what each mixer made of it."""
+    names = [
+        row.name if row.rank is not None else f"({row.name})" for row in family.rows if _answers(row, family)
+    ]
+    rows = (
+        ()
+        if not names
+        else tuple(
+            (
+                _question(place),
+                NONE if place.bits is None else f"{place.bits:.1f}",
+                *_answers_at(place, family),
+            )
+            for place in family.places
+        )
+    )
+    caption = (
+        f"{family.name}, cell by cell: runs that escaped and that mastered, and the median plateau length in"
+        " steps; in brackets, mixers listed apart"
+    )
+    return Table(caption, ("cell", "bits", *names), frozenset({"bits", *names}), rows)
+
+
+def _question(place: Place) -> str:
+    return f"{place.name}\n{NOT_SEPARABLE}" if place.separable is False else place.name
+
+
+def _answers(row: Row, family: Family) -> bool:
+    return any(row.at(place) is not None for place in family.places)
+
+
+def _answers_at(place: Place, family: Family) -> list[str]:
+    cells = [row.at(place) for row in family.rows if _answers(row, family)]
+    return [NONE if cell is None else answer(cell) for cell in cells]
+
+
+def answer(cell: EntryCell) -> str:
+    """`16 / 12 of 16` and the median."""
+    escaped, mastered = cell.plateau.observed.sum(), cell.mastery.observed.sum()
+    median = waiting(cell).median
+    shown = "not reached" if median is None else f"{median:,.0f}"
+    return f"{escaped} / {mastered} of {len(cell.runs)}\n{shown}"
+
+
+def waiting(cell: EntryCell) -> Waiting:
+    """The plateau lengths of a cell, in numbers."""
+    return summarise(cell.plateau, cell.spec.budget.steps)
+
+
+def choice_table(family: Family) -> Table:
+    """What each mixer did at each learning rate, on seeds that are not scored."""
+    rows = tuple(
+        (
+            row.name,
+            f"{tried.learning_rate:g}",
+            rate(tried.escaped),
+            f"{tried.restricted_mean:,.0f}",
+            _chosen(row, tried.learning_rate),
+        )
+        for row in family.rows
+        if row.choice is not None and row.entry.selection
+        for tried in row.choice.tried
+    )
+    numbers = ("learning rate", "escaped", "restricted mean")
+    return Table(
+        "Learning rates, on the selection seeds: runs of all cells, and restricted mean in steps, geometric"
+        " mean over cells",
+        ("mixer", *numbers, "chosen"),
+        frozenset(numbers),
+        rows,
+    )
+
+
+def _chosen(row: Row, learning_rate: float) -> str:
+    if row.choice is None or learning_rate != row.choice.learning_rate:
+        return ""
+    return f"chosen\n⚠ {row.choice.note}" if row.choice.note else "chosen"
+
+
+def pair_table(family: Family) -> Table:
+    """Every two ranked mixers, and what separates them."""
+    rows = tuple(
+        (
+            family.ranked[pair.first].name,
+            family.ranked[pair.second].name,
+            NONE
+            if pair.ratio is None
+            else f"{pair.ratio.value:.2f}\n{pair.ratio.low:.2f} to {pair.ratio.high:.2f}",
+            f"{pair.plateau_p:.2g}",
+            f"{pair.frontier_p:.2g}",
+            verdict(pair, family),
+        )
+        for pair in family.pairs
+    )
+    numbers = ("ratio", "p, plateau", "p, frontier")
+    return Table(
+        "Two by two: ratio of restricted means with its interval; p values adjusted over this table",
+        ("mixer", "beside", *numbers, "verdict"),
+        frozenset(numbers),
+        rows,
+    )
+
+
+def verdict(pair: Pair, family: Family) -> str:
+    """In words, what separates the two of a pair."""
+    if pair.better is None or pair.ground is None:
+        few = least_p(family.ranked[pair.first].seeds) > SIGNIFICANCE
+        return "too few seeds to tell" if few else "not separated"
+    return f"{family.ranked[pair.better].name} is better, by its {pair.ground}"
+
+
+def tables(board: Board) -> list[Table]:
+    """All of them, family by family, and what is left out; those that are empty are not there."""
+    found = []
+    for family in board.families:
+        found += [ranking(family, board), apart(family, board), cell_table(family)]
+        found += [choice_table(family), pair_table(family)]
+    found.append(
+        Table(
+            "Left out", ("what", "why"), frozenset(), tuple((one.what, one.reason) for one in board.left_out)
+        )
+    )
+    return [table for table in found if table.rows]

@@ -1,0 +1,1 @@
+"""PNG pictures. They need the extra `plot`."""

@@ -1,0 +1,104 @@
+"""Pages: each is one HTML file that opens from a disk and asks nothing of any network.
+
+The folder holds the templates, styles and scripts that pages are put together from. Numpy side; never
+imports jax.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from attnsearch import files
+
+FOLDER = Path(__file__).parent / "assets"
+
+SHARED_STYLES = ("palette.css", "page.css")
+SHARED_SCRIPTS = ("dom.js", "chart.js")
+"""What every page is made of: colours and type; elements and axes."""
+
+# What could end a script element, or begin a comment in it. All beyond ASCII is escaped by json itself.
+_IN_SCRIPT = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&"}
+
+
+def render(
+    template: str,
+    *,
+    styles: Sequence[str],
+    scripts: Sequence[str],
+    data: Mapping[str, Any],
+    context: Mapping[str, Any],
+) -> str:
+    """The page that `template` makes of `context`.
+
+    styles, scripts:  names of files in this folder, after the shared ones
+    data:             JSON values for the scripts, numbers finite
+
+    The same arguments give the same text. Whatever a value holds appears as text.
+    """
+    style = "\n".join(_asset(name) for name in (*SHARED_STYLES, *styles))
+    # One scope for all files, closed to the page: they know each other's functions.
+    body = "\n".join(_asset(name) for name in (*SHARED_SCRIPTS, *scripts))
+    script = f'(() => {{\n"use strict";\n{body}\n}})();'
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = environment.get_template(template).render(
+        **context,
+        style=Markup(style),
+        script=Markup(script),
+        data=Markup(json_for_script(data)),
+        policy=policy([script], [style]),
+    )
+    return page.rstrip() + "\n"
+
+
+def policy(scripts: Sequence[str], styles: Sequence[str]) -> str:
+    """The Content-Security-Policy of a page that holds just these: nothing is fetched, nothing else runs."""
+
+    def hashes(texts: Sequence[str]) -> str:
+        digests = (hashlib.sha256(text.encode()).digest() for text in texts)
+        return " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
+
+    return (
+        f"default-src 'none'; script-src {hashes(scripts)}; style-src {hashes(styles)};"
+        " img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def json_for_script(value: Any) -> str:
+    """`value` as JSON that cannot end the script element it stands in. Errors: ValueError for nan."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).translate(_IN_SCRIPT)
+
+
+def steps(value: float | None) -> str:
+    """A number of steps as a table shows it: `1,270`; `not reached` for None."""
+    return "not reached" if value is None else f"{value:,.0f}"
+
+
+def write(path: Path, page: str) -> None:
+    """Write `page` to `path`, as a whole or not at all. Errors: AttnsearchError."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
+    with files.explaining(f"cannot write {path}", "name another file with -o"):
+        try:
+            # A name may hold what no encoding has.
+            unfinished.write_text(page, encoding="utf-8", errors="replace", newline="\n")
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+
+def _asset(name: str) -> str:
+    return (FOLDER / name).read_text(encoding="utf-8").strip()

@@ -1,0 +1,114 @@
+"""What was found, not only when: the measured map and the attention heads against the true map.
+
+Map mass needs a network's output alone, so every mixer has it; attention mass and entropy are those of
+mixers with weights. Each is told beside its level before anything was found, and over runs that escaped:
+an average over runs that have learned nothing says nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from attnsearch.base import Floats, Heads, Plateaus
+from attnsearch.runs.measures import chance_map_mass, first_step, map_mass
+from attnsearch.runs.store import StoredRun
+
+HALFWAY = 0.5
+"""A target's map has risen when its mass is this share of the way from chance to 1."""
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """The maps of one cell's runs, at their ends. Means are over the targets of the runs that escaped.
+
+    runs, escaped:    how many
+    map_mass:         mean share of the influence on the support; None where no run escaped
+    chance_map_mass:  the same if every visible replaceable token had equal influence
+    attention_mass:   mean share of the weight on the support, of the best head of each row, best by this
+                      share at the end; None without heads or where no run escaped
+    untrained_attention_mass: the same before the first step, of the head that was best then
+    entropy:          nats; of the heads that are best at the end
+    untrained_entropy: nats; of the same heads before the first step
+    rises:            mapped targets found whose map has risen, of `found`
+    lead:             median over these of the steps at which a target was found over the step at which
+                      its map had risen: above 1 the map is there first; None where there are none. Maps
+                      are recorded at steps a factor of 1.19 apart, so a ratio is known to that factor
+    """
+
+    runs: int
+    escaped: int
+    map_mass: float | None
+    chance_map_mass: float
+    attention_mass: float | None
+    untrained_attention_mass: float | None
+    entropy: float | None
+    untrained_entropy: float | None
+    found: int
+    rises: int
+    lead: float | None
+
+
+def align(runs: Sequence[StoredRun]) -> Alignment:
+    """The alignment of one cell's `runs`, at least one."""
+    escaped = [run for run in runs if run.measures["escaped"] and run.status != "diverged"]
+    heads = [best_heads(run.heads) for run in escaped if _has(run)]
+    leads, found = [], 0
+    for run in escaped:
+        mapped = run.truth.mapped
+        rise, known = risen(run), np.array(run.measures["found"], bool)[mapped]
+        found += int(known.sum())
+        both = known & rise.observed
+        steps = np.array(run.measures["found_step"])[mapped]
+        leads += (steps[both] / np.maximum(rise.length[both], 1)).tolist()
+    masses = np.array([known for run in escaped if len(run.maps.step) for known in mass_of(run)[-1]])
+    masses = masses[np.isfinite(masses)]
+    return Alignment(
+        runs=len(runs),
+        escaped=len(escaped),
+        map_mass=_mean(masses),
+        chance_map_mass=float(np.mean([chance_map_mass(run.truth).mean() for run in runs])),
+        attention_mass=_mean([best.mass[-1].mean() for best in heads]),
+        untrained_attention_mass=_mean(
+            [run.heads.mass[0].max(axis=0).mean() for run in escaped if _has(run)]
+        ),
+        entropy=_mean([best.entropy[-1].mean() for best in heads]),
+        untrained_entropy=_mean([best.entropy[0].mean() for best in heads]),
+        found=found,
+        rises=len(leads),
+        lead=float(np.median(leads)) if leads else None,
+    )
+
+
+def mass_of(run: StoredRun) -> Floats:
+    """`f64[M, K]`: the map mass of each mapped target at each map; nan where nothing had influence."""
+    return map_mass(run.maps.influence, run.truth)
+
+
+def risen(run: StoredRun) -> Plateaus:
+    """`[K]`: the first recorded map at which each mapped target's mass is `HALFWAY` from chance to 1."""
+    chance = chance_map_mass(run.truth)
+    # A target that depends on all that can be seen has its mass from the start.
+    threshold = np.minimum(chance + HALFWAY * (1 - chance), 1 - 1e-6)
+    return first_step(run.maps.step, np.nan_to_num(mass_of(run)) >= threshold)
+
+
+def best_heads(heads: Heads) -> Heads:
+    """`heads` with A = 1: for each row the head with most weight on the support at the last map."""
+    best = heads.mass[-1].argmax(axis=0)
+    rows = np.arange(heads.mass.shape[2])
+    return Heads(
+        heads.weights[:, best, rows][:, None],
+        heads.mass[:, best, rows][:, None],
+        heads.entropy[:, best, rows][:, None],
+    )
+
+
+def _has(run: StoredRun) -> bool:
+    return bool(run.heads.mass.shape[1] and len(run.maps.step))
+
+
+def _mean(values: Sequence[float] | Floats) -> float | None:
+    return float(np.mean(values)) if len(values) else None

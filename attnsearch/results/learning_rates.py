@@ -1,0 +1,128 @@
+"""Each mixer's best learning rate, chosen on runs that are not scored. Numpy side; never imports jax."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from rich.table import Table
+from rich.text import Text
+
+from attnsearch.base import AttnsearchError, Floats, Plateaus
+from attnsearch.results.cells import plateau_of
+from attnsearch.runs.store import StoredRun
+from attnsearch.spec.names import written
+from attnsearch.spec.run import CellSpec, MixerSpec
+from attnsearch.stats.survival import Proportion, pool, proportion
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What a mixer did at one learning rate.
+
+    escaped:          its runs, over all cells
+    restricted_mean:  steps; the geometric mean, over cells, of the restricted mean at the budget, so that
+                      the hardest cell, whose plateau may be a hundred times as long, does not decide alone
+    """
+
+    learning_rate: float
+    escaped: Proportion
+    restricted_mean: float
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A mixer's learning rate, and everything that was `tried`, in rising order of the rates."""
+
+    learning_rate: float
+    tried: tuple[Tried, ...]
+
+    @property
+    def note(self) -> str | None:
+        """Where it lies at an end of its grid, which end: a better one may lie beyond."""
+        rates = [tried.learning_rate for tried in self.tried]
+        if len(rates) < 2 or self.learning_rate not in (rates[0], rates[-1]):
+            return None
+        end = "smallest" if self.learning_rate == rates[0] else "largest"
+        return f"the {end} of its grid"
+
+
+def waited(waiting: Plateaus, budget: int) -> Floats:
+    """`f64[N]`: steps waited within the budget, of which a run without the event used up all, also if it
+    diverged. Their mean is the restricted mean."""
+    return np.where(waiting.observed, waiting.length, budget).astype(np.float64)
+
+
+def choose(cells: Mapping[CellSpec, Plateaus]) -> Choice:
+    """The best learning rate of one mixer, by the plateau lengths of its cells.
+
+    The highest escape rate wins, then the lowest restricted mean; of equal ones, the smallest.
+    Errors: AttnsearchError where there are no runs, or not as many of the same tasks at every rate: the rates
+    would be judged by different questions.
+    """
+    rates = sorted({spec.optimizer.learning_rate for spec in cells})
+    if not rates:
+        raise AttnsearchError("no runs to choose a learning rate by")
+    at = {rate: {s: w for s, w in cells.items() if s.optimizer.learning_rate == rate} for rate in rates}
+    asked = [
+        {_without_rate(spec): len(waiting.length) for spec, waiting in at[rate].items()} for rate in rates
+    ]
+    for rate, questions in zip(rates, asked, strict=True):
+        if questions != asked[0]:
+            raise AttnsearchError(
+                f"learning rates {rates[0]:g} and {rate:g} have runs of different cells or numbers"
+            )
+    tried = tuple(_tried(rate, at[rate]) for rate in rates)
+    best = min(tried, key=lambda one: (-one.escaped.rate, one.restricted_mean, one.learning_rate))
+    return Choice(best.learning_rate, tried)
+
+
+def _without_rate(spec: CellSpec) -> CellSpec:
+    return replace(spec, optimizer=replace(spec.optimizer, learning_rate=0.0))
+
+
+def _tried(learning_rate: float, cells: Mapping[CellSpec, Plateaus]) -> Tried:
+    everything = pool(cells.values()).observed
+    means = [waited(waiting, spec.budget.steps).mean() for spec, waiting in cells.items()]
+    return Tried(
+        learning_rate,
+        proportion(int(everything.sum()), len(everything)),
+        # The order of a sum must not decide between equals.
+        round(float(np.exp(np.mean(np.log(means)))), 6),
+    )
+
+
+def choices(runs: Sequence[StoredRun]) -> dict[MixerSpec, Choice]:
+    """The choice of each mixer of `runs`, all of which are taken to be selection runs."""
+    mixers = dict.fromkeys(run.spec.cell.mixer for run in runs)
+    return {mixer: choose(plateaus(run for run in runs if run.spec.cell.mixer == mixer)) for mixer in mixers}
+
+
+def choice_table(chosen: Mapping[MixerSpec, Choice]) -> Table:
+    """One row a mixer and learning rate, for a terminal."""
+    shown = Table(title="Learning rates, on the selection seeds", title_justify="left")
+    shown.add_column("mixer", overflow="fold")
+    for name in ("learning rate", "escaped", "restricted mean\n(steps)"):
+        shown.add_column(name, justify="right")
+    shown.add_column("")
+    for mixer, choice in chosen.items():
+        given = [f"{name} {written(value)}" for name, value in mixer.settings if value is not None]
+        for tried in choice.tried:
+            best = tried.learning_rate == choice.learning_rate
+            shown.add_row(
+                Text(", ".join([mixer.name, *given])),
+                f"{tried.learning_rate:g}",
+                f"{tried.escaped.count} of {tried.escaped.of}",
+                f"{tried.restricted_mean:,.0f}",
+                ", ".join(["chosen", *([choice.note] if choice.note else [])]) if best else "",
+            )
+    return shown
+
+
+def plateaus(runs: Iterable[StoredRun]) -> dict[CellSpec, Plateaus]:
+    """The plateau lengths of each cell."""
+    cells: dict[CellSpec, list[Plateaus]] = {}
+    for run in runs:
+        cells.setdefault(run.spec.cell, []).append(plateau_of(run))
+    return {spec: pool(lengths) for spec, lengths in cells.items()}

@@ -1,0 +1,163 @@
+"""Runs in training on disk, so that what was killed goes on, bit for bit, from where it was last saved.
+
+Numpy side; never imports jax. Layout under the root of a store, which never looks at hidden names::
+
+    runs/.checkpoint-<digest>.npz              document, truth, curves and maps so far, leaves: uncompressed
+    runs/.partial-<digest>-<pid>-<random>/     being written, or left by a killed process for `Store.open`
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from attnsearch import files
+from attnsearch.base import RECORDING_INTERVAL, MapRecord, Truth
+from attnsearch.runs.recorder import Recording
+from attnsearch.spec.run import RunSpec
+
+CHECKPOINT_VERSION = 3
+"""Of what is written here. Finished runs do not depend on it, nor do digests."""
+
+# The kinds of dtype whose bytes an .npy file gives back as what they were: numpy's own, and no objects.
+_KINDS = "biufc"
+
+# Of the arrays in the file, without the document and the leaves.
+_LAYOUT: Mapping[str, str] = {
+    **files.TRUTH_LAYOUT,
+    **{"loss": "fEQ", "accuracy": "fEQ", "map_steps": "iM"},
+    **dict(zip(MapRecord._fields, ("fMKL", "uMAKL", "fMAK", "fMAK"), strict=True)),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """A run between two recorded points, compared by identity, since equal arrays are not one truth value.
+
+    recording:  what was recorded so far, of a run that has not ended
+    leaves:     its state, in an order and of shapes that only the trainer knows; of numpy's own dtypes
+    """
+
+    recording: Recording
+    leaves: tuple[np.ndarray, ...]
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """The last checkpoint of each run in training, under the `root` of a store that has been opened.
+
+    Each is only for the process that has the claim on its run.
+    """
+
+    root: Path
+
+    def path(self, spec: RunSpec) -> Path:
+        """The file of the run of `spec`, there or not."""
+        return self.root / "runs" / f".checkpoint-{spec.digest}.npz"
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Put `checkpoint` in the place of the run's last one, which is there until this one is whole.
+
+        Errors: AttnsearchError if it cannot be written, and then the last one stays; ValueError for what
+        could not be read back: a run that has ended, other dtypes, arrays that disagree.
+        """
+        content, spec = _content(checkpoint), checkpoint.recording.spec
+        final, contents = self.path(spec), {"checkpoint.npz": content}
+        with (
+            files.explaining(
+                f"cannot save a checkpoint of run {spec.digest} in {self.root}", files.MAKE_ROOM
+            ),
+            files.partial_folder(final.parent, spec.digest, contents) as partial,
+        ):
+            (partial / "checkpoint.npz").replace(final)
+
+    def load(self, spec: RunSpec, on_unreadable: Callable[[str], None]) -> Checkpoint | None:
+        """The run of `spec` where it was last saved, its arrays read-only, or None where it starts anew.
+
+        A damaged file is removed, and `on_unreadable` is told what was wrong with it. The thresholds are
+        those of `spec`, whichever it was saved with. Errors: AttnsearchError if the file may not be read, or
+        cannot be removed.
+        """
+        path = self.path(spec)
+        # A system error says nothing against the content, which may be hours of work.
+        with files.explaining(f"cannot read {path}"):
+            try:
+                content = path.read_bytes()
+            except FileNotFoundError:
+                return None
+        try:
+            return _read(content, spec)
+        except files.DAMAGE as error:
+            self.remove(spec)
+            on_unreadable(f"cannot read {path}: {files.reason(error)}; removed, its run starts anew")
+            return None
+
+    def remove(self, spec: RunSpec) -> None:
+        """Forget the checkpoint of `spec`, if there is one. Errors: AttnsearchError if that cannot be."""
+        with files.explaining(f"cannot remove {self.path(spec)}", "remove it"):
+            self.path(spec).unlink(missing_ok=True)
+
+
+def _content(checkpoint: Checkpoint) -> bytes:
+    recording = checkpoint.recording
+    if recording.status is not None:
+        raise ValueError(f"a run that has ended ({recording.status}) is stored, not checkpointed")
+    queries = recording.truth.is_target.shape
+    arrays = {
+        **{name: np.asarray(array) for name, array in recording.truth._asdict().items()},
+        "loss": _stacked(recording.loss, queries),
+        "accuracy": _stacked(recording.accuracy, queries),
+        "map_steps": np.array(recording.map_steps, np.int64),
+        **_stacked_maps(recording),
+    }
+    leaves = [np.asarray(leaf) for leaf in checkpoint.leaves]
+    _check(arrays, leaves)
+    document = {"checkpoint_version": CHECKPOINT_VERSION, "digest": recording.spec.digest}
+    document |= {"step": recording.step, "leaves": len(leaves)}
+    members = {"document": np.frombuffer(json.dumps(document).encode(), np.uint8), **arrays}
+    members |= {f"arr_{n}": leaf for n, leaf in enumerate(leaves)}
+    return files.packed(members, compressed=False)
+
+
+def _read(content: bytes, spec: RunSpec) -> Checkpoint:
+    arrays = files.unpacked(io.BytesIO(content))
+    document = json.loads(arrays.pop("document").tobytes())
+    if (version := document["checkpoint_version"]) != CHECKPOINT_VERSION:
+        raise ValueError(f"checkpoint version {version}, expected {CHECKPOINT_VERSION}")
+    if document["digest"] != spec.digest:
+        raise ValueError(f"it is of the run {document['digest']}")
+    leaves = [arrays.pop(f"arr_{n}") for n in range(document["leaves"])]
+    _check(arrays, leaves)
+    truth = Truth(**{name: arrays[name] for name in Truth._fields})
+    loss, accuracy = list(arrays["loss"]), list(arrays["accuracy"])
+    maps = list(map(MapRecord, *(arrays[name] for name in MapRecord._fields)))
+    recording = Recording(spec, truth, None, loss, accuracy, arrays["map_steps"].tolist(), maps)
+    # The interval may have been another when it was saved.
+    if recording.step != document["step"]:
+        raise ValueError(f"{len(recording.loss)} points of {RECORDING_INTERVAL} steps at {document['step']}")
+    return Checkpoint(recording, tuple(leaves))
+
+
+def _stacked(points: Sequence[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
+    return np.stack(points) if points else np.zeros((0, *shape), np.float32)
+
+
+def _stacked_maps(recording: Recording) -> Mapping[str, np.ndarray]:
+    nothing = MapRecord.of(np.zeros(recording.truth.attention_map.shape, np.float32))
+    records = recording.maps or [nothing._replace(weights=nothing.weights.astype(np.uint8))]
+    stacked = zip(MapRecord._fields, map(np.stack, zip(*records, strict=True)), strict=True)
+    return {name: array[: len(recording.maps)] for name, array in stacked}
+
+
+def _check(arrays: Mapping[str, np.ndarray], leaves: Sequence[np.ndarray]) -> None:
+    if foreign := {str(leaf.dtype) for leaf in leaves if leaf.dtype.kind not in _KINDS}:
+        raise ValueError(f"leaves are {', '.join(sorted(foreign))}, expected numpy's own numbers")
+    if differing := arrays.keys() ^ _LAYOUT.keys():
+        raise ValueError(f"missing or unknown: {', '.join(sorted(differing))}")
+    known = {"R": (int(np.count_nonzero(arrays["is_target"])), "is_target")}
+    files.check_layout(arrays, _LAYOUT, known)

@@ -1,0 +1,182 @@
+"""From a run's stored curves to its measures: escape, found, mastery, map mass.
+
+Nothing here looks at a network, so a threshold can change without retraining.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from attnsearch.base import Bools, Curves, Floats, Maps, Plateaus, Truth
+from attnsearch.spec.run import PlateauRule
+
+MASTERY_HOLD = 3
+"""Recorded points in a row that must show mastery: one lucky interval is not knowledge, and the run
+ends on what is measured here."""
+
+
+SURE = 0.01
+"""Share of chance that Bayes' own loss of a target may be while it counts as one that can be foreseen."""
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What one run's curves say.
+
+    plateau:         `[1]` steps until escape
+    mastery:         `[1]` steps until every target is mastered
+    found:           `[R]` steps until each target is found
+    map_mass:        `f64[M, K]` share of the influence on each mapped target that comes from its support;
+                     nan where nothing had any influence
+    chance_map_mass: `f64[K]` the same if every visible replaceable token had equal influence
+    state_loss:      `f64[T - 1]` nats: last recorded mean loss of the targets of each predicted state
+    """
+
+    plateau: Plateaus
+    mastery: Plateaus
+    found: Plateaus
+    map_mass: Floats
+    chance_map_mass: Floats
+    state_loss: Floats
+
+    @property
+    def in_context_gain(self) -> float | None:
+        """Nats: how far the loss falls from the first predicted state to the last; None for one state."""
+        return float(self.state_loss[0] - self.state_loss[-1]) if len(self.state_loss) > 1 else None
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values; a length that was not observed is the steps trained without the event."""
+        gain = self.in_context_gain
+        return {
+            "plateau_length": int(self.plateau.length[0]),
+            "escaped": bool(self.plateau.observed[0]),
+            "mastery_step": int(self.mastery.length[0]),
+            "mastered": bool(self.mastery.observed[0]),
+            "found_step": self.found.length.tolist(),
+            "found": self.found.observed.tolist(),
+            "map_mass": [_finite(row) for row in self.map_mass],
+            "chance_map_mass": self.chance_map_mass.tolist(),
+            "state_loss": _finite(self.state_loss),
+            "in_context_gain": None if gain is None else _finite([gain])[0],
+        }
+
+
+def measure(curves: Curves, maps: Maps, truth: Truth, rule: PlateauRule) -> Measures:
+    """The measures of one run under `rule`."""
+    loss = curves.loss[:, truth.is_target]
+    return Measures(
+        plateau=first_step(curves.step, escapes(loss, truth, rule)[:, None]),
+        mastery=first_step(curves.step, held(masters(loss, truth, rule))[:, None]),
+        found=first_step(curves.step, finds(loss, truth, rule)),
+        map_mass=map_mass(maps.influence, truth),
+        chance_map_mass=chance_map_mass(truth),
+        state_loss=_last(state_loss(loss, truth)),
+    )
+
+
+# A run in training asks these same three, so that how it ended is what will be measured.
+
+
+def escapes(target_loss: Floats, truth: Truth, rule: PlateauRule) -> Bools:
+    """`bool[...]`: where the mean of `target_loss`, `f32[..., R]`, is below the escape threshold."""
+    # In f64 the order of the sum, which differs between one point and a whole curve, leaves no trace.
+    return _below(target_loss.mean(axis=-1, dtype=np.float64), rule.escape, truth)
+
+
+def finds(target_loss: Floats, truth: Truth, rule: PlateauRule) -> Bools:
+    """`bool[..., R]`: where a target's loss is below the found threshold. One of which Bayes' own loss is not
+    below it is never found: there is too little to be found."""
+    return _below(target_loss, rule.found, truth) & (truth.bayes_loss < rule.found * truth.chance_loss)
+
+
+def masters(target_loss: Floats, truth: Truth, rule: PlateauRule) -> Bools:
+    """`bool[...]`: where every target's loss, less Bayes', is below the mastery threshold.
+
+    Targets that nobody can be sure of count together, by the mean of those of a state, of which none may be
+    above the found threshold: the loss of a single one is chance's from point to point, whatever is known.
+    """
+    excess = target_loss - truth.bayes_loss
+    unsure = truth.bayes_loss > SURE * truth.chance_loss
+    groups = [unsure & (truth.state == state) for state in np.unique(truth.state[unsure])]
+    means = [excess[..., group].mean(axis=-1, keepdims=True) for group in groups]
+    judged = np.concatenate([excess[..., ~unsure], *means], axis=-1)
+    known = _below(judged, rule.mastery, truth), _below(excess[..., unsure], rule.found, truth)
+    return np.all(np.concatenate(known, axis=-1), axis=-1)
+
+
+def _below(loss: Floats, fraction: float, truth: Truth) -> Bools:
+    return np.less(loss, fraction * float(truth.chance_loss))
+
+
+def first_step(step: np.ndarray, happened: Bools) -> Plateaus:
+    """First recorded step at which each column of `happened`, `bool[E, N]`, holds.
+
+    Where it never does: the last recorded step (0 if there is none), unobserved.
+    """
+    observed = np.any(happened, axis=0)
+    last = int(step[-1]) if len(step) else 0
+    if not len(step):
+        return Plateaus(np.zeros(happened.shape[1], np.int64), observed)
+    return Plateaus(np.where(observed, step[happened.argmax(axis=0)], last).astype(np.int64), observed)
+
+
+def held(condition: Bools, points: int = MASTERY_HOLD) -> Bools:
+    """`bool[E, ...]`: where `condition` begins to hold for `points` recorded points in a row."""
+    holds = np.zeros_like(condition)
+    if len(condition) >= points:
+        windows = np.lib.stride_tricks.sliding_window_view(condition, points, axis=0)
+        holds[: len(windows)] = windows.all(axis=-1)
+    return holds
+
+
+def map_mass(influence: Floats, truth: Truth) -> Floats:
+    """`f64[..., K]`: share of `influence`, `f32[..., K, L]`, on the support; nan where there is none.
+
+    Where not every position was probed, those that belong to no support stand for all such: their mean for
+    each of them. Positions of supports were all probed, and stand for themselves.
+    """
+    influence = influence.astype(np.float64)
+    on_support = (influence * truth.attention_map).sum(axis=-1)
+    elsewhere = _visible(truth) & ~truth.attention_map.any(axis=0)
+    probed = (elsewhere & truth.probed).sum(axis=-1, keepdims=True)
+    # What a query cannot see, and yet moves with, is a leak: it counts as it was measured.
+    weight = np.where(elsewhere, elsewhere.sum(axis=-1, keepdims=True) / np.maximum(probed, 1), 1.0)
+    total = (influence * weight).sum(axis=-1)
+    return np.divide(on_support, total, out=np.full_like(total, np.nan), where=total > 0)
+
+
+def chance_map_mass(truth: Truth) -> Floats:
+    """`f64[K]`: size of each support over the number of replaceable tokens its query can see."""
+    return truth.attention_map.sum(axis=1) / _visible(truth).sum(axis=1)
+
+
+def _visible(truth: Truth) -> Bools:
+    """`bool[K, L]`: the replaceable tokens that each mapped target's query sees."""
+    positions = np.arange(len(truth.replaceable))
+    return truth.replaceable & (positions <= truth.queries[:, None])
+
+
+def state_loss(target_loss: Floats, truth: Truth) -> Floats:
+    """`f64[E, T - 1]`: mean of `target_loss`, `f32[E, R]`, over the targets of each predicted state."""
+    states = np.unique(truth.state)
+    means = [target_loss[:, truth.state == state].mean(axis=1, dtype=np.float64) for state in states]
+    return np.stack(means, axis=1)
+
+
+def _finite(values: Iterable[float]) -> list[float | None]:
+    """As JSON values: None for what is no number."""
+    return [float(value) if np.isfinite(value) else None for value in values]
+
+
+def _last(points: Floats) -> Floats:
+    """The last of some recorded points, nan where there is none."""
+    return points[-1] if len(points) else np.full(points.shape[1:], np.nan)
+
+
+def prediction_loss(curves: Curves) -> Floats:
+    """`f32[E]`: mean over all queries; with every prediction trained, the loss the paper plots."""
+    return curves.loss.mean(axis=1)

@@ -1,0 +1,103 @@
+"""A run while it trains, seen from the host: what was recorded, and whether it has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from attnsearch.base import RECORDING_INTERVAL, Curves, Floats, Heads, MapRecord, Maps, Truth
+from attnsearch.runs.measures import MASTERY_HOLD, escapes, finds, held, masters, measure
+from attnsearch.runs.store import Status, StoredRun
+from attnsearch.spec.run import RunSpec
+
+
+def is_map_step(step: int) -> bool:
+    """Whether every run's map is measured at `step`: at 0, at 50, and on by fourth roots of two."""
+    if step < 50:
+        return step == 0
+    power = round(4 * np.log2(step / 50))
+    return step == round(50 * 2 ** (power / 4) / RECORDING_INTERVAL) * RECORDING_INTERVAL
+
+
+@dataclass
+class Recording:
+    """One run's recorded points and maps so far. `status` is None until the run has ended."""
+
+    spec: RunSpec
+    truth: Truth
+    status: Status | None = None
+    loss: list[Floats] = field(default_factory=list)
+    accuracy: list[Floats] = field(default_factory=list)
+    map_steps: list[int] = field(default_factory=list)
+    maps: list[MapRecord] = field(default_factory=list)
+    _escaped: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        # One that goes on from a checkpoint begins with points.
+        rule, targets = self.spec.cell.task.plateau, self.truth.is_target
+        self._escaped = any(bool(escapes(loss[targets], self.truth, rule)) for loss in self.loss)
+
+    @property
+    def step(self) -> int:
+        """Steps recorded so far."""
+        return len(self.loss) * RECORDING_INTERVAL
+
+    @property
+    def target_loss(self) -> Floats:
+        """`f32[R]`: the latest loss of each target, in nats."""
+        return self.loss[-1][self.truth.is_target]
+
+    @property
+    def found(self) -> int:
+        """Targets whose latest loss is below the found threshold."""
+        return int(finds(self.target_loss, self.truth, self.spec.cell.task.plateau).sum())
+
+    def add(self, loss: Floats, accuracy: Floats) -> bool:
+        """Take in a recorded point, `f32[Q]` each; True if the map should be measured here.
+
+        Ends the run when it has mastered every target for `MASTERY_HOLD` points in a row, when its
+        loss is no longer finite, or when its budget is used up.
+        """
+        self.loss.append(loss)
+        self.accuracy.append(accuracy)
+        budget = self.spec.cell.budget
+        if not np.isfinite(loss).all():
+            self.status = "diverged"
+        elif budget.early_stopping and self._masters(self.loss[-MASTERY_HOLD:]):
+            self.status = "mastered"
+        elif self.step >= budget.steps:
+            self.status = "mastered" if self._masters(self.loss) else "exhausted"
+        below = bool(escapes(self.target_loss, self.truth, self.spec.cell.task.plateau))
+        first, self._escaped = below and not self._escaped, below or self._escaped
+        return first or self.status is not None or is_map_step(self.step)
+
+    def add_map(self, record: MapRecord) -> None:
+        """Take in the map measured at the present step."""
+        self.map_steps.append(self.step)
+        # In 255ths a weight is as fine as a picture shows it, and takes little room when packed. Those of a
+        # diverged run are no numbers.
+        weights = np.rint(np.nan_to_num(record.weights) * 255).astype(np.uint8)
+        self.maps.append(record._replace(weights=weights))
+
+    def stored(self, environment: Mapping[str, Any]) -> StoredRun:
+        """The ended run with its measures, as it is to be stored."""
+        assert self.status is not None
+        steps = RECORDING_INTERVAL * np.arange(1, len(self.loss) + 1, dtype=np.int32)
+        curves = Curves(steps, np.stack(self.loss), np.stack(self.accuracy))
+        recorded = MapRecord(*map(np.stack, zip(*self.maps, strict=True)))
+        maps = Maps(np.array(self.map_steps, np.int32), recorded.influence)
+        heads = Heads(recorded.weights, recorded.mass, recorded.entropy)
+        return measured(StoredRun(self.spec, self.status, environment, {}, self.truth, curves, maps, heads))
+
+    def _masters(self, points: list[Floats]) -> bool:
+        losses = np.stack(points)[:, self.truth.is_target]
+        return bool(held(masters(losses, self.truth, self.spec.cell.task.plateau)).any())
+
+
+def measured(run: StoredRun) -> StoredRun:
+    """`run` with its measures computed from its curves, under the thresholds of its specification."""
+    measures = measure(run.curves, run.maps, run.truth, run.spec.cell.task.plateau)
+    return replace(run, measures=measures.to_json())

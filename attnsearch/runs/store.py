@@ -1,0 +1,232 @@
+"""Finished runs on disk: one folder a run, named by the run's digest, there as a whole or not at all.
+
+Numpy side; never imports jax. Layout under the root of a store::
+
+    runs/<digest>/run.json                   specification, status, environment, measures
+    runs/<digest>/{truth,curves,maps}.npz    one array for each field of the NamedTuple of that name
+    runs/<digest>/heads.npz                  the same; absent where no mixer has attention weights
+    runs/<digest>/parameters.safetensors     the trained network, where that was asked for
+    runs/.partial-<digest>-<pid>-<random>/   being written, or left by a killed process: never read
+    runs/.unreadable-<digest>-<n>/           set aside by `Store.find`: never read
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self, get_args
+
+import numpy as np
+
+from attnsearch import files
+from attnsearch.base import AttnsearchError, Curves, Floats, Heads, Maps, Truth
+from attnsearch.runs import parameters as parameter_files
+from attnsearch.spec.run import FORMAT_VERSION, RunSpec
+
+Status = Literal["mastered", "exhausted", "diverged"]
+"""How a run ended: every target mastered, step budget used up, or a loss that is not finite."""
+
+# The layouts of the files of arrays, by their stems.
+_LAYOUT: Mapping[str, Mapping[str, str]] = {
+    "truth": files.TRUTH_LAYOUT,
+    "curves": dict(zip(Curves._fields, ("iE", "fEQ", "fEQ"), strict=True)),
+    "maps": dict(zip(Maps._fields, ("iM", "fMKL"), strict=True)),
+    "heads": dict(zip(Heads._fields, ("uMAKL", "fMAK", "fMAK"), strict=True)),
+}
+
+# System errors that say nothing against the file that was to be read.
+_INNOCENT = (errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE)
+
+
+class UnreadableRun(AttnsearchError):
+    """A stored run that is damaged or of another format; the text names the file and the reason."""
+
+
+@dataclass(frozen=True, eq=False)
+class StoredRun:
+    """One finished run, compared by identity, since equal arrays are not one truth value.
+
+    `environment` and `measures` are JSON values, numbers finite; the arrays agree in their axes R, L, Q.
+    """
+
+    spec: RunSpec
+    status: Status
+    environment: Mapping[str, Any]
+    measures: Mapping[str, Any]
+    truth: Truth
+    curves: Curves
+    maps: Maps
+    heads: Heads
+
+
+@dataclass(frozen=True)
+class Store:
+    """The finished runs under `root`. `Store(root)` is enough to read; `Store.open` before writing."""
+
+    root: Path
+
+    @classmethod
+    def open(cls, root: Path) -> Self:
+        """The store at `root`, created where absent and proved to be writable.
+
+        Removes what processes killed over a day ago left. Errors: AttnsearchError if it is not writable.
+        """
+        store = cls(root)
+        with files.explaining(f"cannot store runs in {root}", "choose another folder with --out"):
+            store._folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".partial-", dir=store._folder) as probe:
+                Path(probe, "probe").write_bytes(b"\0")
+        # A younger one may still be written to; one that is gone was finished or removed by its process.
+        for leftover in store._folder.glob(".partial-*"):
+            with suppress(FileNotFoundError):
+                if leftover.stat().st_mtime < time.time() - 24 * 3600:
+                    shutil.rmtree(leftover, ignore_errors=True)
+        return store
+
+    def path(self, spec: RunSpec) -> Path:
+        """The folder of the run of `spec`, there or not."""
+        return self._folder / spec.digest
+
+    def holds(self, spec: RunSpec, *, parameters: bool = False) -> bool:
+        """Whether the run of `spec` is there, and with its parameters where these are wanted."""
+        folder = self.path(spec)
+        return folder.is_dir() and (not parameters or (folder / parameter_files.FILE).exists())
+
+    def save(self, run: StoredRun, parameters: Mapping[str, Floats] | None = None) -> None:
+        """Store `run`, with its `parameters` by name where given: readers see all of it or nothing.
+
+        A run that is there already is kept instead; parameters that it lacks are added to it. Errors:
+        AttnsearchError if it cannot be written, and then nothing of it is left behind; ValueError for a run
+        that could not be read back (JSON numbers not finite, arrays that disagree).
+        """
+        contents, final = _contents(run), self.path(run.spec)
+        if parameters is not None:
+            step = int(run.curves.step[-1]) if len(run.curves.step) else 0
+            contents[parameter_files.FILE] = parameter_files.packed(parameters, run.spec.digest, step)
+        with (
+            files.explaining(f"cannot store run {final.name} in {self.root}", files.MAKE_ROOM),
+            files.partial_folder(self._folder, final.name, contents) as partial,
+        ):
+            try:
+                partial.rename(final)
+            except OSError:
+                # A folder that holds something is never replaced: another process was first.
+                if not final.is_dir():
+                    raise
+                if parameters is not None and not self.holds(run.spec, parameters=True):
+                    (partial / parameter_files.FILE).replace(final / parameter_files.FILE)
+
+    def find(self, spec: RunSpec, on_unreadable: Callable[[str], None]) -> StoredRun | None:
+        """The stored run of `spec`, or None where it is still to be trained.
+
+        A damaged one is moved aside, `on_unreadable` is told what was wrong with it and where it is now,
+        and the answer is None. Errors: AttnsearchError if it may not be read, or cannot be moved.
+        """
+        folder = self.path(spec)
+        try:
+            return read(folder) if os.path.lexists(folder) else None
+        except UnreadableRun as error:
+            if isinstance(error.__cause__, OSError) and error.__cause__.errno in _INNOCENT:
+                raise
+            numbered = (folder.with_name(f".unreadable-{folder.name}-{n}") for n in itertools.count(1))
+            aside = next(place for place in numbered if not os.path.lexists(place))
+            # One that is gone by now was met and moved by another process.
+            with files.explaining(f"cannot move {folder} aside", "remove it"), suppress(FileNotFoundError):
+                folder.rename(aside)
+            on_unreadable(f"{error}; moved to {aside}, to be trained again")
+            return None
+
+    def folder(self, digits: str) -> Path:
+        """The folder of the one run whose digest begins with `digits`. Errors: AttnsearchError."""
+        folders = sorted(path for path in self._folder.glob(f"{digits}*") if not path.name.startswith("."))
+        if len(folders) == 1:
+            return folders[0]
+        if not folders:
+            raise AttnsearchError(
+                f"no stored run in {self.root}" + (f" begins with {digits}" if digits else "")
+            )
+        known = ", ".join(folder.name[: len(digits) + 6] for folder in folders[:5])
+        more = f" and {len(folders) - 5} more" if len(folders) > 5 else ""
+        raise AttnsearchError(
+            f"{digits or self.root} stands for {len(folders)} runs, give one: the first digits of its digest"
+            f" with --out {self.root} ({known}{more}), or its folder"
+        )
+
+    def runs(self, on_unreadable: Callable[[str], None]) -> Iterator[StoredRun]:
+        """Every readable run, in the order of digests; `on_unreadable` is told of the others, which stay.
+
+        Errors: AttnsearchError, at the first `next`, if there is no store at `root`.
+        """
+        with files.explaining(f"no stored runs in {self.root}", "name a folder that was given as --out"):
+            folders = sorted(path for path in self._folder.iterdir() if not path.name.startswith("."))
+        for folder in folders:
+            try:
+                yield read(folder)
+            except UnreadableRun as error:
+                on_unreadable(f"{error}; left out")
+
+    @property
+    def _folder(self) -> Path:
+        return self.root / "runs"
+
+
+def read(folder: Path) -> StoredRun:
+    """The run stored in `folder`, whose name is the run's digest. Errors: UnreadableRun."""
+    file = folder / "run.json"
+    try:
+        document = json.loads(file.read_bytes())
+        if document["format_version"] != FORMAT_VERSION:
+            raise ValueError(f"format version {document['format_version']}, expected {FORMAT_VERSION}")
+        spec, status = RunSpec.from_json(document["spec"]), document["status"]
+        if not spec.digest == document["digest"] == folder.name:
+            raise ValueError(f"its specification has the digest {spec.digest}, but it is stored as another")
+        if status not in get_args(Status):
+            raise ValueError(f"status {status!r}, expected one of {', '.join(get_args(Status))}")
+        environment, measures = dict(document["environment"]), dict(document["measures"])
+        arrays: dict[str, dict[str, np.ndarray]] = {}
+        for stem in _LAYOUT:
+            file = folder / f"{stem}.npz"
+            # Runs stored before heads were recorded do not say how many they had.
+            if stem != "heads" or document.get("attention_heads", 0):
+                arrays[stem] = files.unpacked(file, None if stem == "truth" else _LAYOUT[stem])
+        file = folder / "truth.npz"
+        truth = files.truth_of(arrays["truth"])
+        curves, maps = Curves(**arrays["curves"]), Maps(**arrays["maps"])
+        heads = Heads(**arrays["heads"]) if "heads" in arrays else Heads.none(maps)
+        run = StoredRun(spec, status, environment, measures, truth, curves, maps, heads)
+        file = folder
+        _check_arrays(run)
+    except files.DAMAGE as error:
+        raise UnreadableRun(f"cannot read {file}: {files.reason(error)}") from error
+    return run
+
+
+def _contents(run: StoredRun) -> dict[str, bytes]:
+    _check_arrays(run)
+    attention_heads = run.heads.mass.shape[1]
+    question = {"format_version": FORMAT_VERSION, "digest": run.spec.digest, "spec": run.spec.to_json()}
+    answer = {"status": run.status, "attention_heads": attention_heads}
+    answer |= {"environment": dict(run.environment), "measures": dict(run.measures)}
+    contents = {"run.json": json.dumps(question | answer, sort_keys=True, indent=2, allow_nan=False).encode()}
+    for stem in (stem for stem in _LAYOUT if stem != "heads" or attention_heads):
+        contents[f"{stem}.npz"] = files.packed(getattr(run, stem)._asdict(), compressed=True)
+    return contents
+
+
+def _check_arrays(run: StoredRun) -> None:
+    sizes: Mapping[str, tuple[int, str]] = {}
+    for stem, layout in _LAYOUT.items():
+        # Named by their files too, for they agree across these.
+        arrays = {f"{stem}.npz: {name}": np.asarray(getattr(getattr(run, stem), name)) for name in layout}
+        sizes = files.check_layout(arrays, dict(zip(arrays, layout.values(), strict=True)), sizes)
+    if (targets := int(np.sum(run.truth.is_target))) != sizes["R"][0]:
+        raise ValueError(f"truth.npz: is_target has {targets} targets, but R = {sizes['R'][0]}")

@@ -1,0 +1,90 @@
+"""Classes that are not attnsearch's own: found by entry point, or named as `package.module:Class`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from operator import attrgetter
+from pathlib import Path
+from typing import TypeVar
+
+from attnsearch.base import AttnsearchError, nearest
+from attnsearch.files import reason
+
+_Kind = TypeVar("_Kind")
+
+
+def find(name: str, known: Mapping[str, type[_Kind]], kind: type[_Kind]) -> type[_Kind]:
+    """The subclass of `kind` called `name`: one of `known`, an entry point, or `package.module:Class`.
+
+    Nothing is imported that was not named. Errors: AttnsearchError for an unknown name, with the nearest,
+    and for a class that cannot be had, saying what stands in the way.
+    """
+    if name in known:
+        return known[name]
+    word = _word(kind)
+    if ":" in name:
+        return _checked(_imported(name, kind), name, kind)
+    points = installed(kind)
+    if name not in points:
+        hint = nearest(name, [*known, *points])
+        raise AttnsearchError(f"unknown {word} {name!r}.{hint} Or one's own, as package.module:Class.")
+    point = points[name]
+    try:
+        loaded = point.load()
+    except Exception as error:
+        raise AttnsearchError(
+            f"{word} {name!r} is an entry point, {point.value}, that cannot be loaded: {reason(error)}"
+        ) from error
+    return _checked(loaded, f"{name}, an entry point that is {point.value},", kind)
+
+
+def installed(kind: type) -> dict[str, EntryPoint]:
+    """The entry points of installed packages for classes of this kind, by name; none is loaded.
+
+    Their group is `attnsearch.mixers` for mixers, and so on.
+    """
+    return {point.name: point for point in sorted(entry_points(group=f"attnsearch.{_word(kind)}s"))}
+
+
+def _word(kind: type) -> str:
+    return kind.__name__.lower()
+
+
+def _imported(name: str, kind: type) -> object:
+    word = _word(kind)
+    module_name, _, class_name = name.partition(":")
+    if not all(part.isidentifier() for part in [*module_name.split("."), *class_name.split(".")]):
+        raise AttnsearchError(f"{word} {name!r} is neither a name nor of the form package.module:Class")
+    # As for `python -m`: one's own modules lie where one is.
+    here = str(Path.cwd())
+    if not {here, ""} & set(sys.path):
+        sys.path.insert(0, here)
+    try:
+        module = import_module(module_name)
+    except Exception as error:
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if missing is not None and f"{module_name}.".startswith(f"{missing}."):
+            raise AttnsearchError(
+                f"{word} {name!r}: there is no module {missing}, neither in {here} nor installed"
+            ) from error
+        raise AttnsearchError(f"{word} {name!r}: importing {module_name} raised {reason(error)}") from error
+    try:
+        return attrgetter(class_name)(module)
+    except AttributeError as error:
+        classes = [known for known, value in vars(module).items() if _is_one(value, kind)]
+        hint = nearest(class_name, classes) if classes else f" It has no {word} at all."
+        raise AttnsearchError(f"{word} {name!r}: module {module_name} has no {class_name}.{hint}") from error
+
+
+def _checked(found: object, name: str, kind: type[_Kind]) -> type[_Kind]:
+    if isinstance(found, type) and _is_one(found, kind):
+        return found
+    what = "a class" if isinstance(found, type) else f"a {type(found).__name__}"
+    raise AttnsearchError(f"{name} is {what}, not a subclass of attnsearch.{kind.__name__}")
+
+
+def _is_one(found: object, kind: type) -> bool:
+    return isinstance(found, type) and issubclass(found, kind) and found is not kind

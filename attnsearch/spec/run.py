@@ -1,0 +1,202 @@
+"""A run's specification: fully resolved, frozen, with a digest that is its name.
+
+Numpy side; never imports jax. Task files are read by `attnsearch.spec.task_file`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+FORMAT_VERSION = 1
+"""Version of the specification and of what is stored under its digest."""
+
+Value = int | float | str | bool | None
+Settings = tuple[tuple[str, Value], ...]
+"""Names and values, sorted by name: a mapping that is hashable and has one written form."""
+
+
+def settings(mapping: Mapping[str, Value]) -> Settings:
+    """`mapping` as sorted pairs."""
+    return tuple(sorted(mapping.items()))
+
+
+@dataclass(frozen=True)
+class PlateauRule:
+    """Loss thresholds as fractions of chance. They are applied to stored curves, after the fact, so
+    they are no part of a run's digest.
+
+    escape:   of the mean target loss (1.3 / ln 4, arXiv:2606.25010, cellular automata)
+    found:    of one target's loss
+    mastery:  of every target's loss, less Bayes' own
+    """
+
+    escape: float = 0.938
+    found: float = 0.5
+    mastery: float = 0.1
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """A task with every knob set. `knobs` are those of the generator, static and traced alike."""
+
+    name: str
+    generator: str
+    knobs: Settings
+    plateau: PlateauRule = PlateauRule()
+
+
+@dataclass(frozen=True)
+class MixerSpec:
+    """A mixer with every setting of its constructor."""
+
+    name: str
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """The network round the mixer. Widths are features, `mlp_width` those of the hidden layer."""
+
+    width: int = 128
+    num_layers: int = 1
+    mlp_width: int = 512
+
+
+@dataclass(frozen=True)
+class OptimizerSpec:
+    """AdamW, linear warm-up over `warmup_steps`, then a constant learning rate."""
+
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.01
+    warmup_steps: int = 100
+
+
+@dataclass(frozen=True)
+class BudgetSpec:
+    """How long a run may train. `early_stopping` ends it when it has mastered every target."""
+
+    steps: int = 10_000
+    tokens_per_step: int = 2_048
+    early_stopping: bool = True
+
+
+@dataclass(frozen=True)
+class InterventionSpec:
+    """What is done to a network while it trains; by default nothing.
+
+    map_bias:          c: what is added, c times the ground-truth map, to the attention logits of the queries
+    map_bias_layers:   in which layers, from 0: "all", "2", "0+2", or "1:3" for 1 and 2
+    map_bias_steps:    "all", or "0:500" for the first 500 steps
+    map_bias_placebo:  a wrong map of the same shape instead, the control
+    """
+
+    map_bias: float = 0.0
+    map_bias_layers: str = "all"
+    map_bias_steps: str = "all"
+    map_bias_placebo: bool = False
+
+    def layers(self, num_layers: int) -> tuple[bool, ...]:
+        """Which of the layers have the bias. Errors: ValueError where one is named that is not there."""
+        named: set[int] = set()
+        for part in self.map_bias_layers.split("+"):
+            if part == "all":
+                part = f"0:{num_layers}"
+            first, colon, last = part.partition(":")
+            named |= set(range(int(first), int(last) if colon else int(first) + 1))
+        if not named or max(named) >= num_layers:
+            raise ValueError(
+                f"map_bias_layers {self.map_bias_layers} are not among the layers, 0 to {num_layers - 1}"
+            )
+        return tuple(layer in named for layer in range(num_layers))
+
+    def steps(self, budget: int) -> tuple[int, int]:
+        """The first step with the bias, and the one after the last. Errors: ValueError for none."""
+        named = f"0:{budget}" if self.map_bias_steps == "all" else self.map_bias_steps
+        first, last = map(int, named.split(":"))
+        if not first < min(last, budget):
+            raise ValueError(f"map_bias_steps {self.map_bias_steps} holds no step of a run's {budget}")
+        # A map that is measured when the budget is used up shows the network as it was trained.
+        return first, last if last < budget else budget + 1
+
+
+@dataclass(frozen=True)
+class CellSpec:
+    """One cell of a grid: everything but the seed. The runs of a cell are what statistics compare."""
+
+    task: TaskSpec
+    mixer: MixerSpec
+    network: NetworkSpec
+    optimizer: OptimizerSpec
+    budget: BudgetSpec
+    intervention: InterventionSpec = InterventionSpec()
+
+    def flat(self) -> dict[str, Value]:
+        """Every setting by its one name, as flags and columns call it."""
+        return {
+            "task": self.task.name,
+            **dict(self.task.knobs),
+            "mixer": self.mixer.name,
+            **dict(self.mixer.settings),
+            **asdict(self.network),
+            **asdict(self.optimizer),
+            **asdict(self.budget),
+            **asdict(self.intervention),
+        }
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One training of one network on one task: the unit that is stored.
+
+    seed:       initialisation and data order
+    rule_seed:  the hidden rule; equal to `seed` unless one rule is fixed for all
+    """
+
+    cell: CellSpec
+    seed: int
+    rule_seed: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The specification as JSON values, from which `from_json` makes an equal one."""
+        document = asdict(self.cell)
+        document["task"]["knobs"] = dict(self.cell.task.knobs)
+        document["mixer"]["settings"] = dict(self.cell.mixer.settings)
+        # Runs that were stored before there were interventions keep their digests.
+        if self.cell.intervention == InterventionSpec():
+            del document["intervention"]
+        return {
+            "format_version": FORMAT_VERSION,
+            **document,
+            "seed": self.seed,
+            "rule_seed": self.rule_seed,
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        """Inverse of `to_json`. Errors: ValueError, KeyError or TypeError on anything else."""
+        if document["format_version"] != FORMAT_VERSION:
+            raise ValueError(f"format version {document['format_version']}, expected {FORMAT_VERSION}")
+        task, mixer = document["task"], document["mixer"]
+        cell = CellSpec(
+            task=TaskSpec(
+                task["name"], task["generator"], settings(task["knobs"]), PlateauRule(**task["plateau"])
+            ),
+            mixer=MixerSpec(mixer["name"], settings(mixer["settings"])),
+            network=NetworkSpec(**document["network"]),
+            optimizer=OptimizerSpec(**document["optimizer"]),
+            budget=BudgetSpec(**document["budget"]),
+            intervention=InterventionSpec(**document.get("intervention", {})),
+        )
+        return cls(cell, document["seed"], document["rule_seed"])
+
+    @property
+    def digest(self) -> str:
+        """64 hex digits: sha256 of the canonical JSON. The same question has the same digest."""
+        document = self.to_json()
+        del document["task"]["plateau"]
+        canonical = json.dumps(document, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()

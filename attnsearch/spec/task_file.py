@@ -1,0 +1,270 @@
+"""Task files: TOML data that names a generator, its knobs and its plateau rule.
+
+The schema, by example, is `tasks/README.md`. Whatever a file holds beyond it is an error.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Self
+
+from attnsearch.base import AttnsearchError, nearest
+from attnsearch.spec.run import PlateauRule, Settings, TaskSpec, Value, settings
+
+_PACKAGE = Path(__file__).parents[1]
+TASK_FOLDER = next(
+    folder for folder in (_PACKAGE / "task_files", _PACKAGE.parent / "tasks") if folder.is_dir()
+)
+"""The shipped task files: inside an installed package, or the repository's own."""
+
+
+@dataclass(frozen=True)
+class Knob:
+    """One knob of a task.
+
+    name, meaning:     what it is called and what it sets, with its unit
+    default:           its value unless given; None where `default_ratio` or nothing stands for it
+    minimum, maximum:  inclusive bounds; `maximum` may name another knob
+    choices:           the permitted words; beside a `minimum`, words that may stand for a number
+    ratio:             name under which the knob may be given as a share of its `maximum` instead
+    default_ratio:     that share, unless given
+    """
+
+    name: str
+    meaning: str
+    default: int | str | None = None
+    minimum: int | None = None
+    maximum: int | str | None = None
+    choices: tuple[str, ...] = ()
+    ratio: str | None = None
+    default_ratio: float | None = None
+
+    def describe_range(self) -> str:
+        """Its range in a few words."""
+        words = list(self.choices)
+        if self.minimum is not None:
+            bounded = f"{self.minimum} to {self.maximum}"
+            words.insert(0, f"at least {self.minimum}" if self.maximum is None else bounded)
+        return " or ".join(words)
+
+    def check(self, value: Value, others: Mapping[str, Value]) -> None:
+        """Errors: AttnsearchError where `value` is outside the range, given the `others`."""
+        if value in self.choices:
+            return
+        if self.minimum is None:
+            raise AttnsearchError(f"{self.name} {value!r} is unknown: {self.describe_range()}")
+        if self.choices and isinstance(value, str):
+            raise AttnsearchError(f"{self.name} {value!r} must be a number, {self.describe_range()}")
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise AttnsearchError(f"{self.name} {value!r} is not a whole number")
+        maximum = others[self.maximum] if isinstance(self.maximum, str) else self.maximum
+        if value < self.minimum or (isinstance(maximum, int) and value > maximum):
+            named = f" ({self.maximum} is {maximum})" if isinstance(self.maximum, str) else ""
+            verb = "must be" if self.maximum is None else "is outside"
+            raise AttnsearchError(f"{self.name} {value} {verb} {self.describe_range()}{named}")
+
+    def from_ratio(self, share: Value, others: Mapping[str, Value]) -> int:
+        """The value that is `share` of the maximum. Errors: AttnsearchError, saying what would be right."""
+        flag = f"--{self.name.replace('_', '-')}"
+        whole = others[str(self.maximum)]
+        assert isinstance(whole, int)
+        if isinstance(share, bool) or not isinstance(share, int | float):
+            raise AttnsearchError(f"{self.ratio} {share!r} is not a ratio in (0, 1]")
+        if not 0 < share <= 1:
+            meant = share in range(self.minimum or 1, whole + 1)
+            hint = f"; for {share:g} positions use {flag} {share:g}" if meant else ""
+            raise AttnsearchError(f"{self.ratio} {share} is outside (0, 1]: it is a ratio{hint}")
+        exact = Fraction(str(share)) * whole
+        # A ratio like 0.333333 of 3 means a whole number that decimals cannot write.
+        if abs(exact - round(exact)) > Fraction(whole, 10**4):
+            # All of them, or where that would fill the screen those on either side.
+            below = int(exact)
+            right = range(1, whole + 1) if whole <= 16 else range(max(1, below), below + 2)
+            raise AttnsearchError(
+                f"{self.ratio} {share} of {self.maximum} {whole} is {float(exact):g} positions,"
+                f" not a whole number; these are: {', '.join(f'{k / whole:g}' for k in right)}"
+            )
+        return round(exact)
+
+
+@dataclass(frozen=True)
+class TaskFile:
+    """A task file as read: everything but the values of its knobs.
+
+    defaults:  settings of its runs that differ from the house's: of network and training, and of mixers,
+               for those that have them
+    """
+
+    name: str
+    title: str
+    family: str
+    generator: str
+    source: str
+    plateau: PlateauRule
+    knobs: tuple[Knob, ...]
+    defaults: Settings = ()
+
+    @property
+    def setting_names(self) -> set[str]:
+        """What may be given: its knobs, and the ratios that stand for some."""
+        return {knob.name for knob in self.knobs} | {knob.ratio for knob in self.knobs if knob.ratio}
+
+    def resolve(self, given: Mapping[str, Value]) -> TaskSpec:
+        """The task with the `given` values and defaults for the rest.
+
+        Errors: AttnsearchError for an unknown name, a value out of range, or a knob given in two ways.
+        """
+        for name in given:
+            if name not in self.setting_names:
+                raise AttnsearchError(
+                    f"task {self.name} has no knob {name!r}.{nearest(name, self.setting_names)}"
+                )
+        values: dict[str, Value] = {}
+        for knob in self.knobs:
+            if knob.ratio in given and knob.name in given:
+                raise AttnsearchError(f"give {knob.ratio} or {knob.name}, not both")
+            if knob.ratio is not None and knob.ratio in given:
+                values[knob.name] = knob.from_ratio(given[knob.ratio], values)
+            elif knob.name in given:
+                values[knob.name] = given[knob.name]
+            elif knob.default_ratio is not None:
+                values[knob.name] = knob.from_ratio(knob.default_ratio, values)
+            else:
+                values[knob.name] = knob.default
+            knob.check(values[knob.name], values)
+        return TaskSpec(self.name, self.generator, settings(values), self.plateau)
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Errors: AttnsearchError naming the file, and the line or key."""
+        document = read_toml(path)
+        try:
+            return cls._of(document)
+        except AttnsearchError as error:
+            raise AttnsearchError(f"{path}: {error}") from error
+
+    @classmethod
+    def _of(cls, document: Mapping[str, Any]) -> Self:
+        known = {field.name for field in fields(cls)}
+        tables = {"plateau", "knobs", "defaults"}
+        check_keys("", document, known, required=known - {"plateau", "defaults"})
+        for key in known - tables:
+            if not isinstance(document[key], str):
+                raise AttnsearchError(f"{key} = {document[key]!r} is not text")
+        plateau = table_at("plateau", document.get("plateau", {}))
+        check_keys("[plateau]", plateau, {field.name for field in fields(PlateauRule)})
+        for key, value in plateau.items():
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
+                raise AttnsearchError(f"plateau.{key} = {value!r} is not a fraction of chance in (0, 1]")
+        knobs: dict[str, Knob] = {}
+        for name, table in table_at("knobs", document["knobs"]).items():
+            knobs[name] = _knob(name, table_at(f"knobs.{name}", table), knobs)
+        defaults = table_at("defaults", document.get("defaults", {}))
+        for key, value in defaults.items():
+            if not isinstance(value, bool | int | float | str):
+                raise AttnsearchError(f"defaults.{key} = {value!r} is not one value")
+        task = cls(
+            **{key: document[key] for key in known - tables},
+            plateau=PlateauRule(**plateau),
+            knobs=tuple(knobs.values()),
+            defaults=settings(defaults),
+        )
+        task.resolve({})  # defaults out of range speak here, where the file is named
+        return task
+
+
+_KINDS: Mapping[str, tuple[tuple[type, ...], str]] = {
+    "meaning": ((str,), "text"),
+    "default": ((int, str), "a whole number or a word"),
+    "minimum": ((int,), "a whole number"),
+    "maximum": ((int, str), "a whole number or the name of a knob"),
+    "choices": ((list,), "a list of words"),
+    "ratio": ((str,), "text"),
+    "default_ratio": ((int, float), "a number"),
+}
+"""What TOML must hold at each key of a knob."""
+
+
+def _knob(name: str, table: Mapping[str, Any], earlier: Mapping[str, Knob]) -> Knob:
+    where = f"knobs.{name}"
+    check_keys(f"[{where}]", table, set(_KINDS), required={"meaning"})
+    for key, value in table.items():
+        kinds, words = _KINDS[key]
+        if not isinstance(value, kinds) or isinstance(value, bool):
+            raise AttnsearchError(f"{where}.{key} = {value!r} is not {words}")
+    choices = tuple(table.get("choices", ()))
+    if not all(isinstance(choice, str) for choice in choices):
+        raise AttnsearchError(f"{where}.choices = {table['choices']!r} is not a list of words")
+    knob = Knob(**{**table, "name": name, "choices": choices})
+    if isinstance(knob.maximum, str):
+        numbers = [
+            other.name for other in earlier.values() if other.minimum is not None and not other.choices
+        ]
+        if knob.maximum not in numbers:
+            raise AttnsearchError(
+                f"{where}.maximum names {knob.maximum!r}, which is no knob above it that is a number."
+                + (nearest(knob.maximum, numbers) if numbers else "")
+            )
+    if knob.ratio is not None and not isinstance(knob.maximum, str):
+        raise AttnsearchError(f"{where}.ratio needs a maximum that names another knob")
+    if knob.default_ratio is not None and knob.ratio is None:
+        raise AttnsearchError(f"{where}.default_ratio needs a ratio, the name that it is given by")
+    if not knob.choices and knob.minimum is None:
+        raise AttnsearchError(f"{where} needs choices or a minimum")
+    if (knob.default is None) == (knob.default_ratio is None):
+        raise AttnsearchError(f"{where} needs either default or default_ratio")
+    taken = {name for other in earlier.values() for name in (other.name, other.ratio)}
+    if knob.ratio == name or taken & {name, knob.ratio} - {None}:
+        raise AttnsearchError(f"{where}: each knob and ratio needs a name of its own")
+    return knob
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """What a file holds. Errors: AttnsearchError naming it, and the line where it is not TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise AttnsearchError(f"{path}: not TOML: {error}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise AttnsearchError(f"{path}: cannot be read: {error}") from error
+
+
+def table_at(where: str, value: Any) -> Mapping[str, Any]:
+    """`value`, which stands at `where` in a document. Errors: AttnsearchError where it is no table."""
+    if not isinstance(value, dict):
+        raise AttnsearchError(f"{where} = {value!r} is not a table")
+    return value
+
+
+def check_keys(where: str, table: Mapping[str, Any], known: set[str], required: Iterable[str] = ()) -> None:
+    """Errors: AttnsearchError for a key of `table`, called `where`, that is not `known`, or one missing."""
+    place = f" in {where}" if where else ""
+    for key in table:
+        if key not in known:
+            raise AttnsearchError(f"unknown key {key!r}{place}.{nearest(key, known)}")
+    for key in sorted(required):
+        if key not in table:
+            raise AttnsearchError(f"missing key {key!r}{place}")
+
+
+def shipped_tasks() -> dict[str, TaskFile]:
+    """The tasks that ship with attnsearch, by name."""
+    files = (TaskFile.read(path) for path in sorted(TASK_FOLDER.glob("*.toml")))
+    return {task.name: task for task in files}
+
+
+def find_task(name: str) -> TaskFile:
+    """A shipped task by name, or any task file by path.
+
+    Errors: AttnsearchError for an unknown name, with the nearest, or a file that is no task file.
+    """
+    if name.endswith(".toml"):
+        return TaskFile.read(Path(name))
+    tasks = shipped_tasks()
+    if name not in tasks:
+        raise AttnsearchError(f"unknown task {name!r}.{nearest(name, tasks)} Or a path ending in .toml.")
+    return tasks[name]

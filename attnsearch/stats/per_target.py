@@ -1,0 +1,135 @@
+"""When each target is found, within runs and between them.
+
+The targets of one run are not independent: they share a network, and one that is found helps the next.
+What varies between runs is therefore resampled by runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from attnsearch.base import Bools, Floats, Integers, Plateaus
+from attnsearch.stats.comparison import resamples
+from attnsearch.stats.survival import (
+    FEWEST_FOR_A_MEDIAN,
+    ROUNDING,
+    TAIL,
+    first_at,
+    kaplan_meier,
+    ordered,
+    stretch,
+    summarise,
+    unseen,
+)
+
+LEVELS = (0.9, 0.5, 0.1)
+"""Shares of targets still to be found that have a step: of the early, the middle and the late ones."""
+
+
+@dataclass(frozen=True)
+class FoundStep:
+    """First step at which no more than the share `waiting` of all targets is still to be found, by the
+    Kaplan-Meier curve of the targets of all runs; None where not reached.
+
+    low, high: the same of the curve's limits (Woodruff 1952, J. Am. Stat. Assoc. 47: 635-646), Student's on
+               its log odds with the deviation of the curves of runs drawn again; None where not reached.
+               Below `FEWEST_FOR_A_MEDIAN` runs 0 and None: so few bound nothing
+    """
+
+    waiting: float
+    step: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class TargetSpread:
+    """The steps at which the targets of a group of runs are found.
+
+    runs, targets, found: how many runs, targets of all runs, and targets found
+    steps:   at the shares `LEVELS`
+    within:  last over first target of a run, Kaplan-Meier median over runs: where not all targets are
+             found, the last takes at least as long as was watched. None where not reached
+    between: 90 % over 10 % quantile, over runs, of the step at which half of a run's targets are found;
+             None where it cannot be estimated
+    """
+
+    runs: int
+    targets: int
+    found: int
+    steps: tuple[FoundStep, ...]
+    within: float | None
+    between: float | None
+
+
+def target_spread(found: Sequence[Plateaus]) -> TargetSpread:
+    """The spread of the found steps of some runs, `[R]` each, which may differ in R."""
+    step, curve, error = _pooled(found)
+    low, high = _limits(curve, error, len(found))
+    return TargetSpread(
+        runs=len(found),
+        targets=sum(len(run.length) for run in found),
+        found=int(sum(run.observed.sum() for run in found)),
+        steps=tuple(
+            FoundStep(level, *(first_at(step, line, level) for line in (curve, low, high)))
+            for level in LEVELS
+        ),
+        within=_within(found),
+        between=_between(found),
+    )
+
+
+def _pooled(found: Sequence[Plateaus]) -> tuple[Integers, Floats, Floats]:
+    """Distinct steps, `[K]`, the curve of all targets after each, and its bootstrap error over runs."""
+    step = np.unique(np.concatenate([np.zeros(1, np.int64), *(run.length for run in found)]))
+    ended, left = np.zeros((2, len(found), len(step)))
+    for i, run in enumerate(found):
+        places = np.searchsorted(step, run.length)
+        np.add.at(left[i], places, 1)
+        np.add.at(ended[i], places, run.observed)
+    every = np.ones((1, len(found)))
+    (curve,) = _curves(every @ ended, every @ left)
+    counts = resamples(len(found), 0) if found else every
+    return step, curve, _curves(counts @ ended, counts @ left).std(axis=0)
+
+
+def _curves(ended: Floats, left: Floats) -> Floats:
+    """`f64[..., K]`: Kaplan-Meier curves where so many targets are found, and so many leave, at each step."""
+    at_risk = np.flip(np.cumsum(np.flip(left, -1), axis=-1), -1)
+    return np.cumprod(1 - ended / np.maximum(at_risk, 1), axis=-1)
+
+
+def _limits(curve: Floats, error: Floats, runs: int) -> tuple[Floats, Floats]:
+    if runs < FEWEST_FOR_A_MEDIAN:
+        return np.zeros_like(curve), np.ones_like(curve)
+    inside = (curve > ROUNDING) & (curve < 1 - ROUNDING)
+    share = curve[inside]
+    width = special.ndtri(1 - TAIL) * stretch(runs) * error[inside] / (share * (1 - share))
+    low, high = curve.copy(), np.where(curve > ROUNDING, curve, unseen(runs))
+    low[inside] = special.expit(special.logit(share) - width)
+    high[inside] = special.expit(special.logit(share) + width)
+    return low, high
+
+
+def _within(found: Sequence[Plateaus]) -> float | None:
+    some = [run for run in found if run.observed.any()]
+    ratio = np.array([run.length.max() / run.length[run.observed].min() for run in some])
+    known: Bools = np.array([bool(run.observed.all()) for run in some], bool)
+    order = np.lexsort((~known, ratio))
+    return first_at(ratio[order], kaplan_meier(known[order], np.ones(len(some), np.int64)), 0.5)
+
+
+def _between(found: Sequence[Plateaus]) -> float | None:
+    # The targets of a run are all watched equally long, so that the middle one is their median.
+    ranked = [ordered(run) for run in found]
+    middle = [(len(run.length) - 1) // 2 for run in ranked]
+    return summarise(
+        Plateaus(
+            np.array([run.length[k] for run, k in zip(ranked, middle, strict=True)], np.int64),
+            np.array([run.observed[k] for run, k in zip(ranked, middle, strict=True)], bool),
+        )
+    ).spread

@@ -1,0 +1,1 @@
+"""The jax backend: network, trainer, lanes and engine."""

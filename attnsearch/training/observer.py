@@ -1,0 +1,49 @@
+"""What the engine tells while it works, and to whom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from attnsearch.runs.store import StoredRun
+from attnsearch.spec.run import RunSpec
+
+
+class Progress(NamedTuple):
+    """Where a run in training is. `loss` is the mean over targets, in nats; `found` of `targets`.
+
+    `steps_per_second` counts from when this process took the run up.
+    """
+
+    spec: RunSpec
+    step: int
+    loss: float
+    found: int
+    targets: int
+    steps_per_second: float
+
+
+class Observer:
+    """What a runner tells while it works. Override what is wanted; by default nothing is said."""
+
+    def planned(self, pending: Sequence[RunSpec], stored: Sequence[StoredRun]) -> None:
+        """What will be trained, and what the store already holds."""
+
+    def compiling(self, runs: Sequence[RunSpec], num_lanes: int) -> None:
+        """The program that trains these runs, `num_lanes` at a time, is being compiled."""
+
+    def advanced(self, running: Sequence[Progress], num_lanes: int) -> None:
+        """Every running lane, of `num_lanes`, has reached its next recorded point."""
+
+    def finished(self, run: StoredRun) -> None:
+        """A run has ended and is stored."""
+
+    def waiting(self, held: Sequence[RunSpec]) -> None:
+        """Nothing is left but these runs, which another process is training."""
+
+    def warned(self, message: str) -> None:
+        """Something the user should know, in one line."""
+
+    def wants_to_stop(self) -> bool:
+        """Asked at every recorded point; True ends the work with a KeyboardInterrupt."""
+        return False

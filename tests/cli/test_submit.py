@@ -1,0 +1,134 @@
+"""`attnsearch submit`: what it makes of stored runs, and what it refuses to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from helpers.made_runs import ATTENTION, MINE, SUITE, run, runs, stored, suite, verification
+
+import attnsearch.probing.verify
+import attnsearch.training.jax.cost
+import attnsearch.training.jax.devices
+from attnsearch.base import AttnsearchError
+from attnsearch.cli.submit import submit
+from attnsearch.leaderboard.entry import shortcomings
+from attnsearch.leaderboard.entry_file import read
+from attnsearch.mixers import MIXERS
+from attnsearch.runs.cost import Cost
+from attnsearch.spec.run import MixerSpec, settings
+from attnsearch.spec.suite import Suite
+
+COST = Cost(16, 1_000, 2_000.0, 3_000.0, "1 x cpu")
+MLP = MixerSpec("mlp_mixer", settings({"expansion": 4}))
+
+
+@pytest.fixture
+def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Suite:
+    """The suite, in a process that measures nothing and keeps its devices."""
+    monkeypatch.setattr(attnsearch.training.jax.cost, "cost", lambda specs, registries: COST)
+    monkeypatch.setattr(attnsearch.training.jax.devices, "use_every_core", lambda: None)
+    return suite(tmp_path)
+
+
+def invoke(folder: Path, *words: str) -> Result:
+    given = [str(folder / "store"), "--suite", str(folder / "small.toml"), "-o", str(folder / "entry.json")]
+    return CliRunner().invoke(submit, [*given, *words])
+
+
+def refused(folder: Path, *words: str) -> str:
+    done = invoke(folder, *words)
+    assert isinstance(done.exception, AttnsearchError), done.output
+    assert not (folder / "entry.json").exists()
+    return str(done.exception)
+
+
+def test_complete_runs_make_an_entry(asked: Suite, tmp_path: Path) -> None:
+    stored(tmp_path / "store", runs(asked, ATTENTION))
+    record = replace(
+        verification(ATTENTION), fingerprint=attnsearch.probing.verify.fingerprint(MIXERS["attention"])
+    )
+    record.save(tmp_path / "store")
+    done = invoke(tmp_path)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith(f"{tmp_path / 'entry.json'}  0.0")
+    assert done.stderr == ""
+    entry = read(tmp_path / "entry.json")
+    assert shortcomings(asked, entry) == []
+    assert (entry.mixer, entry.cost, entry.verification) == (ATTENTION, COST, record)
+
+
+def test_one_that_is_not_verified_is_entered_and_said_to_be_listed_apart(
+    asked: Suite, tmp_path: Path
+) -> None:
+    stored(tmp_path / "store", runs(asked, ATTENTION))
+    done = invoke(tmp_path)
+    assert done.exit_code == 0
+    assert "attention is not verified: it will be listed apart; `attnsearch verify` checks it" in done.stderr
+    assert read(tmp_path / "entry.json").verification is None
+
+
+def test_other_code_than_was_verified_is_not_verified(asked: Suite, tmp_path: Path) -> None:
+    stored(tmp_path / "store", runs(asked, ATTENTION))
+    verification(ATTENTION).save(tmp_path / "store")
+    done = invoke(tmp_path)
+    assert "the code of attention is no longer what was verified" in done.stderr
+    assert "it will be listed apart" in done.stderr
+    assert read(tmp_path / "entry.json").verification is None
+
+
+def test_of_several_mixers_one_is_named(asked: Suite, tmp_path: Path) -> None:
+    few, many = (
+        replace(ATTENTION, settings=settings({"num_heads": heads, "head_width": None})) for heads in (4, 8)
+    )
+    stored(tmp_path / "store", [one for mixer in (few, many, MLP) for one in runs(asked, mixer)])
+    known = "There are: attention (num_heads=4); attention (num_heads=8); mlp_mixer (expansion=4)"
+    hint = "among these runs: give --mixer, and --mixer-set for settings."
+    assert refused(tmp_path) == f"several mixers {hint} {known}"
+    assert refused(tmp_path, "--mixer", "attention") == f"several mixers {hint} {known}"
+    assert refused(tmp_path, "--mixer", "atention") == f"no such mixer {hint} {known}"
+    assert invoke(tmp_path, "--mixer", "attention", "--mixer-set", "num_heads=8").exit_code == 0
+    assert read(tmp_path / "entry.json").mixer == many
+
+
+def test_missing_runs_are_named_with_the_command_that_runs_them(asked: Suite, tmp_path: Path) -> None:
+    made = [
+        one
+        for one in runs(asked, MINE)
+        if (one.spec.seed, one.spec.cell.optimizer.learning_rate) != (2, 3e-3)
+    ]
+    stored(tmp_path / "store", made)
+    text = refused(tmp_path)
+    assert text.startswith(
+        "3 of 18 scored runs are missing:"
+        " linear_map, state_size 4, support_size 1, learning_rate 0.003: seeds 2;"
+    )
+    assert text.endswith(
+        f"What is missing is run by `attnsearch sweep {tmp_path / 'small.toml'} --mixer mypackage.mixers:Mine"
+        f" --mixer-set gain=0.5 --mixer-set gated=true --out {tmp_path / 'store'}`"
+    )
+
+
+def test_without_selection_nothing_is_chosen(asked: Suite, tmp_path: Path) -> None:
+    stored(tmp_path / "store", [one for one in runs(asked, MINE) if one.spec.seed in asked.seeds])
+    assert refused(tmp_path).startswith("12 of 12 selection runs are missing: ")
+
+
+def test_what_was_scored_at_another_rate_does_not_count(asked: Suite, tmp_path: Path) -> None:
+    made = runs(asked, ATTENTION)
+    selection = [one for one in made if one.spec.seed in asked.selection_seeds]
+    others = asked.reduced(None, {}, [ATTENTION]).scored({ATTENTION: 1e-3})
+    stored(tmp_path / "store", [*selection, *(run(spec, 50) for spec in others)])
+    assert refused(tmp_path).startswith(
+        "18 of 18 scored runs are missing:"
+        " linear_map, state_size 4, support_size 1, learning_rate 0.003: seeds 0 to 5;"
+    )
+
+
+def test_runs_of_another_suite_answer_nothing(asked: Suite, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    other = suite(tmp_path / "other", SUITE.replace("steps = 400", "steps = 200"))
+    stored(tmp_path / "store", runs(other, ATTENTION))
+    assert refused(tmp_path) == f"none of these runs answers a question of {tmp_path / 'small.toml'}"

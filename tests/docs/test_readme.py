@@ -1,0 +1,53 @@
+"""The README's Python does what it says."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def example() -> str:
+    (code,) = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
+    return code
+
+
+def test_the_example_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """As printed, but for a network small enough for a test, and this process's devices left alone."""
+    code = example()
+    small = '{"sparsity": [0.5], "state_size": [4], "width": [32], "num_heads": [4], "steps": [40]}'
+    changed = code.replace('{"sparsity": [0.5]}', small).replace("range(8)", "range(2)")
+    changed = changed.replace("attnsearch.use_every_core()\n", "")
+    assert changed.count(small) == 1
+    assert "range(2)" in changed
+    monkeypatch.chdir(tmp_path)
+    exec(compile(changed, str(README), "exec"), {})
+    assert capsys.readouterr().out.startswith("attention 2.6 bits: median plateau ")
+    assert len(list(tmp_path.glob("results/runs/*/run.json"))) == 2
+
+
+def test_the_example_is_about_ten_lines():
+    assert len(example().splitlines()) <= 12
+
+
+def test_the_pages_it_links_to_are_there():
+    text = README.read_text()
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
+        assert (README.parent / target).is_file(), target
+
+
+def test_the_flags_it_shows_are_flags():
+    from attnsearch.cli.main import cli
+    from attnsearch.spec.grid import SETTINGS
+    from attnsearch.spec.task_file import shipped_tasks
+
+    commands = re.findall(r"^attnsearch (\w+)([^#\n]*)", README.read_text(), flags=re.MULTILINE)
+    assert {command for command, _ in commands} <= set(cli.commands)
+    knobs = {name for task in shipped_tasks().values() for name in task.setting_names}
+    settings = {f"--{name.replace('_', '-')}" for name in {*SETTINGS, *knobs}}
+    for command, rest in commands:
+        own = {flag for option in cli.commands[command].params for flag in option.opts}
+        assert set(re.findall(r"--[a-z-]+", rest)) <= {*own, "--help"} | settings

@@ -1,0 +1,1 @@
+"""What tests are made of: recorded runs, tiny settings, mixers with planted faults."""

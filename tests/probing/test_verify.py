@@ -1,0 +1,250 @@
+"""Every planted fault is caught by the check that is there for it, and what is sound is not refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers import faulty_mixers
+from helpers.faulty_mixers import Chunked, Convolution, Gate, Latch, Narrow, Recurrent, SoftMask, Triangular
+
+from attnsearch.base import AttnsearchError
+from attnsearch.cli.verify import verify as command
+from attnsearch.mixers import MIXERS, Attention, Mixer
+from attnsearch.mixers.base import default_settings
+from attnsearch.probing.checks import CHECKS
+from attnsearch.probing.subject import LONGEST_CONTEXT, Subject
+from attnsearch.probing.verify import examine, fingerprint, verify
+from attnsearch.runs import verification
+from attnsearch.runs.verification import Finding, Verdict
+from attnsearch.spec.run import MixerSpec, PlateauRule, Value, settings
+from attnsearch.spec.task_file import Knob, TaskFile, find_task
+from attnsearch.training.jax.cohorts import Registries
+
+WIDTH = 32
+
+
+def subject(kind: type[Mixer], **given: Value) -> Subject:
+    registries = Registries(mixers={"mine": kind})
+    spec = MixerSpec("mine", settings({**default_settings(kind), **given}))
+    return Subject(spec, find_task("linear_map"), registries, WIDTH)
+
+
+def findings(kind: type[Mixer], names: Sequence[str]) -> dict[str, Finding]:
+    """Those of the checks called `names`."""
+    chosen = [check for check in CHECKS if check.name in names]
+    assert len(chosen) == len(names)
+    return {finding.check: finding for finding in examine(subject(kind), chosen)}
+
+
+def verdicts(kind: type[Mixer], names: Sequence[str]) -> dict[str, Verdict]:
+    return {name: finding.verdict for name, finding in findings(kind, names).items()}
+
+
+@pytest.fixture(autouse=True)
+def untouched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process has other tests to run, on the devices that it has; and mixers that remember forget."""
+    monkeypatch.setattr("attnsearch.training.jax.devices.use_every_core", lambda: None)
+    monkeypatch.setattr(faulty_mixers.Counting, "calls", [])
+    monkeypatch.setattr(faulty_mixers.Hoarding, "last", [])
+
+
+# Faults.
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"), faulty_mixers.FAULTS, ids=[kind.__name__ for kind, _ in faulty_mixers.FAULTS]
+)
+def test_a_fault_is_caught_by_name(kind: type[Mixer], names: Sequence[str]) -> None:
+    for name, finding in findings(kind, names).items():
+        assert finding.verdict == "failed", f"{name}: {finding.verdict}, {finding.evidence}"
+
+
+def test_every_check_has_its_fault() -> None:
+    caught = {name for _, names in faulty_mixers.FAULTS for name in names}
+    assert caught == {check.name for check in CHECKS}
+
+
+def test_what_hides_is_found_by_noise_or_by_training_alone() -> None:
+    for kind in (Gate, SoftMask, Latch):
+        assert verdicts(kind, ["causality at initialisation"]) == {"causality at initialisation": "passed"}
+    assert verdicts(Latch, ["causality when perturbed"]) == {"causality when perturbed": "passed"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "words"),
+    [
+        (faulty_mixers.Unmasked, "causality at initialisation", "of a typical one when input"),
+        (faulty_mixers.UnusedParameter, "gradients", "none reaches parameter spare: no output depends on it"),
+        (faulty_mixers.EndlessSlope, "gradients", "that of parameter scale is not finite"),
+        (faulty_mixers.Unseeded, "determinism", "parameter shift differs"),
+        (faulty_mixers.ShiftedQuery, "queries", "at(x, [15]) is"),
+        (
+            faulty_mixers.Stateful,
+            "construction",
+            "holds arrays that are not nnx.Param: blocks.0.mixer.memory",
+        ),
+        (Narrow, "construction", "mixer Narrow returned f32[16, 16] for f32[16, 32]: expected f32[16, 32]"),
+        (Chunked, "contexts", "mixer Chunked cannot be called on f32[4, 32]: TypeError: cannot reshape"),
+    ],
+)
+def test_the_evidence_names_what_was_seen(kind: type[Mixer], name: str, words: str) -> None:
+    assert words in findings(kind, [name])[name].evidence
+
+
+def test_what_cannot_be_built_is_asked_nothing_else() -> None:
+    record = verify(subject(Narrow).mixer, registries=Registries(mixers={"mine": Narrow}), width=WIDTH)
+    first, *others = record.findings
+    assert (first.check, first.verdict) == ("construction", "failed")
+    assert {(finding.verdict, finding.evidence) for finding in others} == {("not run", "it cannot be built")}
+    assert [finding.check for finding in record.findings] == [check.name for check in CHECKS]
+    assert not record.passed
+
+
+def test_what_a_check_raises_is_its_evidence() -> None:
+    class Exploding(Triangular):
+        def weights(self, x: Any, positions: Any) -> Any:
+            weights = super().weights(x, positions)
+            if len(positions) == len(x):
+                raise OverflowError("too many\nqueries")
+            return weights
+
+    (finding,) = findings(Exploding, ["attention weights"]).values()
+    assert (finding.verdict, finding.evidence) == ("not run", "OverflowError: too many queries")
+
+
+# What is sound.
+
+
+def test_a_sound_recurrent_mixer_passes() -> None:
+    names = ["queries", "causality at initialisation", "jitted and un-jitted"]
+    assert verdicts(Recurrent, names) == dict.fromkeys(names, "passed")
+
+
+def test_rounding_is_no_leak() -> None:
+    (finding,) = findings(Convolution, ["causality at initialisation"]).values()
+    assert finding.verdict == "passed"
+    # Its transform touches every output when any input changes, in the last digits.
+    assert "at most 0 of" not in finding.evidence
+
+
+def test_a_mixer_s_own_settings_are_verified() -> None:
+    few, many = (
+        next(examine(subject(Attention, num_heads=heads), [check for check in CHECKS if check.name == name]))
+        for heads, name in ((2, "attention weights"), (5, "construction"))
+    )
+    assert "rows of 2 heads" in few.evidence
+    assert (many.verdict, "width 32 does not divide by num_heads 5" in many.evidence) == ("failed", True)
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    status = command.main([*arguments, "--width", str(WIDTH)], standalone_mode=False)
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+@pytest.mark.parametrize("mixer", MIXERS)
+def test_no_built_in_mixer_is_refused(mixer: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, err = run(capsys, mixer, "--out", str(tmp_path), "--json")
+    document = json.loads(out)
+    assert (status, document["passed"]) == (0, True)
+    assert [check["verdict"] for check in document["checks"]] == ["passed"] * len(CHECKS)
+    assert all(check["proves"].endswith(".") and check["evidence"] for check in document["checks"])
+    lines = err.splitlines()
+    assert len(lines) == len(CHECKS)
+    assert lines[0].startswith(f"[1/{len(CHECKS)}] construction: passed, ")
+    spec = MixerSpec(mixer, settings(default_settings(MIXERS[mixer])))
+    record = verification.find(tmp_path, spec)
+    assert record is not None
+    assert Path(document["record"]) == verification.path(tmp_path, spec)
+    assert (record.passed, record.task, record.width) == (True, "linear_map", WIDTH)
+    assert record.fingerprint == fingerprint(MIXERS[mixer])
+
+
+# The command.
+
+
+def test_a_refused_mixer_gets_a_table_and_status_1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status, out, err = run(capsys, "faulty_mixers:Narrow", "--out", str(tmp_path), "--quiet")
+    assert (status, err) == (1, "")
+    for check in CHECKS:
+        (line,) = (line for line in out.splitlines() if line.startswith(f"│ {check.name} "))
+        assert "failed" in line or "not run" in line
+    assert (
+        f"No: faulty_mixers:Narrow did not pass {len(CHECKS)} of {len(CHECKS)} checks: construction," in out
+    )
+    record = verification.find(tmp_path, MixerSpec("faulty_mixers:Narrow", ()))
+    assert record is not None
+    assert not record.passed
+    assert f"Record: {verification.path(tmp_path, record.mixer)}" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["atention"], "unknown mixer 'atention'. Did you mean attention?"),
+        (["attention", "--mixer-set", "heads=4"], "no setting 'heads' in mixer attention."),
+        (
+            ["attention", "--mixer-set", "num_heads=4,8"],
+            "one mixer is verified at a time: give num_heads one",
+        ),
+        (["attention", "--task", "linear_mop"], "unknown task 'linear_mop'"),
+    ],
+)
+def test_each_mistake_gets_one_line(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    with pytest.raises(AttnsearchError) as caught:
+        run(capsys, *arguments, "--out", str(tmp_path / "results"))
+    assert words in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+    assert not (tmp_path / "results").exists()
+
+
+# Sizes, and what the code was.
+
+
+def knobs(tokens: int, *of: Knob, **given: Value) -> Mapping[str, Value]:
+    file = TaskFile("mine", "", "", "linear_map", "", PlateauRule(), of) if of else find_task("linear_map")
+    return dict(subject(Triangular).sized(file, tokens, given).knobs)
+
+
+def test_a_task_is_made_as_long_as_fits_and_otherwise_easy() -> None:
+    assert knobs(0) == {"state_size": 2, "support_size": 1}
+    assert knobs(8) == {"state_size": 4, "support_size": 1}
+    assert knobs(15) == {"state_size": 4, "support_size": 1}
+    assert knobs(LONGEST_CONTEXT) == {"state_size": 128, "support_size": 1}
+    state = Knob("state_size", "cells", default=8, minimum=3)
+    support = Knob("support_size", "inputs", default=3, minimum=2)
+    assert knobs(8, state, support) == {"state_size": 3, "support_size": 2}
+    # That the second number makes nothing longer is found out, and leaves it alone.
+    assert knobs(16, state, support) == {"state_size": 6, "support_size": 2}
+
+
+def test_an_edit_of_the_source_changes_the_fingerprint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = "from my_base import Base\nclass One(Base): pass\nclass Two(Base): pass\n"
+    (tmp_path / "my_base.py").write_text("from attnsearch import Mixer\nclass Base(Mixer): pass\n")
+    (tmp_path / "my_fingerprinted.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    import my_fingerprinted  # pyright: ignore[reportMissingImports]
+
+    first = fingerprint(my_fingerprinted.One)
+    assert fingerprint(my_fingerprinted.One) == first
+    assert fingerprint(my_fingerprinted.Two) != first
+    (tmp_path / "my_fingerprinted.py").write_text(source + "# another\n")
+    second = fingerprint(my_fingerprinted.One)
+    assert second != first
+    (tmp_path / "my_base.py").write_text("from attnsearch import Mixer\nclass Base(Mixer): x = 1\n")
+    assert fingerprint(my_fingerprinted.One) != second
+
+
+def test_a_class_without_a_source_has_a_fingerprint() -> None:
+    made = type("Made", (Mixer,), {"__module__": "__nowhere__"})
+    assert len(fingerprint(made)) == 64

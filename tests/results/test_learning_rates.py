@@ -1,0 +1,113 @@
+"""The learning rate of each mixer: what decides, what breaks ties, and what is too little to choose by."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.made_runs import ATTENTION, MINE, run, runs, suite
+
+from attnsearch.base import AttnsearchError, Plateaus
+from attnsearch.cli.console import console
+from attnsearch.results.learning_rates import Choice, Tried, choice_table, choices, choose, plateaus, waited
+from attnsearch.spec.run import CellSpec, RunSpec
+from attnsearch.stats.survival import proportion
+
+
+def at(spec: RunSpec, learning_rate: float, steps: int = 80) -> CellSpec:
+    cell = spec.cell
+    optimizer = replace(cell.optimizer, learning_rate=learning_rate)
+    return replace(cell, optimizer=optimizer, budget=replace(cell.budget, steps=steps))
+
+
+def waits(*lengths: int, censored: int = 0) -> Plateaus:
+    """Runs that escaped at `lengths`, and some that were censored at step 80."""
+    return Plateaus(
+        np.array([*lengths, *[80] * censored]), np.array([True] * len(lengths) + [False] * censored)
+    )
+
+
+def test_the_escape_rate_comes_first(spec: RunSpec) -> None:
+    choice = choose({at(spec, 1e-3): waits(10, 10, censored=1), at(spec, 3e-3): waits(70, 70, 70)})
+    assert choice.learning_rate == 3e-3
+    assert [tried.escaped for tried in choice.tried] == [proportion(2, 3), proportion(3, 3)]
+
+
+def test_then_the_restricted_mean_in_which_a_censored_run_has_waited_its_whole_budget(spec: RunSpec) -> None:
+    choice = choose({at(spec, 3e-3): waits(30, censored=1), at(spec, 1e-3): waits(50, censored=1)})
+    assert choice.learning_rate == 3e-3
+    assert [(tried.learning_rate, tried.restricted_mean) for tried in choice.tried] == [
+        (1e-3, pytest.approx(65)),
+        (3e-3, pytest.approx(55)),
+    ]
+
+
+def test_of_equals_the_smallest(spec: RunSpec) -> None:
+    same = waits(20, 30)
+    assert choose({at(spec, rate): same for rate in (3e-3, 1e-3, 3e-4)}).learning_rate == 3e-4
+
+
+def test_cells_weigh_alike_however_long_their_plateaus_are(spec: RunSpec) -> None:
+    # A tenth as long in the short cell outweighs half as long again in the long one.
+    short, long = (
+        {
+            at(spec, 1e-3, 80): waits(10, 10),
+            at(spec, 3e-3, 80): waits(40, 40),
+        },
+        {
+            at(spec, 1e-3, 8_000): waits(6_000, 6_000),
+            at(spec, 3e-3, 8_000): waits(4_000, 4_000),
+        },
+    )
+    choice = choose({**short, **long})
+    assert choice.learning_rate == 1e-3
+    assert choice.tried[0].restricted_mean == pytest.approx(np.sqrt(10 * 6_000))
+
+
+def test_a_run_that_diverged_has_waited_its_whole_budget(tmp_path: Path) -> None:
+    spec = suite(tmp_path).reduced(None, {}, [ATTENTION]).selection()[0]
+    lengths = plateaus([run(spec, 50), run(replace(spec, seed=99), 390, diverged=70)])[spec.cell]
+    assert waited(lengths, spec.cell.budget.steps).tolist() == [50, 400]
+
+
+@pytest.mark.parametrize(
+    ("best", "note"), [(1e-4, "the smallest of its grid"), (1e-3, None), (1e-2, "the largest of its grid")]
+)
+def test_a_choice_at_an_end_of_the_grid_says_so(spec: RunSpec, best: float, note: str | None) -> None:
+    cells = {at(spec, rate): waits(20 if rate == best else 40) for rate in (1e-4, 1e-3, 1e-2)}
+    assert choose(cells).note == note
+
+
+def test_where_there_is_one_rate_there_is_no_end(spec: RunSpec) -> None:
+    assert choose({at(spec, 1e-3): waits(20)}) == Choice(1e-3, (Tried(1e-3, proportion(1, 1), 20.0),))
+    assert choose({at(spec, 1e-3): waits(20)}).note is None
+
+
+def test_rates_that_were_asked_different_questions_are_not_compared(spec: RunSpec) -> None:
+    with pytest.raises(AttnsearchError, match="no runs to choose a learning rate by"):
+        choose({})
+    for other in ({at(spec, 3e-3): waits(20)}, {at(spec, 3e-3, 8_000): waits(20, 30)}):
+        with pytest.raises(
+            AttnsearchError, match=r"^learning rates 0\.001 and 0\.003 have runs of different"
+        ):
+            choose({at(spec, 1e-3): waits(20, 30), **other})
+
+
+def test_each_mixer_has_a_choice_of_its_own(tmp_path: Path) -> None:
+    asked = suite(tmp_path)
+    slow, fast = runs(asked, ATTENTION, best=3e-3), runs(asked, MINE, best=1e-3)
+    selection = [one for one in [*slow, *fast] if one.spec.seed in asked.selection_seeds]
+    chosen = choices(selection)
+    assert {mixer: choice.learning_rate for mixer, choice in chosen.items()} == {ATTENTION: 3e-3, MINE: 1e-3}
+    assert {tried.escaped.of for choice in chosen.values() for tried in choice.tried} == {3 * 2}
+
+    screen = console(stderr=False)
+    with screen.capture() as captured:
+        screen.print(choice_table(chosen))
+    lines = captured.get().splitlines()
+    assert sum("chosen" in line for line in lines) == 2
+    (line,) = (line for line in lines if "mypackage.mixers:Mine, gain 0.5" in line and "chosen" in line)
+    assert " 0.001 " in line
+    assert "the smallest of its grid" in line

@@ -1,0 +1,114 @@
+"""The plateau at other thresholds, from the same hand-made curves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from attnsearch.base import RECORDING_INTERVAL, Curves, Heads, Maps, Truth
+from attnsearch.results.cells import Measurement, cells, measurements, plateau_of
+from attnsearch.results.thresholds import (
+    THRESHOLDS,
+    plateau_at,
+    sensitivity,
+    table,
+)
+from attnsearch.runs.measures import measure
+from attnsearch.runs.store import Status, StoredRun
+from attnsearch.spec.run import PlateauRule, RunSpec
+
+MakeRun = Callable[..., StoredRun]
+
+FALLING = (1.0, 0.97, 0.96, 0.945, 0.92, 0.85, 0.5, 0.3)
+"""Mean target loss at the recorded points, as shares of chance: below 0.98 at step 20, 0.95 at 40, 0.938
+at 50 and 0.9 at 60."""
+
+
+@pytest.fixture
+def make_run(spec: RunSpec, truth: Truth) -> MakeRun:
+    """A run of two targets that lose the same, with its measures by its own rule."""
+
+    def run(loss: Sequence[float] = FALLING, seed: int = 0, status: Status = "exhausted") -> StoredRun:
+        losses = np.ones((len(loss), 3), np.float32)
+        losses[:, 1:] = np.array(loss, np.float32)[:, None]
+        curves = Curves(np.arange(1, len(loss) + 1) * RECORDING_INTERVAL, losses, losses)
+        maps = Maps(np.zeros(1, np.int32), np.zeros((1, 2, 4), np.float32))
+        return StoredRun(
+            spec=replace(spec, seed=seed),
+            status=status,
+            environment={},
+            measures=measure(curves, maps, truth, spec.cell.task.plateau).to_json(),
+            truth=truth,
+            curves=curves,
+            maps=maps,
+            heads=Heads.none(maps),
+        )
+
+    return run
+
+
+def test_each_threshold_has_its_own_plateau(make_run: MakeRun) -> None:
+    (row,) = sensitivity(cells([make_run()]))
+    assert [threshold for threshold, _ in row.plateaus] == list(THRESHOLDS)
+    assert [waiting.median for _, waiting in row.plateaus] == [60, 50, 40, 20]
+    assert [waiting.restricted_mean for _, waiting in row.plateaus] == [60, 50, 40, 20]
+
+
+def test_at_the_rule_of_the_task_it_is_what_was_stored(make_run: MakeRun) -> None:
+    run = make_run()
+    assert plateau_at(run, run.spec.cell.task.plateau.escape) == plateau_of(run)
+    (row,) = sensitivity(cells([run, make_run(seed=1)]), [run.spec.cell.task.plateau.escape])
+    assert row.plateaus == ((run.spec.cell.task.plateau.escape, row.cell.plateau),)
+
+
+def test_a_threshold_that_is_not_reached_censors(make_run: MakeRun) -> None:
+    runs = [make_run(), make_run((1.0, 0.94) * 4, seed=1), make_run((1.0,) * 8, seed=2)]
+    (row,) = sensitivity(cells(runs), [0.2, 0.938, 0.95, 0.98])
+    assert [waiting.observed for _, waiting in row.plateaus] == [0, 1, 2, 2]
+    assert [waiting.median for _, waiting in row.plateaus] == [None, None, 40, 20]
+    # Up to the budget, so that they compare.
+    assert {waiting.horizon for _, waiting in row.plateaus} == {80}
+    assert row.plateaus[0][1].restricted_mean == 80
+
+
+def test_a_diverged_run_waits_to_the_end_of_its_budget(make_run: MakeRun) -> None:
+    diverged = make_run((1.0, 0.945, float("nan")), status="diverged")
+    assert plateau_at(diverged, 0.938).length.tolist() == [80]
+    assert plateau_at(diverged, 0.95).length.tolist() == [20]
+    assert plateau_at(diverged, 0.95).observed.tolist() == [True]
+
+
+def test_the_table_has_a_row_for_each_cell_and_a_column_for_each_threshold(make_run: MakeRun) -> None:
+    never = make_run((1.0,) * 8)
+    task = replace(never.spec.cell.task, name="other")
+    never = replace(never, spec=replace(never.spec, cell=replace(never.spec.cell, task=task)))
+    drawn = table(sensitivity(cells([make_run(), make_run(seed=1), never])))
+    columns = {str(column.header): list(column.cells) for column in drawn.columns}
+    assert columns["task"] == ["linear_map_autoregressive", "other"]
+    assert columns["0.938 of chance\nmedian, restricted mean"] == ["50, 50 ± 0", "not reached, 80 ± 0"]
+    assert len([name for name in columns if "of chance" in name]) == len(THRESHOLDS)
+    console = Console(width=200, color_system=None)
+    with console.capture() as capture:
+        console.print(drawn, table([]))
+    assert "60, 60 ± 0" in capture.get()
+
+
+def test_the_rules_behind_cells_are_named_once(make_run: MakeRun) -> None:
+    run = make_run()
+    strict = replace(run.spec.cell.task, plateau=PlateauRule(escape=0.9, found=0.4, mastery=0.05))
+    other = replace(run, spec=replace(run.spec, cell=replace(run.spec.cell, task=strict)))
+    named = replace(run.spec.cell.task, name="same rule")
+    same = replace(run, spec=replace(run.spec, cell=replace(run.spec.cell, task=named)))
+    assert measurements(cells([run, other, same])) == [
+        Measurement(RECORDING_INTERVAL, PlateauRule()),
+        Measurement(RECORDING_INTERVAL, strict.plateau),
+    ]
+    assert str(Measurement(10, strict.plateau)) == (
+        "Losses are means over 10 steps, not smoothed further. Escape: mean target loss below 0.9 of chance;"
+        " found: a target's below 0.4; mastery: every target's, less Bayes' own, below 0.05, 3 points"
+        " in a row."
+    )

@@ -1,0 +1,104 @@
+"""Which stored runs a name on the command line stands for."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from attnsearch.base import AttnsearchError, Curves, Heads, Maps, Truth
+from attnsearch.runs.lookup import collect
+from attnsearch.runs.store import Store, StoredRun
+from attnsearch.spec.run import PlateauRule, RunSpec, settings
+
+
+def unexpected(line: str) -> None:
+    pytest.fail(f"told: {line}")
+
+
+def run_of(spec: RunSpec, truth: Truth, seed: int, size: int) -> StoredRun:
+    task = replace(spec.cell.task, knobs=settings({**dict(spec.cell.task.knobs), "state_size": size}))
+    loss = np.array([[1, 1, 1], [1, 0.6, 0.6]], np.float32)
+    maps = Maps(np.zeros(1, np.int32), np.zeros((1, 2, 4), np.float32))
+    return StoredRun(
+        RunSpec(replace(spec.cell, task=task), seed, 0),
+        "exhausted",
+        {},
+        {},
+        truth,
+        Curves(np.array([10, 20]), loss, loss),
+        maps,
+        Heads.none(maps),
+    )
+
+
+@pytest.fixture
+def folder(spec: RunSpec, truth: Truth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A store in `results`, where the tests are: sizes 10 and 9, seeds 1 and 0."""
+    monkeypatch.chdir(tmp_path)
+    store = Store.open(tmp_path / "results")
+    for size in (10, 9):
+        for seed in (1, 0):
+            store.save(run_of(spec, truth, seed, size))
+    return tmp_path / "results"
+
+
+def order(runs: list[StoredRun]) -> list[tuple[object, int]]:
+    return [(dict(run.spec.cell.task.knobs)["state_size"], run.spec.seed) for run in runs]
+
+
+def test_a_folder_stands_for_its_runs_in_the_order_of_settings(folder: Path) -> None:
+    expected = [(9, 0), (9, 1), (10, 0), (10, 1)]
+    assert order(collect(["results"], unexpected)) == expected
+    assert order(collect([str(folder / "runs")], unexpected)) == expected
+
+
+def test_runs_are_measured_when_they_are_collected(folder: Path) -> None:
+    run = collect(["results"], unexpected)[0]
+    assert run.measures["plateau_length"] == 20
+    assert run.spec.cell.task.plateau == PlateauRule()
+
+
+def test_single_runs_by_folder_and_by_the_first_digits(folder: Path) -> None:
+    run = collect(["results"], unexpected)[2]
+    digest = run.spec.digest
+    assert order(collect([str(folder / "runs" / digest)], unexpected)) == [(10, 0)]
+    assert order(collect([digest[:8]], unexpected)) == [(10, 0)]
+    # However often it is named.
+    assert order(collect([digest, digest[:8], "results"], unexpected)) == [(10, 0), (9, 0), (9, 1), (10, 1)]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("nowhere", "nowhere is no folder of stored runs: give what was given as --out"),
+        ("00000000", "00000000 stands for 0 runs in results, not one: none"),
+        ("empty", "empty is no folder of stored runs"),
+    ],
+)
+def test_a_name_that_stands_for_nothing(folder: Path, name: str, message: str) -> None:
+    (folder.parent / "empty").mkdir()
+    with pytest.raises(AttnsearchError, match=message):
+        collect([name], unexpected)
+
+
+def test_a_store_without_runs(tmp_path: Path) -> None:
+    Store.open(tmp_path)
+    with pytest.raises(AttnsearchError, match="`attnsearch run` and `sweep` make them"):
+        collect([str(tmp_path)], unexpected)
+
+
+def test_damaged_runs_are_told_and_left_out(folder: Path) -> None:
+    damaged = collect(["results"], unexpected)[0]
+    path = folder / "runs" / damaged.spec.digest
+    (path / "curves.npz").write_bytes(b"")
+    told: list[str] = []
+    assert len(collect(["results"], told.append)) == 3
+    assert len(told) == 1
+    with pytest.raises(AttnsearchError, match=r"cannot read .*curves\.npz"):
+        collect([str(path)], unexpected)
+    shutil.rmtree(path)
+    assert len(collect(["results"], unexpected)) == 3

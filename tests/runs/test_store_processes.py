@@ -1,0 +1,208 @@
+"""Stores whose processes are killed, run at the same time, or have no room or file descriptors."""
+
+from __future__ import annotations
+
+import errno
+import os
+import pickle
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.stored import PARAMETERS, assert_same, files, make_run, names, unexpected
+
+import attnsearch.base
+from attnsearch.base import AttnsearchError, Heads, Maps
+from attnsearch.runs.parameters import FILE as PARAMETER_FILE
+from attnsearch.runs.store import Store, StoredRun
+
+CHILD = """
+import pickle, sys
+from pathlib import Path
+from attnsearch.base import AttnsearchError
+from attnsearch.runs.store import Store
+
+store, run = Store(Path(sys.argv[1])), pickle.load(sys.stdin.buffer)
+"""
+
+PAUSE = """
+def pause(event, arguments):
+    if event == sys.argv[2] and sys.argv[3] in str(arguments[0]):
+        print("ready", flush=True)
+        sys.stdin.buffer.read(1)
+
+sys.addaudithook(pause)
+store.save(run)
+"""
+
+PAUSE_ADDING = PAUSE.replace("save(run)", "save(run, {'a': __import__('numpy').ones(3)})")
+
+LITTLE_ROOM = """
+import resource, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+try:
+    store.save(run)
+except AttnsearchError as error:
+    print(error)
+"""
+
+NO_DESCRIPTORS = """
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
+try:
+    store.find(run.spec, print)
+except AttnsearchError as error:
+    print("error:", error)
+"""
+
+
+@contextmanager
+def child(script: str, store: Store, run: StoredRun, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Python running `script` after `CHILD`, with `run` in its standard input; ended on leaving."""
+    package_parent = str(Path(attnsearch.base.__file__).parents[1])
+    process = subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", CHILD + script, str(store.root), *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": package_parent},
+    )
+    with process:
+        assert process.stdin is not None
+        process.stdin.write(pickle.dumps(run))
+        process.stdin.flush()
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_until_ready(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+
+
+def output(process: subprocess.Popen[bytes]) -> str:
+    written, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    return written.decode()
+
+
+@pytest.mark.parametrize(
+    ("event", "path", "files_written"),
+    [
+        ("open", "run.json", 0),
+        ("open", "curves.npz", 2),
+        ("open", "maps.npz", 3),
+        ("os.rename", ".partial-", 5),
+    ],
+)
+def test_a_run_whose_process_is_killed_is_never_seen(
+    store: Store, event: str, path: str, files_written: int
+) -> None:
+    earlier, run = make_run(0), make_run(1)
+    store.save(earlier)
+    with child(PAUSE, store, run, event, path) as process:
+        wait_until_ready(process)
+        assert store.find(run.spec, unexpected) is None
+        assert [found.spec for found in store.runs(unexpected)] == [earlier.spec]
+        process.kill()
+        assert process.wait(timeout=60) == -9
+
+    (leftover,) = (store.root / "runs").glob(f".partial-{run.spec.digest}-*")
+    assert len(list(leftover.iterdir())) == files_written
+    again = Store.open(store.root)
+    assert leftover.exists()
+    assert again.find(run.spec, unexpected) is None
+    assert [found.spec for found in again.runs(unexpected)] == [earlier.spec]
+    again.save(run)
+    assert_same(again.find(run.spec, unexpected), run)
+
+    yesterday = time.time() - 25 * 3600
+    os.utime(leftover, (yesterday, yesterday))
+    Store.open(store.root)
+    assert names(store) == sorted([earlier.spec.digest, run.spec.digest])
+
+
+@pytest.mark.parametrize("event", ["open", "os.rename"])
+def test_a_process_killed_while_it_adds_parameters_adds_nothing(store: Store, event: str) -> None:
+    run = make_run(0)
+    store.save(run)
+    before = files(store.path(run.spec))
+    with child(PAUSE_ADDING, store, run, event, PARAMETER_FILE) as process:
+        wait_until_ready(process)
+        assert files(store.path(run.spec)) == before
+        process.kill()
+        assert process.wait(timeout=60) == -9
+    assert files(store.path(run.spec)) == before
+    assert_same(Store.open(store.root).find(run.spec, unexpected), run)
+    store.save(run, PARAMETERS)
+    assert store.holds(run.spec, parameters=True)
+
+
+def test_two_processes_that_save_the_same_run_store_one_whole(store: Store) -> None:
+    ours, theirs = make_run(0), replace(make_run(1), spec=make_run(0).spec)
+    assert ours.measures != theirs.measures
+    arguments = ("os.rename", ".partial-")
+    with child(PAUSE, store, ours, *arguments) as first, child(PAUSE, store, theirs, *arguments) as second:
+        wait_until_ready(first)
+        wait_until_ready(second)
+        assert len(names(store)) == 2
+        for process in (first, second):
+            assert process.stdin is not None
+            process.stdin.write(b"\n")
+            process.stdin.flush()
+        assert output(first) == output(second) == ""
+    found = store.find(ours.spec, unexpected)
+    assert found is not None
+    assert_same(found, ours if found.measures == ours.measures else theirs)
+    assert names(store) == [ours.spec.digest]
+
+
+def test_a_run_for_which_there_is_no_room_leaves_nothing_behind(store: Store) -> None:
+    earlier, run = make_run(0), make_run(1)
+    store.save(earlier)
+    influence = np.random.default_rng(0).random((500, 3, 7), dtype=np.float32)
+    maps = Maps(np.arange(500, dtype=np.int32), influence)
+    run = replace(run, maps=maps, heads=Heads.none(maps))
+    with child(LITTLE_ROOM, store, run) as process:
+        (line,) = output(process).splitlines()
+    assert f"cannot store run {run.spec.digest} in {store.root}: File too large; " in line
+    assert "what is stored already stays readable" in line
+    assert "the same command again" in line
+    assert names(store) == [earlier.spec.digest]
+    assert_same(store.find(earlier.spec, unexpected), earlier)
+    store.save(run)
+    assert_same(store.find(run.spec, unexpected), run)
+
+
+@pytest.mark.parametrize("whole_files", [0, 1, 3])
+def test_a_full_disk_is_named(store: Store, monkeypatch: pytest.MonkeyPatch, whole_files: int) -> None:
+    synchronised: list[int] = []
+
+    def fsync(descriptor: int) -> None:
+        if len(synchronised) == whole_files:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        synchronised.append(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(AttnsearchError, match="No space left on device") as caught:
+        store.save(make_run(0))
+    assert "\n" not in str(caught.value)
+    assert len(synchronised) == whole_files
+    assert names(store) == []
+
+
+def test_a_run_is_not_moved_aside_for_want_of_file_descriptors(store: Store) -> None:
+    run = make_run(0)
+    store.save(run)
+    with child(NO_DESCRIPTORS, store, run) as process:
+        (line,) = output(process).splitlines()
+    assert line == f"error: cannot read {store.path(run.spec) / 'run.json'}: Too many open files"
+    assert_same(store.find(run.spec, unexpected), run)

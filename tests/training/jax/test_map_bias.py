@@ -1,0 +1,238 @@
+"""The map given away: added to the logits of the queries, where and when it is asked for."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from attnsearch.base import AttnsearchError, Integers
+from attnsearch.cli import main as cli
+from attnsearch.generators import CellularAutomaton, LinearMap
+from attnsearch.generators.base import Generator
+from attnsearch.mixers import MIXERS, LogitMixer
+from attnsearch.mixers.base import LogitBias
+from attnsearch.runs.store import Store
+from attnsearch.spec.run import InterventionSpec, NetworkSpec, settings
+from attnsearch.training.jax.cohorts import Registries, cohorts, specify
+from attnsearch.training.jax.lanes import Lanes, stacked
+from attnsearch.training.jax.network import Network
+from attnsearch.training.jax.trainer import MapBias, RunInputs, RunState, Trainer
+
+GENERATORS: dict[str, Generator] = {
+    "linear map": LinearMap(8),
+    "automaton": CellularAutomaton(8, 3, 3, 1, 3, rule_pool=4),
+}
+
+
+def trainer(generator: Generator, num_layers: int = 2) -> Trainer:
+    spec = NetworkSpec(width=32, num_layers=num_layers, mlp_width=64)
+    network = Network.of(spec, MIXERS["attention"], settings({"num_heads": 4}), generator)
+    return Trainer(generator, network, batch_size=8, biased=True)
+
+
+def bias(*strength: float, first: int = 0, last: int = 100, placebo: bool = False) -> MapBias:
+    return MapBias(jnp.array(strength), jnp.asarray(first), jnp.asarray(last), jnp.asarray(placebo))
+
+
+def begun(made: Trainer, given: MapBias | None, step: int = 0) -> RunState:
+    inputs = RunInputs(
+        seed=jnp.asarray(0),
+        rule_seed=jnp.asarray(0),
+        knobs={name: jnp.asarray(2) for name in made.generator.traced_knobs},
+        learning_rate=jnp.asarray(1e-3),
+        weight_decay=jnp.asarray(0.01),
+        warmup_steps=jnp.asarray(20),
+        map_bias=given,
+    )
+    return made.begin(inputs)._replace(step=jnp.asarray(step))
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+class TestWeights:
+    def test_a_strong_bias_leaves_the_heads_nothing_but_the_support(self, name: str):
+        made = trainer(GENERATORS[name])
+        weights, mass, _ = made.heads(begun(made, bias(50.0, 50.0)))
+        np.testing.assert_allclose(mass, 1, atol=1e-4)
+        assert weights.shape[0] == 2 * 4
+
+    def test_a_placebo_leaves_them_nothing_of_it(self, name: str):
+        made = trainer(GENERATORS[name])
+        _, mass, _ = made.heads(begun(made, bias(50.0, 50.0, placebo=True)))
+        np.testing.assert_allclose(mass, 0, atol=1e-4)
+
+    def test_layers_without_strength_are_left_alone(self, name: str):
+        made = trainer(GENERATORS[name])
+        plain = np.asarray(made.heads(begun(made, None))[1])
+        first = np.asarray(made.heads(begun(made, bias(50.0, 0.0)))[1])
+        second = np.asarray(made.heads(begun(made, bias(0.0, 50.0)))[1])
+        np.testing.assert_allclose(first[:4], 1, atol=1e-4)
+        assert first[4:].max() < 0.9
+        np.testing.assert_allclose(second[:4], plain[:4], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(second[4:], 1, atol=1e-4)
+
+    @pytest.mark.parametrize(("step", "active"), [(9, False), (10, True), (19, True), (20, False)])
+    def test_it_holds_from_the_first_step_to_the_one_before_the_last(
+        self, name: str, step: int, active: bool
+    ):
+        made = trainer(GENERATORS[name])
+        plain = np.asarray(made.heads(begun(made, None))[1])
+        mass = np.asarray(made.heads(begun(made, bias(50.0, 50.0, first=10, last=20), step))[1])
+        expected = np.ones_like(plain) if active else plain
+        np.testing.assert_allclose(mass, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_tokens_that_answer_nothing_have_no_bias():
+    # With all weight of every query on one input, what an input reads itself must not have changed: the
+    # second layer sees the same inputs, so that influence beyond the support comes from these alone.
+    made = trainer(LinearMap(8), num_layers=1)
+    state = begun(made, bias(1e4))
+    influence = np.asarray(made.influence(state))
+    support = np.asarray(made.generator.truth(np.asarray(state.rule)).attention_map)
+    assert (influence[~support] == 0).all()
+    assert (influence[support] > 0).all()
+
+
+def test_a_bias_of_nothing_trains_as_without():
+    made = trainer(LinearMap(4), num_layers=1)
+    plain, nothing = (jax.jit(made.advance)(begun(made, given))[1] for given in (None, bias(0.0)))
+    np.testing.assert_allclose(plain.loss, nothing.loss, rtol=1e-5)
+
+
+def test_strengths_steps_layers_and_placebo_are_lanes_of_one_compilation():
+    values = {
+        "map_bias": [1.0, 4.0],
+        "map_bias_layers": ["0", "all"],
+        "map_bias_steps": ["all", "0:50"],
+        "map_bias_placebo": [False, True],
+        "num_layers": [2],
+        "width": [32],
+        "num_heads": [4],
+    }
+    specs = specify(["linear_map"], ["attention"], values, seeds=range(1))
+    assert len(specs) == 16
+    (cohort,) = cohorts(specs, Registries())
+    inputs = [cohort.inputs(spec).map_bias for spec in specs]
+    assert len({tuple(map(str, jax.tree.leaves(one))) for one in inputs}) == 16
+    # One without has no place for it in its program, and is as fast as it was.
+    plain = specify(["linear_map"], ["attention"], {**values, "map_bias": [0.0]}, seeds=range(1))
+    assert len(plain) == 1
+    (other,) = cohorts(plain, Registries())
+    assert other.trainer != cohort.trainer
+    assert other.inputs(plain[0]).map_bias is None
+
+
+def test_lanes_take_biases_as_they_are():
+    made = trainer(LinearMap(4), num_layers=1)
+    lanes = Lanes(made, jax.local_devices()[:1], 2)
+    one, other = (begun(made, bias(strength)).inputs for strength in (0.0, 50.0))
+    states = lanes.begin(stacked([jax.tree.map(np.asarray, inputs) for inputs in (one, other)]))
+    mass = lanes.look(states, np.ones(2, bool)).mass
+    assert mass[0].max() < 0.9
+    np.testing.assert_allclose(mass[1], 1, atol=1e-4)
+
+
+TINY = ["--state-size", "4", "--support-size", "2", "--width", "32", "--tokens-per-step", "256", "--quiet"]
+TINY += ["--steps", "60", "--seeds", "1", "--no-plots", "--num-heads", "4"]
+
+
+def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["run", "--task", "linear_map", *TINY, *arguments])
+    assert stopped.value.code == 2
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--mixer", "mlp_mixer"], "mlp_mixer has no attention logits"),
+        (["--map-bias-layers", "1"], "map_bias_layers 1 are not among the layers, 0 to 0"),
+        (["--map-bias-layers", "first"], "'first' is not of the form all, 2, 0+2 or 1:3"),
+        (["--map-bias-steps", "60:80"], "map_bias_steps 60:80 holds no step of a run's 60"),
+        (["--map-bias-steps", "50"], "50 is not of the form all or first:last"),
+    ],
+)
+def test_what_cannot_be_done_is_said(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: list[str], said: str
+):
+    kept = TINY if "mlp_mixer" not in arguments else [*TINY[:-2]]
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(
+            ["run", "--task", "linear_map", *kept, "--out", str(tmp_path), "--map-bias", "4", *arguments]
+        )
+    assert stopped.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_how_without_what_is_refused(capsys: pytest.CaptureFixture[str]):
+    assert "map_bias_placebo says how a map bias is given, and there is none" in complaint(
+        capsys, "--map-bias-placebo"
+    )
+
+
+def test_a_run_with_a_bias_is_stored_as_one_of_its_own(tmp_path: Path):
+    common = ["run", "--task", "linear_map", *TINY, "--out", str(tmp_path)]
+    for more in ([], ["--map-bias", "8"], ["--map-bias", "8", "--map-bias-placebo"]):
+        with pytest.raises(SystemExit) as stopped:
+            cli.main([*common, *more])
+        assert not stopped.value.code
+    runs = {run.spec.cell.intervention: run for run in Store(tmp_path).runs(pytest.fail)}
+    assert sorted((given.map_bias, given.map_bias_placebo) for given in runs) == [
+        (0.0, False),
+        (8.0, False),
+        (8.0, True),
+    ]
+    mass = {given: float(run.heads.mass[0].mean()) for given, run in runs.items()}
+    plain, right, wrong = (
+        mass[given] for given in sorted(mass, key=lambda g: (g.map_bias, g.map_bias_placebo))
+    )
+    assert wrong < 0.05 < plain < 0.95 < right
+
+
+def test_a_mixer_without_logits_is_refused_in_python_too():
+    specs = specify(["linear_map"], ["mlp_mixer"], {"map_bias": [1.0]}, seeds=range(1))
+    with pytest.raises(AttnsearchError, match=r"--map-bias works with attention$"):
+        cohorts(specs, Registries())
+
+
+class Halfway(LogitMixer):
+    """Forms logits, but does not say how a bias is added to them."""
+
+    def __init__(self, width: int, context_length: int, *, rngs: nnx.Rngs):
+        self.out = nnx.Linear(width, width, rngs=rngs)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return self.out(x)
+
+
+class Transposed(Halfway):
+    """Says it, with a weight for every position of every position."""
+
+    def biased_at(self, x: jax.Array, positions: Integers, bias: LogitBias) -> jax.Array:
+        return self(x)[positions] + bias(positions).sum()
+
+    def biased_weights(self, x: jax.Array, positions: Integers, bias: LogitBias) -> jax.Array:
+        return jnp.zeros((1, len(x), len(positions)))
+
+
+@pytest.mark.parametrize(
+    ("mixer", "said"),
+    [
+        (Halfway, r"mixer Halfway, biased_at\(x, positions, bias\), cannot be called on f32\[8, 128\]:"),
+        (
+            Transposed,
+            r"biased_weights\(x, positions, bias\), returned f32\[1, 8, 4\] .* expected f32\[H, 4, 8\]",
+        ),
+    ],
+)
+def test_a_mixer_that_cannot_add_a_bias_says_so_before_it_is_trained(mixer: type[LogitMixer], said: str):
+    registries = Registries(mixers={"mine": mixer})
+    (plain,) = specify(["linear_map"], ["mine"], {"state_size": [4]}, seeds=[0], registries=registries)
+    assert len(cohorts([plain], registries)) == 1
+    biased = replace(plain, cell=replace(plain.cell, intervention=InterventionSpec(map_bias=4.0)))
+    with pytest.raises(AttnsearchError, match=said):
+        cohorts([biased], registries)

@@ -17,6 +17,7 @@ This module belongs to both sides of the house and never imports jax.
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -201,3 +202,24 @@ def nearest(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, names, n=2, cutoff=0.5)
     guess = f" Did you mean {' or '.join(close)}?" if close else ""
     return f"{guess} Known: {', '.join(names)}."
+
+
+_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
+"""Letters and marks that draw nothing, as the joiner and the fillers of Hangul."""
+
+
+def plain(text: str) -> str:
+    """`text` for people to see, on one line: each sign that a screen would obey or hide is written out.
+
+    Control characters, and with them escape sequences and line ends, become `\\x1b` or `\\n`; signs that
+    turn the direction of writing, that have no width, or that are half of a pair become `\\u202e`. All else
+    stays as it is.
+    """
+    if text.isprintable() and _INVISIBLE.isdisjoint(text):
+        return text
+    return "".join(
+        sign.encode("unicode_escape").decode("ascii")
+        if sign in _INVISIBLE or unicodedata.category(sign) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+        else sign
+        for sign in text
+    )

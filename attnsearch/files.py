@@ -69,13 +69,40 @@ def partial_folder(parent: Path, name: str, contents: Mapping[str, bytes]) -> It
         # Not by tempfile, whose folders are closed to the group that may share the store.
         partial.mkdir()
         for file_name, content in contents.items():
-            with (partial / file_name).open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+            _write_new(partial / file_name, content)
         yield partial
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def write_whole(path: Path, content: bytes | str) -> Path:
+    """Write `content` to `path`, as a whole or not at all, and return `path`. Missing folders are made.
+
+    Text is written as UTF-8, with `?` for what that cannot hold. A link is followed. A pipe or a device, such
+    as /dev/stdout, is written to and never replaced. Errors: AttnsearchError.
+    """
+    data = content.encode("utf-8", "replace") if isinstance(content, str) else content
+    final = Path(os.path.realpath(path))
+    with explaining(f"cannot write {path}", "choose another place"):
+        if final.exists() and not final.is_file() and not final.is_dir():
+            final.write_bytes(data)
+            return path
+        final.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = final.with_name(f".unfinished-{os.getpid()}-{secrets.token_hex(4)}")
+        try:
+            _write_new(unfinished, data)
+            unfinished.replace(final)
+        finally:
+            unfinished.unlink(missing_ok=True)
+    return path
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    """Write a file that is not there yet, down to the disk."""
+    with path.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def packed(arrays: Mapping[str, np.ndarray], *, compressed: bool) -> bytes:

@@ -70,6 +70,7 @@ def check(
     Exit status: 0 pass   1 regression   2 wrong usage   3 too few data to tell
                  4 nothing measured, or a run failed
     """
+    from attnsearch import files
     from attnsearch.cli.train import _progress
     from attnsearch.gate import ci as notices
     from attnsearch.gate import verdict as verdicts
@@ -101,9 +102,9 @@ def check(
         report = verdicts.Report(recorded.suite, str(baseline), tolerated, 0, failure=failure)
 
     if junit:
-        notices.write(junit, notices.junit(report))
+        files.write_whole(junit, notices.junit(report))
     if trend:
-        notices.write(trend, notices.trend(report))
+        files.write_whole(trend, notices.trend(report))
     notices.append_summary(report, os.environ)
     if report.failure:
         click.echo(report.failure.trace, err=True)

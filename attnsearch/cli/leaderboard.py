@@ -40,15 +40,15 @@ def leaderboard(runs: Sequence[str], suite: str, form: str, output: Path | None)
     whole suite at its best learning rate and is verified; whatever else is given is listed apart, with the
     reason.
     """
+    from attnsearch.files import write_whole
     from attnsearch.leaderboard.board import board
     from attnsearch.leaderboard.candidates import gather
-    from attnsearch.report.page import write
     from attnsearch.spec.suite import Suite, find_suite
 
     asked = Suite.read(find_suite(suite), None)
     made = board(asked, *gather(runs, asked))
     if output is not None:
-        write(output, _text(made, form))
+        write_whole(output, _text(made, form))
         click.echo(str(output))
     elif form == "table":
         from attnsearch.cli.console import console

@@ -26,7 +26,7 @@ def report(runs: Sequence[str], output: Path, title: str | None) -> None:
     RUNS are folders that were given as --out, folders of single runs, or the first digits of digests. The
     file opens from a disk and needs no network.
     """
-    from attnsearch.report.page import write
+    from attnsearch.files import write_whole
     from attnsearch.report.report import protocol_warnings
     from attnsearch.report.report import report as page_of
     from attnsearch.results.cells import cells
@@ -38,7 +38,7 @@ def report(runs: Sequence[str], output: Path, title: str | None) -> None:
     refused = [mixer.name for mixer, record in records.items() if record is None or not record.passed]
     unverified = list(dict.fromkeys(refused))
     page = page_of(found, title=title, unverified=unverified)
-    write(output, page)
+    write_whole(output, page)
     for warning in protocol_warnings(cells(found), unverified):
         said(f"warning: {warning}")
     click.echo(f"{output} ({len(page.encode()) / 1e6:.2f} MB)")

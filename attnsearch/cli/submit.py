@@ -41,10 +41,10 @@ def submit(
     `attnsearch verify` what an entry needs to be ranked. The file holds curves, from which every number is
     computed anew when it is read, and what the mixer costs on this machine: a few seconds of training.
     """
+    from attnsearch.files import write_whole
     from attnsearch.leaderboard.candidates import of_runs
     from attnsearch.leaderboard.entry import unverified
     from attnsearch.leaderboard.entry_file import parsed, written
-    from attnsearch.report.page import write
     from attnsearch.runs.lookup import collect, finder
     from attnsearch.spec.suite import Suite, find_suite
     from attnsearch.training.jax.cohorts import Registries
@@ -62,7 +62,7 @@ def submit(
     text = written(entry)
     # What cannot be read again would be refused elsewhere.
     parsed(text.encode())
-    write(output, text)
+    write_whole(output, text)
     if doubt := unverified(entry):
         said(f"{entry.mixer.name} is {doubt}: it will be listed apart; `attnsearch verify` checks it")
     click.echo(f"{output}  {len(text.encode()) / 1e6:.2f} MB")

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,14 +123,7 @@ class Baseline:
 
     def write(self, path: Path) -> None:
         """Write the file as a whole or not at all, with the folders above it. Errors: AttnsearchError."""
-        with files.explaining(f"cannot write {path}", "choose another place"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial = path.with_name(f".{path.name}-{os.getpid()}-{secrets.token_hex(4)}")
-            try:
-                partial.write_text(self.text(), encoding="utf-8")
-                partial.replace(path)
-            finally:
-                partial.unlink(missing_ok=True)
+        files.write_whole(path, self.text())
 
     @classmethod
     def read(cls, path: Path) -> Self:

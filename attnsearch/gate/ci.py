@@ -102,13 +102,6 @@ def trend(report: Report) -> str:
     return json.dumps(measured, indent=1) + "\n"
 
 
-def write(path: Path, text: str) -> None:
-    """Write a file, with the folders above it. Errors: AttnsearchError."""
-    with files.explaining(f"cannot write {path}", "choose another place"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-
-
 def on_github(environment: Mapping[str, str]) -> bool:
     """Whether a workflow of GitHub runs this, by its environment variables."""
     return environment.get("GITHUB_ACTIONS") == "true"

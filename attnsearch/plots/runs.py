@@ -6,13 +6,14 @@ the figure there as PNG and return the path. Needs the extra `plot`. Numpy side;
 
 from __future__ import annotations
 
-import os
+import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, NamedTuple, ParamSpec
 
 import numpy as np
 
+from attnsearch import files
 from attnsearch.base import AttnsearchError, Curves, Floats, Maps, Plateaus, Truth
 from attnsearch.results.layout import columns_of, lines_of, marks_of, several_states, shares_of
 from attnsearch.runs.measures import chance_map_mass, map_mass
@@ -256,15 +257,9 @@ def written(build: Callable[P, Figure]) -> Callable[Concatenate[Path, P], Path]:
         # Alike whatever the user's own settings are, which stay as they were.
         with matplotlib.style.context(["default", STYLE]):
             figure = build(*arguments, **named)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # Beside its place, so that the picture appears whole or not at all.
-            unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
-            try:
-                figure.savefig(unfinished, format="png", dpi=150, metadata={"Software": None})
-                unfinished.replace(path)
-            finally:
-                unfinished.unlink(missing_ok=True)
-        return path
+            picture = io.BytesIO()
+            figure.savefig(picture, format="png", dpi=150, metadata={"Software": None})
+        return files.write_whole(path, picture.getvalue())
 
     write.__doc__ = build.__doc__
     return write

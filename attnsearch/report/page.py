@@ -9,15 +9,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
-
-from attnsearch import files
 
 FOLDER = Path(__file__).parent / "assets"
 
@@ -86,18 +83,6 @@ def json_for_script(value: Any) -> str:
 def steps(value: float | None) -> str:
     """A number of steps as a table shows it: `1,270`; `not reached` for None."""
     return "not reached" if value is None else f"{value:,.0f}"
-
-
-def write(path: Path, page: str) -> None:
-    """Write `page` to `path`, as a whole or not at all. Errors: AttnsearchError."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
-    with files.explaining(f"cannot write {path}", "name another file with -o"):
-        try:
-            # A name may hold what no encoding has.
-            unfinished.write_text(page, encoding="utf-8", errors="replace", newline="\n")
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
 
 
 def _asset(name: str) -> str:

@@ -119,11 +119,7 @@ class Verification:
         """Put the record below `root`, in the place of an earlier one; the file. Errors: AttnsearchError."""
         final = path(root, self.mixer)
         content = json.dumps(self.to_json(), sort_keys=True, indent=2, allow_nan=False).encode()
-        with files.explaining(f"cannot store the verification {final}", "choose another folder with --out"):
-            final.parent.mkdir(parents=True, exist_ok=True)
-            with files.partial_folder(final.parent, final.stem, {final.name: content}) as partial:
-                (partial / final.name).replace(final)
-        return final
+        return files.write_whole(final, content)
 
 
 def path(root: Path, mixer: MixerSpec) -> Path:

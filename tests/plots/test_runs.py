@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
@@ -178,8 +179,8 @@ def test_a_picture_that_fails_leaves_the_old_one(tmp_path: Path, monkeypatch: py
     path = REALISTIC["losses"](tmp_path / "picture.png")
     before = path.read_bytes()
 
-    def half(self: Figure, path: Path, **settings: object) -> None:
-        path.write_bytes(b"half")
+    def half(self: Figure, file: IO[bytes], **settings: object) -> None:
+        file.write(b"half")
         raise OSError("disk full")
 
     monkeypatch.setattr(Figure, "savefig", half)

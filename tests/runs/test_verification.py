@@ -103,7 +103,7 @@ def test_a_damaged_one_is_named_when_it_is_read(tmp_path: Path) -> None:
 
 def test_where_nothing_can_be_written_that_is_said(tmp_path: Path) -> None:
     (tmp_path / "verified").write_text("in the way")
-    with pytest.raises(AttnsearchError, match=r"cannot store the verification .*: .*; choose another folder"):
+    with pytest.raises(AttnsearchError, match=r"cannot write .*: .*; choose another place"):
         SOUND.save(tmp_path)
 
 

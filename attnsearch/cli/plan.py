@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from attnsearch.base import plain
 from attnsearch.cli.flags import SettingsCommand, given
 from attnsearch.cli.options import Assignments, output_options, suite_of, suite_options
+from attnsearch.spec.names import duration
+from attnsearch.spec.run import FORMAT_VERSION, Value
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from attnsearch.training.jax.forecast import Forecast, Rate
 
 
 @click.command(cls=SettingsCommand)
@@ -35,7 +44,7 @@ def plan(
     """
     from attnsearch.cli.console import console
     from attnsearch.runs.store import Store
-    from attnsearch.training.jax import forecast as estimate
+    from attnsearch.training.jax.forecast import MEASURED_SECONDS, forecast
 
     _, cohorts = suite_of(suite, seeds, given(ctx), mixers, mixer_settings)
     forecasts = []
@@ -43,10 +52,121 @@ def plan(
         if not (quiet or no_measurement):
             label = f"{cohort.specs[0].cell.task.name} {cohort.specs[0].cell.mixer.name}"
             click.echo(f"measuring cohort {number} of {len(cohorts)}: {label}", err=True)
-        seconds = 0.0 if no_measurement else estimate.MEASURED_SECONDS
-        forecasts.append(estimate.forecast(cohort, Store(out), seconds))
+        seconds = 0.0 if no_measurement else MEASURED_SECONDS
+        forecasts.append(forecast(cohort, Store(out), seconds))
     if as_json:
-        click.echo(json.dumps(estimate.document(forecasts, suite, str(out)), allow_nan=False))
+        click.echo(json.dumps(document(forecasts, suite, str(out)), allow_nan=False))
         return
-    console(stderr=False).print(estimate.table(forecasts))
-    click.echo(estimate.summary(forecasts))
+    console(stderr=False).print(table(forecasts))
+    click.echo(summary(forecasts))
+
+
+def table(forecasts: Sequence[Forecast]) -> Table:
+    """One row a cohort, for a terminal."""
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(title="What would be done", title_justify="left")
+    for name in ("task", "mixer", "static"):
+        shown.add_column(name, overflow="fold")
+    for name in (
+        "cells",
+        "runs",
+        "already\nstored",
+        "compilations",
+        "steps\nat most",
+        "steps/s",
+        "time\nat most",
+    ):
+        shown.add_column(name, justify="right")
+    for row, static in zip(forecasts, _worth_showing(forecasts), strict=True):
+        runs = len(row.cohort.specs)
+        texts = (
+            row.task,
+            row.mixer,
+            " ".join(f"{name}={value}" for name, value in static.items()),
+            str(row.cells),
+            str(runs),
+            str(runs - len(row.pending)),
+            str(row.compilations),
+            f"{row.steps:,}",
+            "" if row.rate is None else f"{row.rate.steps_per_second:,.0f}",
+            "" if row.seconds is None else duration(row.seconds),
+        )
+        shown.add_row(*(Text(plain(text)) for text in texts))
+    return shown
+
+
+def summary(forecasts: Sequence[Forecast]) -> str:
+    """All cohorts in one line."""
+    total = _totals(forecasts)
+    seconds = total["seconds_at_most"]
+    needed = "" if seconds is None else f", at most {duration(seconds)}"
+    return (
+        f"Total: {total['cells']} cells, {total['runs']} runs, {total['stored']} of them stored;"
+        f" {total['compilations']} compilations, at most {total['steps_at_most']:,} steps{needed}"
+    )
+
+
+def document(forecasts: Sequence[Forecast], suite: str, store: str) -> dict[str, Any]:
+    """The same as JSON values. Steps and seconds are bounds; null where no time was measured."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "suite": suite,
+        "store": store,
+        "cohorts": [
+            {
+                "task": row.task,
+                "mixer": row.mixer,
+                "static": row.static,
+                **_totals([row]),
+                **_measured(row.rate),
+            }
+            for row in forecasts
+        ],
+        "total": _totals(forecasts),
+    }
+
+
+def _measured(rate: Rate | None) -> dict[str, Any]:
+    return {
+        "lanes": None if rate is None else rate.lanes,
+        "compilation_seconds": None if rate is None else rate.compilation,
+        "steps_per_second": None if rate is None else rate.steps_per_second,
+        "seconds_per_map": None if rate is None else rate.map,
+    }
+
+
+def _totals(forecasts: Sequence[Forecast]) -> dict[str, Any]:
+    runs = sum(len(row.cohort.specs) for row in forecasts)
+    seconds = [row.seconds for row in forecasts]
+    return {
+        "cells": sum(row.cells for row in forecasts),
+        "runs": runs,
+        "stored": runs - sum(len(row.pending) for row in forecasts),
+        "compilations": sum(row.compilations for row in forecasts),
+        "steps_at_most": sum(row.steps for row in forecasts),
+        "seconds_at_most": _sum_of_known(seconds),
+    }
+
+
+def _sum_of_known(numbers: Iterable[float | None]) -> float | None:
+    """None where one of them is."""
+    known = list(numbers)
+    return None if None in known else sum(number for number in known if number is not None)
+
+
+def _worth_showing(forecasts: Sequence[Forecast]) -> list[dict[str, Value]]:
+    """Of each cohort's static settings those of its task, and those in which cohorts differ."""
+    every = [row.static for row in forecasts]
+    of_tasks = {name for row in forecasts for name, _ in row.cohort.specs[0].cell.task.knobs}
+    shown = {
+        name
+        for static in every
+        for name in static
+        if name in of_tasks or len({other[name] for other in every if name in other}) > 1
+    }
+    return [
+        {name: value for name, value in static.items() if name in shown and value is not None}
+        for static in every
+    ]

@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
-from rich.table import Table
 
 from attnsearch.base import RECORDING_INTERVAL
 from attnsearch.runs.recorder import is_map_step
 from attnsearch.runs.store import Store
-from attnsearch.spec.names import duration
-from attnsearch.spec.run import FORMAT_VERSION, RunSpec, Value
+from attnsearch.spec.run import RunSpec, Value
 from attnsearch.training.jax import devices
 from attnsearch.training.jax.calibration import lanes_that_pay
 from attnsearch.training.jax.cohorts import Cohort
@@ -44,6 +41,11 @@ class Rate(NamedTuple):
     compilation: float
     point: float
     map: float
+
+    @property
+    def steps_per_second(self) -> float:
+        """Of all lanes together."""
+        return self.lanes * RECORDING_INTERVAL / self.point
 
 
 @dataclass(frozen=True)
@@ -157,115 +159,3 @@ def measure_rate(cohort: Cohort, seconds: float) -> Rate:
         points += 1
     point = (time.perf_counter() - mapped) / points
     return Rate(busy, compiled - began, point, mapped - compiled)
-
-
-def table(forecasts: Sequence[Forecast]) -> Table:
-    """One row a cohort, for a terminal."""
-    shown = Table(title="What would be done", title_justify="left")
-    for name in ("task", "mixer", "static"):
-        shown.add_column(name, overflow="fold")
-    for name in (
-        "cells",
-        "runs",
-        "already\nstored",
-        "compilations",
-        "steps\nat most",
-        "steps/s",
-        "time\nat most",
-    ):
-        shown.add_column(name, justify="right")
-    for row, static in zip(forecasts, _worth_showing(forecasts), strict=True):
-        runs = len(row.cohort.specs)
-        shown.add_row(
-            row.task,
-            row.mixer,
-            " ".join(f"{name}={value}" for name, value in static.items()),
-            str(row.cells),
-            str(runs),
-            str(runs - len(row.pending)),
-            str(row.compilations),
-            f"{row.steps:,}",
-            "" if row.rate is None else f"{_steps_per_second(row.rate):,.0f}",
-            "" if row.seconds is None else duration(row.seconds),
-        )
-    return shown
-
-
-def summary(forecasts: Sequence[Forecast]) -> str:
-    """All cohorts in one line."""
-    total = _totals(forecasts)
-    seconds = total["seconds_at_most"]
-    needed = "" if seconds is None else f", at most {duration(seconds)}"
-    return (
-        f"Total: {total['cells']} cells, {total['runs']} runs, {total['stored']} of them stored;"
-        f" {total['compilations']} compilations, at most {total['steps_at_most']:,} steps{needed}"
-    )
-
-
-def document(forecasts: Sequence[Forecast], suite: str, store: str) -> dict[str, Any]:
-    """The same as JSON values. Steps and seconds are bounds; null where no time was measured."""
-    return {
-        "format_version": FORMAT_VERSION,
-        "suite": suite,
-        "store": store,
-        "cohorts": [
-            {
-                "task": row.task,
-                "mixer": row.mixer,
-                "static": row.static,
-                **_totals([row]),
-                **_measured(row.rate),
-            }
-            for row in forecasts
-        ],
-        "total": _totals(forecasts),
-    }
-
-
-def _measured(rate: Rate | None) -> dict[str, Any]:
-    return {
-        "lanes": None if rate is None else rate.lanes,
-        "compilation_seconds": None if rate is None else rate.compilation,
-        "steps_per_second": None if rate is None else _steps_per_second(rate),
-        "seconds_per_map": None if rate is None else rate.map,
-    }
-
-
-def _totals(forecasts: Sequence[Forecast]) -> dict[str, Any]:
-    runs = sum(len(row.cohort.specs) for row in forecasts)
-    seconds = [row.seconds for row in forecasts]
-    return {
-        "cells": sum(row.cells for row in forecasts),
-        "runs": runs,
-        "stored": runs - sum(len(row.pending) for row in forecasts),
-        "compilations": sum(row.compilations for row in forecasts),
-        "steps_at_most": sum(row.steps for row in forecasts),
-        "seconds_at_most": _sum_of_known(seconds),
-    }
-
-
-def _sum_of_known(numbers: Iterable[float | None]) -> float | None:
-    """None where one of them is."""
-    known = list(numbers)
-    return None if None in known else sum(number for number in known if number is not None)
-
-
-def _steps_per_second(rate: Rate) -> float:
-    """Of all lanes together."""
-    return rate.lanes * RECORDING_INTERVAL / rate.point
-
-
-def _worth_showing(forecasts: Sequence[Forecast]) -> list[dict[str, Value]]:
-    """Of each cohort's static settings those of its task, and those in which cohorts differ."""
-    every = [row.static for row in forecasts]
-    of_tasks = {name for row in forecasts for name, _ in row.cohort.specs[0].cell.task.knobs}
-    shown = {
-        name
-        for static in every
-        for name in static
-        if name in of_tasks or len({other[name] for other in every if name in other}) > 1
-    }
-    return [
-        {name: value for name, value in static.items() if name in shown and value is not None}
-        for static in every
-    ]

@@ -46,7 +46,7 @@ def test_operations_are_counted_by_the_compiler() -> None:
 
 
 def test_the_cost_is_that_of_the_largest_context(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Two lanes, ten steps of which take half a second; what is real is measured in the tests of `estimate`.
+    # Two lanes, ten steps of which take half a second; what is real is measured in the tests of the forecast.
     asked: list[tuple[int, float]] = []
 
     def measured(cohort: Cohort, seconds: float) -> Rate:

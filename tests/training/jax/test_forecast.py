@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from attnsearch.cli.plan import document, summary
 from attnsearch.runs.store import Store
-from attnsearch.training.jax import forecast as estimate
 from attnsearch.training.jax.cohorts import Cohort, Registries, cohorts, specify
-from attnsearch.training.jax.forecast import Forecast, Rate
+from attnsearch.training.jax.forecast import Forecast, Rate, forecast
 
 TINY = {"state_size": [4], "width": [32], "num_heads": [4], "mlp_width": [64], "tokens_per_step": [64]}
 # Compiled in 5 s, 0.01 s for ten steps, 1 s for a map.
@@ -36,9 +36,9 @@ def test_runs_are_spread_over_lanes() -> None:
     assert Forecast(three, three.specs, RATE).seconds == pytest.approx(5 + 2 * (4 * 0.01 + 2))
     # The long run keeps one lane while the other two share the other.
     uneven = cohort([400, 10, 20], 1)
-    forecast = Forecast(uneven, uneven.specs, RATE._replace(map=0.0))
-    assert forecast.seconds == pytest.approx(5 + 40 * 0.01)
-    assert (forecast.steps, forecast.cells, forecast.compilations) == (430, 3, 1)
+    found = Forecast(uneven, uneven.specs, RATE._replace(map=0.0))
+    assert found.seconds == pytest.approx(5 + 40 * 0.01)
+    assert (found.steps, found.cells, found.compilations) == (430, 3, 1)
 
 
 def test_what_is_stored_costs_nothing_and_what_is_not_measured_is_not_known() -> None:
@@ -46,10 +46,10 @@ def test_what_is_stored_costs_nothing_and_what_is_not_measured_is_not_known() ->
     stored, unknown = Forecast(two, (), None), Forecast(two, two.specs[:1], None)
     assert (stored.seconds, stored.steps, stored.compilations) == (0, 0, 0)
     assert unknown.seconds is None
-    total = estimate.document([stored, unknown], "mine.toml", "results")["total"]
+    total = document([stored, unknown], "mine.toml", "results")["total"]
     assert (total["runs"], total["stored"], total["seconds_at_most"]) == (4, 3, None)
-    assert estimate.summary([stored, unknown]).endswith("; 1 compilations, at most 40 steps")
-    assert estimate.summary([stored]).endswith("; 0 compilations, at most 0 steps, at most 0 s")
+    assert summary([stored, unknown]).endswith("; 1 compilations, at most 40 steps")
+    assert summary([stored]).endswith("; 0 compilations, at most 0 steps, at most 0 s")
 
 
 def test_what_fixes_shapes_is_static() -> None:
@@ -63,7 +63,7 @@ def test_what_fixes_shapes_is_static() -> None:
 def test_a_rate_is_measured_by_training_a_little(tmp_path: Path) -> None:
     # More steps than there is time for: a run is not trained to its end.
     long = cohort([2_000_000_000], 1)
-    found = estimate.forecast(long, Store(tmp_path / "none"), 0.01)
+    found = forecast(long, Store(tmp_path / "none"), 0.01)
     assert found.rate is not None
     assert found.rate.lanes == 1
     assert min(found.rate) > 0

@@ -1,12 +1,12 @@
 """What the gate catches, and how often it cries wolf, on runs that were really trained.
 
-    .venv/bin/python benchmarks/gate_power.py [--checks 1000] [--out results/gate-power]
+    .venv/bin/python benchmarks/gate_power.py > docs/tables/gate_power.md
 
 `smoke.toml` is trained with 64 seeds four times over: as it is, at two lower learning rates that make
 plateaus 1.5 and 2 times as long, and with the instructions of an older processor, which round otherwise. That
 is an hour on two cores; what is stored in --out is not trained again. Each check is a draw of recorded runs
-and of eight others a cell, judged at the looks and levels of `attnsearch check`. Prints tables in Markdown,
-beside each rate the 95 % interval that the number of checks leaves open.
+and of eight others a cell, judged at the looks and levels of `attnsearch check`. Prints the whole page, and
+on stderr how long a whole check takes, as a command.
 """
 
 from __future__ import annotations
@@ -44,6 +44,19 @@ SLOWED_SEEDS = 100
 """First of those of the slowed runs."""
 
 OLDER_PROCESSOR = "--xla_cpu_max_isa=SSE4_2"
+
+HEAD = """\
+# What the gate catches, and how often it cries wolf
+
+Printed by `benchmarks/gate_power.py --checks {checks}`; training takes an hour on two cores.
+[The gate](../gate.md) says what follows.
+
+- `smoke.toml` has {cells} cells. {checked} seeds are checked, with tolerance {tolerance}.
+- {recorded} seeds are recorded, unless the row says otherwise.
+- Each check deals out runs that were really trained, {trained} seeds of each kind.
+- The last table is simulated.
+- Brackets hold the 95 % interval that so many checks leave open.
+- An improvement counts as a pass."""
 
 Runs = Mapping[CellSpec, Outcomes]
 """By cell, under the learning rate of the suite: the question is the same, whatever was trained."""
@@ -171,13 +184,13 @@ def row(name: str, checks: int, cells: list[CellSpec], draw: Draw) -> None:
 
 def heading(title: str) -> None:
     """Print what stands above a table."""
-    print(f"\n{title}\n")
+    print(f"\n## {title}\n")
     print("| | checks | regression | inconclusive | pass | runs a cell |")
     print("|---|---|---|---|---|---|", flush=True)
 
 
 def timed(name: str, *flags: str) -> None:
-    """Print how long a whole check takes, as a command."""
+    """Say on stderr how long a whole check takes, as a command."""
     command = [
         sys.executable,
         "-m",
@@ -190,7 +203,8 @@ def timed(name: str, *flags: str) -> None:
     ]
     start = time.perf_counter()
     done = subprocess.run([*command, *flags], check=False, stdout=subprocess.DEVNULL)
-    print(f"| {name} | {done.returncode} | {time.perf_counter() - start:.0f} |", flush=True)
+    seconds = time.perf_counter() - start
+    print(f"{name}: exit status {done.returncode} after {seconds:.0f} s", file=sys.stderr)
 
 
 def main() -> None:
@@ -207,7 +221,16 @@ def main() -> None:
     slow_runs = trained(out, "slow", "--seeds", seeds, "--learning-rate", f"{SLOWER},{SLOWEST}")
     slower, slowest = at(SLOWER, slow_runs), at(SLOWEST, slow_runs)
     cells = list(usual)
-    print(f"{len(cells)} cells, {RECORDED} recorded seeds, {CHECKED} checked, tolerance {TOLERANCE}.")
+    print(
+        HEAD.format(
+            checks=checks,
+            cells=len(cells),
+            checked=CHECKED,
+            recorded=RECORDED,
+            tolerance=TOLERANCE,
+            trained=TRAINED,
+        )
+    )
 
     heading("Nothing but seeds or rounding changed")
     row("other seeds", checks, cells, other_seeds(usual))
@@ -241,7 +264,6 @@ def main() -> None:
         for factor in (1.0, 1.5, 2.0):
             row(f"sigma {sigma:g}, {factor:g} times", fewer, hard, noisy(hard, sigma, factor))
 
-    print("\nThe whole command\n\n| | exit status | seconds |\n|---|---|---|")
     timed("nothing changed")
     timed("other seeds", "--seeds", f"{SLOWED_SEEDS}:{SLOWED_SEEDS + CHECKED}")
 

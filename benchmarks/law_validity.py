@@ -1,11 +1,9 @@
 """Does the law's interval hold what it says, and how often is a true law called a misfit?
 
-    .venv/bin/python benchmarks/law_validity.py [--experiments 200]
+    .venv/bin/python benchmarks/law_validity.py > docs/tables/law_validity.md
 
-Plateaus are drawn from the law (each bit multiplies them by 1.42, sigma = 0.5) at search spaces of 3 to 9
-bits, recorded every ten steps and censored at the budget that censors the stated share; then they are fitted.
-In the last column their logarithm has 0.06 x (bits - 6)² more: the smallest and the largest are 1.7 times too
-long.
+Plateaus are drawn from a law, recorded every ten steps, censored at a budget, and fitted. Prints the whole
+page, which says how. Fewer experiments, by --experiments, are for a quick look.
 """
 
 from __future__ import annotations
@@ -14,8 +12,6 @@ import argparse
 import math
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 from attnsearch.base import RECORDING_INTERVAL, Floats, Plateaus
 from attnsearch.stats.scaling_law import Law, NoLaw, fit
@@ -24,6 +20,34 @@ SLOPE, SIGMA, BEND = 0.35, 0.5, 0.06
 CELLS, RUNS, CENSORED = (3, 6), (8, 16), (0.0, 0.3, 0.6)
 LONG, SHORT = 60.0, 8.0
 """Median plateaus in steps at 3 bits: most far above the recording interval, or within a few of it."""
+
+
+HEAD = """\
+# Simulated experiments: does the law's interval cover, and which laws are refused?
+
+Printed by `benchmarks/law_validity.py --experiments {experiments}`.
+[Validation](../validation.md) says what follows.
+
+- Plateaus are drawn from a law: each bit multiplies them by 1.42 (slope b = {slope}), sigma = {sigma}.
+- The cells lie evenly between 3 and 9 bits.
+- Lengths are recorded every ten steps. The stated share exceeds the budget.
+- In the last column the logarithm of a plateau has {bend} x (bits - 6)² more: plateaus at both ends are 1.7
+  times too long.
+- A row has {experiments:,} experiments.
+- Their standard error is {coverage:.1f} points for a coverage, and {refusal:.1f} points for a refusal.
+"""
+
+COLUMNS = (
+    "cells x runs",
+    "censored",
+    "medians, steps",
+    "no law",
+    "interval covers",
+    "slope, median",
+    "width of the interval",
+    "true law refused",
+    "bent law refused",
+)
 
 
 def draw(generator: np.random.Generator, log_median: Floats, runs: int, budget: float) -> list[Plateaus]:
@@ -64,7 +88,7 @@ def row(cells: int, runs: int, censored: float, shortest: float, experiments: in
     ]
     return [
         f"{cells} x {runs}",
-        f"{censored:.0%}",
+        f"{censored:.0%}".replace("%", " %"),
         f"{shortest:.0f} to {math.exp(log_median[-1]):.0f}",
         str(experiments - len(laws)),
         f"{100 * np.mean(covered):.1f} %",
@@ -78,18 +102,20 @@ def row(cells: int, runs: int, censored: float, shortest: float, experiments: in
 def main() -> None:
     """One row for each setting, printed as it comes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--experiments", type=int, default=200)
-    arguments = parser.parse_args()
-    shown = Table("cells x runs", "censored", "medians (steps)", "no law", "interval covers")
-    for heading in ("median slope", "width", "true law refused", "bent law refused"):
-        shown.add_column(heading)
+    parser.add_argument("--experiments", type=int, default=1_000)
+    experiments = parser.parse_args().experiments
+    coverage, refusal = (100 * math.sqrt(share * (1 - share) / experiments) for share in (0.95, 0.01))
+    print(
+        HEAD.format(
+            experiments=experiments, slope=SLOPE, sigma=SIGMA, bend=BEND, coverage=coverage, refusal=refusal
+        )
+    )
+    print(f"| {' | '.join(COLUMNS)} |")
+    print("|---" * len(COLUMNS) + "|", flush=True)
     settings = [(cells, runs, share, LONG) for cells in CELLS for runs in RUNS for share in CENSORED]
     settings += [(4, runs, 0.0, SHORT) for runs in RUNS]
     for setting in settings:
-        shown.add_row(*row(*setting, arguments.experiments))
-    console = Console(width=140)
-    console.print(shown)
-    console.print(f"{arguments.experiments} experiments a row; the true slope is {SLOPE}")
+        print(f"| {' | '.join(row(*setting, experiments))} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
 """Whether the intervals cover and the tests keep their level, in simulated experiments shaped like ours.
 
-    .venv/bin/python benchmarks/validity.py [--experiments 2000]
+    .venv/bin/python benchmarks/validity.py > docs/tables/validity.md
 
 Plateau lengths are log-normal, sigma 0.5, recorded every ten steps, and censored at a budget that 0, 30 or
-60 % of the runs exceed (of two groups that differ: of the longer one). Prints tables in Markdown. Beside
-each rate is what the number of experiments leaves open, a 95 % interval; a rate that misses its aim is marked
-by !.
+60 % of the runs exceed (of two groups that differ: of the longer one). Prints the whole page, and on stderr
+how long it took. Fewer experiments, by --experiments, are for a quick look.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import math
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -20,9 +20,6 @@ from functools import cache
 from typing import get_args
 
 import numpy as np
-from rich import box
-from rich.console import Console
-from rich.table import Table
 from scipy import special
 
 from attnsearch.base import RECORDING_INTERVAL, Plateaus
@@ -55,6 +52,19 @@ TARGET_SIGMA, RUN_SIGMA = 0.5, 0.4
 
 COVERAGE = (0.93, 0.97)
 LEVEL = (0.04, 0.06)
+
+HEAD = """\
+# Simulated experiments: do the intervals cover, and do the tests keep their level?
+
+Printed by `benchmarks/validity.py --experiments {experiments}`, eight minutes on one core.
+[Validation](../validation.md) says what follows.
+
+- Plateau lengths are log-normal, sigma 0.5, and recorded every ten steps.
+- 0, 30 or 60 % of the runs exceed the budget; where two groups differ, this share of the longer one.
+- A row has {experiments:,} experiments, {groups:,} of one group, {levels:,} of a test without a difference.
+- Brackets hold the 95 % interval that so many experiments leave open.
+- Two sizes are the runs of the reference and of the candidate.
+- Intervals aim at 93 to 97 %, tests at 4 to 6 %. ! marks a rate that misses its aim."""
 
 Counts = Mapping[str, list[bool]]
 Aim = tuple[float, float] | None
@@ -176,15 +186,12 @@ def rate(hits: Iterable[bool], aim: Aim) -> str:
 
 
 def show(title: str, names: Mapping[str, Aim], rows: Mapping[str, Counts]) -> None:
-    """One table."""
-    shown = Table(box=box.MARKDOWN)
-    shown.add_column("runs, censored")
-    for name in names:
-        shown.add_column(name, justify="right")
+    """One section with its table."""
+    print(f"\n## {title}\n")
+    print(f"| runs, censored | {' | '.join(names)} |")
+    print(f"|---|{'---:|' * len(names)}")
     for label, counts in rows.items():
-        shown.add_row(label, *(rate(counts[name], aim) for name, aim in names.items()))
-    print(f"{title}:")
-    Console(width=200).print(shown)
+        print(f"| {label} | {' | '.join(rate(counts[name], aim) for name, aim in names.items())} |")
 
 
 def main() -> None:
@@ -212,19 +219,22 @@ def main() -> None:
             level_experiment(drawing, runs, censored, pairs[label])
         for _ in range(experiments):
             pair_experiment(drawing, runs, censored, pairs[label])
+    print(
+        HEAD.format(
+            experiments=experiments, groups=GROUPS_A_PAIR * experiments, levels=LEVELS_A_PAIR * experiments
+        )
+    )
     one: dict[str, Aim] = dict.fromkeys(("restricted mean", "median", "escape rate"), COVERAGE)
-    show("Coverage of 95 % intervals, in percent: one group", one, groups)
+    show("One group: coverage of 95 % intervals, in percent", one, groups)
     both: dict[str, Aim] = dict.fromkeys((f"ratio at {ratio:g}" for ratio in COVERED), COVERAGE)
-    show("Coverage of 95 % intervals, in percent: ratio of restricted means", both, pairs)
+    show("Ratio of restricted means: coverage of 95 % intervals, in percent", both, pairs)
     level: dict[str, Aim] = dict.fromkeys(("two-sided", "longer", "longer, tolerated"), LEVEL)
-    show("Log-rank test, rejections at 5 % without a difference, in percent", level, pairs)
+    show("Log-rank test without a difference: rejections at 5 %, in percent", level, pairs)
     power = dict.fromkeys(f"{side} at {ratio:g}" for ratio in LONGER for side in get_args(Alternative))
-    show("Log-rank test, rejections at 5 % of candidates that wait longer, in percent", power, pairs)
+    show("Log-rank test of candidates that wait longer: rejections at 5 %, in percent", power, pairs)
     found: dict[str, Aim] = dict.fromkeys(targets["8, 0%"], COVERAGE)
-    show("Coverage of 95 % intervals, in percent: step at which targets are found", found, targets)
-    print(f"{experiments:,} experiments a row, {GROUPS_A_PAIR * experiments:,} of one group,")
-    print(f"{LEVELS_A_PAIR * experiments:,} of a test without a difference.")
-    print(f"{time.process_time() - start:.0f} s of one core.")
+    show("Steps at which targets are found: coverage of 95 % intervals, in percent", found, targets)
+    print(f"{time.process_time() - start:.0f} s of one core", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -31,8 +31,7 @@ Printed by `benchmarks/law_validity.py --experiments {experiments}`.
 - Plateaus are drawn from a law: each bit multiplies them by 1.42 (slope b = {slope}), sigma = {sigma}.
 - The cells lie evenly between 3 and 9 bits.
 - Lengths are recorded every ten steps. The stated share exceeds the budget.
-- In the last column the logarithm of a plateau has {bend} x (bits - 6)² more: plateaus at both ends are 1.7
-  times too long.
+- In the last column the log plateau has {bend} x (bits - 6)² more: both ends are 1.7 times too long.
 - A row has {experiments:,} experiments.
 - Their standard error is {coverage:.1f} points for a coverage, and {refusal:.1f} points for a refusal.
 """

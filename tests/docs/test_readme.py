@@ -33,12 +33,6 @@ def test_the_example_is_about_ten_lines():
     assert len(example().splitlines()) <= 12
 
 
-def test_the_pages_it_links_to_are_there():
-    text = README.read_text()
-    for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
-        assert (README.parent / target).is_file(), target
-
-
 def test_the_flags_it_shows_are_flags():
     from attnsearch.cli.main import cli
     from attnsearch.spec.grid import SETTINGS

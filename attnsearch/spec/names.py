@@ -1,15 +1,232 @@
-"""Settings and amounts in words."""
+"""Settings in words: what cells are called, in what they differ, and the file names that are made of it.
+
+`Names` is the only place that turns the settings of a cell into words. It is given the cells at hand, and
+says of each what tells it from the others.
+"""
 
 from __future__ import annotations
 
-from attnsearch.spec.run import Value
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+from functools import cached_property
+
+from attnsearch.base import plain
+from attnsearch.spec.run import CellSpec, InterventionSpec, MixerSpec, PlateauRule, RunSpec, Value
+
+DERIVED = "derived"
+"""A setting that is None: its user works the value out from the others."""
+
+ABSENT = "absent"
+"""A setting that a cell's task or mixer does not have."""
+
+LONGEST_STEM = 80
+"""Characters of a file's name before its extension."""
+
+_SHORT, _EXACT = 6, 17
+"""Digits of a number in words, and those that tell any two numbers apart."""
 
 
-def written(value: Value) -> str:
-    """A value as tables and titles show it."""
+def facts(cell: CellSpec) -> dict[str, Value]:
+    """Everything that a cell is, flat: its settings by their names, then the generator and the thresholds."""
+    thresholds = {f"{name} threshold": value for name, value in asdict(cell.task.plateau).items()}
+    return {**cell.flat(), "generator": cell.task.generator, **thresholds}
+
+
+def written(value: Value, digits: int = _SHORT) -> str:
+    """A value in words, a number with so many digits at most."""
     if value is None or isinstance(value, bool):
-        return {None: "default", True: "yes", False: "no"}[value]
-    return f"{value:g}" if isinstance(value, float) else str(value)
+        return {None: DERIVED, True: "yes", False: "no"}[value]
+    return f"{value:.{digits}g}" if isinstance(value, float) else plain(str(value))
+
+
+def told_apart(values: Iterable[Value]) -> dict[Value, str]:
+    """Each of `values` in words, with as many digits as tell them apart."""
+    distinct = dict.fromkeys(values)
+    for digits in range(_SHORT, _EXACT + 1):
+        texts = {value: written(value, digits) for value in distinct}
+        if len(set(texts.values())) == len(texts):
+            return texts
+    # The word "derived" beside a setting that is derived.
+    return {value: plain(repr(value)) for value in distinct}
+
+
+def heading(name: str) -> str:
+    """The name of a setting as a table shows it."""
+    return plain(name.replace("_", " "))
+
+
+def in_words(name: str, value: Value) -> str:
+    """One setting: `state size 8`."""
+    return f"{heading(name)} {written(value)}"
+
+
+def interventions(cell: CellSpec) -> dict[str, Value]:
+    """What is done to the networks of a cell, by the names of the settings; empty where nothing is."""
+    nothing = asdict(InterventionSpec())
+    return {name: value for name, value in asdict(cell.intervention).items() if value != nothing[name]}
+
+
+class Names:
+    """What each of some cells is called. Different cells have different labels.
+
+    cells:  the different ones among those at hand, in order of first appearance
+    """
+
+    def __init__(self, cells: Iterable[CellSpec]):
+        self.cells = tuple(dict.fromkeys(cells))
+        self._facts = {cell: facts(cell) for cell in self.cells}
+
+    @cached_property
+    def differing(self) -> tuple[str, ...]:
+        """The settings beside task and mixer in which cells differ, as `facts` calls them.
+
+        A setting that only some tasks or mixers have differs where it does among these. It also differs
+        where one of two cells of the same task and mixer lacks it.
+        """
+        every = [((cell.task.name, cell.mixer.name), one) for cell, one in self._facts.items()]
+        found = []
+        for name in dict.fromkeys(name for _, one in every for name in one):
+            kinds = {kind for kind, one in every if name in one}
+            lacking = any(kind in kinds and name not in one for kind, one in every)
+            if lacking or len({one[name] for _, one in every if name in one}) > 1:
+                found.append(name)
+        return tuple(name for name in found if name not in ("task", "mixer"))
+
+    @cached_property
+    def several_tasks(self) -> bool:
+        """Whether the cells are of more than one task, by name."""
+        return len({cell.task.name for cell in self.cells}) > 1
+
+    def value(self, cell: CellSpec, name: str) -> str:
+        """A fact of `cell` in words, with the digits that tell it from the others; "" where it lacks it."""
+        found = self._of(cell)
+        return self._texts.get(name, {}).get(found[name], written(found[name])) if name in found else ""
+
+    def differences(self, cell: CellSpec) -> str:
+        """The settings in which cells differ: `state size 8, learning rate 0.001`; "" where none do."""
+        return self._said(cell, self.differing)
+
+    def label(self, cell: CellSpec) -> str:
+        """What tells `cell` from the others: its task where there are several, its mixer, and differences."""
+        task = cell.task.name if self.several_tasks else ""
+        return joined(plain(task), plain(cell.mixer.name), self.differences(cell))
+
+    def full(self, cell: CellSpec) -> str:
+        """A cell by itself: task and knobs, mixer, intervention, and what else differs."""
+        knobs = [name for name, _ in cell.task.knobs]
+        more = [name for name in (*interventions(cell), *self.differing) if name not in knobs]
+        mixer = joined(plain(cell.mixer.name), self._said(cell, dict.fromkeys(more)))
+        return joined(plain(cell.task.name), self._said(cell, knobs), mixer)
+
+    def place(self, cell: CellSpec) -> str:
+        """The task by those of its knobs that differ, `state size 8`; by its name where none do, or where
+        there are several tasks."""
+        knobs = [name for name, _ in cell.task.knobs if name in self.differing]
+        task = cell.task.name if self.several_tasks or not knobs else ""
+        return joined(plain(task), self._said(cell, knobs))
+
+    def run(self, spec: RunSpec) -> str:
+        """A run: the cell in full, the seed, and the rule's where that is another."""
+        rule = "" if spec.rule_seed == spec.seed else f"rule seed {spec.rule_seed}"
+        return joined(self.full(spec.cell), f"seed {spec.seed}", rule)
+
+    @cached_property
+    def common(self) -> str:
+        """The knobs and the interventions in which cells do not differ, `loss all, state size 8`; by task
+        where tasks differ in them. With `differences`, each is said once."""
+        said = {
+            cell.task.name: joined(
+                *(
+                    in_words(name, value)
+                    for name, value in [*cell.task.knobs, *interventions(cell).items()]
+                    if name not in self.differing
+                )
+            )
+            for cell in self.cells
+        }
+        if len(set(said.values())) == 1:
+            return next(iter(said.values()))
+        return "; ".join(f"{plain(task)}: {words}" for task, words in said.items() if words)
+
+    def stem(self, spec: RunSpec, part: str = "") -> str:
+        """A file's name for a run, without extension: task, mixer, what differs, seed, digits of the digest,
+        and which `part` of the run it shows. Every run has another."""
+        cell = spec.cell
+        words = joined(plain(cell.task.name), plain(cell.mixer.name), self.differences(cell))
+        alike = self._alike.get(_unmeasured(cell), [])
+        number = f"-{alike.index(cell) + 1}" if len(alike) > 1 and cell in alike else ""
+        return file_stem(words, f"-seed-{spec.seed}-{spec.digest[:8]}{number}{part and f'-{part}'}")
+
+    @cached_property
+    def digits(self) -> str:
+        """Eight hexadecimal digits that stand for these cells, in whichever order."""
+        return _digits("\n".join(sorted(repr(sorted(one.items())) for one in self._facts.values())))
+
+    @cached_property
+    def _texts(self) -> Mapping[str, Mapping[Value, str]]:
+        every = self._facts.values()
+        return {name: told_apart(one[name] for one in every if name in one) for name in self.differing}
+
+    @cached_property
+    def _alike(self) -> Mapping[CellSpec, list[CellSpec]]:
+        """Cells that differ in nothing but thresholds, which no digest covers: they are not trained by."""
+        grouped: dict[CellSpec, list[CellSpec]] = {}
+        for cell in self.cells:
+            grouped.setdefault(_unmeasured(cell), []).append(cell)
+        return grouped
+
+    def _of(self, cell: CellSpec) -> Mapping[str, Value]:
+        return self._facts.get(cell) or facts(cell)
+
+    def _said(self, cell: CellSpec, names: Iterable[str]) -> str:
+        found = self._of(cell)
+        return joined(*(f"{heading(name)} {self.value(cell, name)}" for name in names if name in found))
+
+
+def mixer_names(mixers: Sequence[MixerSpec]) -> dict[MixerSpec, str]:
+    """What each of some mixers is called: its name, and the settings in which others of the name differ."""
+    named = {}
+    for mixer in mixers:
+        alike = [dict(other.settings) for other in mixers if other.name == mixer.name]
+        words = []
+        for name, value in mixer.settings:
+            values = [other[name] for other in alike if name in other]
+            if len(values) < len(alike) or len(set(values)) > 1:
+                words.append(f"{heading(name)} {told_apart(values)[value]}")
+        named[mixer] = joined(plain(mixer.name), *words)
+    return named
+
+
+def contrast(one: CellSpec, other: CellSpec) -> dict[str, tuple[str, str]]:
+    """The facts in which two cells differ, each in the words of the one and of the other; "absent" where a
+    cell lacks it."""
+    first, second = facts(one), facts(other)
+    found = {}
+    for name in {**first, **second}:
+        values = [facts[name] for facts in (first, second) if name in facts]
+        if len(values) < 2 or values[0] != values[1]:
+            words = told_apart(values)
+            texts = [words[facts[name]] if name in facts else ABSENT for facts in (first, second)]
+            found[name] = (texts[0], texts[1])
+    return found
+
+
+def file_stem(words: str, ending: str = "") -> str:
+    """`words` and `ending` as a file's name without extension, which any system takes: letters and digits of
+    ASCII, `-`, `_`, and points within numbers, `LONGEST_STEM` at most. Digits stand for what is lost."""
+    kept = re.sub(r"(?<![0-9])\.|\.(?![0-9])|[^A-Za-z0-9_.]", "-", words)
+    kept = re.sub(r"-{2,}", "-", kept).strip("-")
+    room = LONGEST_STEM - len(ending)
+    if len(kept) > room or not kept or re.search(r"[^A-Za-z0-9_., -]", words):
+        kept = f"{kept[: room - 9].rstrip('-')}-{_digits(words)}".strip("-")
+    return kept + ending
+
+
+def joined(*parts: str) -> str:
+    """`one, other`, without the parts that are empty."""
+    return ", ".join(part for part in parts if part)
 
 
 def duration(seconds: float) -> str:
@@ -17,3 +234,11 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _unmeasured(cell: CellSpec) -> CellSpec:
+    return replace(cell, task=replace(cell.task, plateau=PlateauRule()))
+
+
+def _digits(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]

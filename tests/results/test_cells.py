@@ -232,14 +232,14 @@ def test_columns_are_what_differs_and_the_title_says_the_other_knobs(make_run: M
     assert column["learning rate"] == ["0.0003", "0.0003", "0.01"]
 
 
-def test_a_setting_left_to_the_mixer_reads_default_and_one_it_lacks_is_empty(make_run: MakeRun) -> None:
+def test_a_setting_left_to_the_mixer_reads_derived_and_one_it_lacks_is_empty(make_run: MakeRun) -> None:
     def with_mixer(**chosen: Value) -> StoredRun:
         run = make_run()
         mixer = MixerSpec("attention", settings(chosen))
         return replace(run, spec=replace(run.spec, cell=replace(run.spec.cell, mixer=mixer)))
 
     runs = [with_mixer(head_width=None), with_mixer(head_width=4), with_mixer()]
-    assert shown(cells(runs))["head width"] == ["default", "4", ""]
+    assert shown(cells(runs))["head width"] == ["derived", "4", ""]
 
 
 def test_a_task_with_other_knobs_leaves_their_places_empty(make_run: MakeRun) -> None:

@@ -71,7 +71,7 @@ def test_words_and_switches_of_the_task_do_not() -> None:
         ({"budget": BudgetSpec(steps=500)}, ["steps 1000", "steps 500"]),
         (
             {"mixer": MixerSpec("attention", settings({"head_width": 4, "num_heads": 16}))},
-            ["head width default", "head width 4"],
+            ["head width derived", "head width 4"],
         ),
     ],
 )

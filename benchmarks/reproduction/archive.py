@@ -1,4 +1,4 @@
-"""Stored runs, looked up by the commands that train them, and what they waited for."""
+"""Stored runs, looked up by the commands that train them, and how long they waited."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from benchmarks.reproduction.commands import asked
 
 
 class Archive:
-    """Stored runs, looked up by the digests of what is asked for, and measured anew from their curves."""
+    """Stored runs, looked up by the digests of their specifications and measured anew from their curves."""
 
     def __init__(self, runs: Iterable[StoredRun]):
         self.stored = {run.spec.digest: measured(run) for run in runs}
 
     def among(self, specs: Iterable[RunSpec]) -> list[StoredRun]:
-        """Those of `specs` that are stored."""
+        """The runs of `specs` that are stored."""
         return [self.stored[spec.digest] for spec in specs if spec.digest in self.stored]
 
     def runs(self, lines: Iterable[str]) -> list[StoredRun]:
-        """Those that these commands train, as far as they are stored."""
+        """The stored runs among the runs that these commands train."""
         return self.among(spec for line in lines for spec in asked(line))
 
     def cells(self, *groups: Iterable[str]) -> list[Cell]:
-        """The same of several groups of commands, by cell."""
+        """The stored runs of several groups of commands, by cell."""
         return cells([run for lines in groups for run in self.runs(lines)])
 
     def by(self, name: str, *groups: Iterable[str]) -> dict[int, Cell]:
-        """The same by a setting that tells the cells apart, rising."""
+        """The cells of several groups by a setting that tells them apart, rising."""
         return dict(sorted((knob(cell, name), cell) for cell in self.cells(*groups)))
 
 
@@ -45,7 +45,7 @@ def knob(cell: Cell, name: str) -> int:
 
 
 def pick(candidates: Iterable[Cell], **settings: Value) -> Cell | None:
-    """The cell with these settings; None where there is none."""
+    """The cell with these settings; None where it is not stored."""
     wanted = settings.items()
     return next((cell for cell in candidates if wanted <= cell.spec.flat().items()), None)
 
@@ -56,8 +56,10 @@ def waits(cell: Cell) -> Plateaus:
 
 
 def half_known(cell: Cell) -> Plateaus:
-    """Steps until half of a run's targets are known at once, their losses below half of chance. A single
-    target of 16 ends a plateau, and may be forgotten."""
+    """Steps until half of a run's targets are known at once: their losses are below half of chance.
+
+    A plateau ends with a single target of 16, which may be forgotten again.
+    """
     known = []
     for run in cell.runs:
         below = run.curves.loss[:, run.truth.is_target] < cell.spec.task.plateau.found * run.truth.chance_loss

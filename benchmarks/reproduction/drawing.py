@@ -1,4 +1,4 @@
-"""What the pictures share."""
+"""Parts that the pictures share."""
 
 from __future__ import annotations
 

@@ -1,13 +1,12 @@
-"""1b. The published loss over s: search, or routes?"""
+"""The published loss over s: search, or routes?"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnsearch.base import Bools
 from attnsearch.plots import runs as pictures
 from attnsearch.plots.runs import BLUE, GREEN, GREY, VERMILION
 from attnsearch.results.cells import Cell, found_of
@@ -18,6 +17,7 @@ from attnsearch.stats.survival import cut, pool
 from benchmarks.reproduction.archive import Archive
 from benchmarks.reproduction.commands import DENSE, EARLY, HUMP, SEARCH
 from benchmarks.reproduction.paper import FLOOR, LOSS_READ, PUBLISHED_LOSS, STATES, unlearned
+from benchmarks.reproduction.routes import Routes, least_route, route_gaps, route_shares
 from benchmarks.reproduction.verdicts import (
     OPEN,
     REFUTED,
@@ -29,7 +29,16 @@ from benchmarks.reproduction.verdicts import (
     sign,
     versus,
 )
-from benchmarks.reproduction.writing import WAITED, Claim, Section, found, paragraph, spanned, table, waited
+from benchmarks.reproduction.writing import (
+    WAITED,
+    Claim,
+    Experiment,
+    found,
+    paragraph,
+    spanned,
+    table,
+    waited,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,116 +49,45 @@ def plotted(cell: Cell) -> list[float]:
     return [float(prediction_loss(run.curves)[-3:].mean()) for run in cell.runs]
 
 
-def _known_and_cheaper(run: StoredRun) -> tuple[Bools, Bools]:
-    """`bool[R]` each: which targets were found, and which can be had by a route of fewer tokens than their
-    row."""
-    truth = run.truth
-    cheaper = truth.cheapest_route.sum(axis=1) < truth.attention_map.sum(axis=1)
-    return np.array(run.measures["found"], bool), cheaper
+HEADING = (
+    *("s", "bits, row / route", *(WAITED[i] for i in (0, 1, 4)), "last loss, ours / published"),
+    *("rows unlearned, ours / published", "cheaper: found", "others: found"),
+)
+BESIDE = tuple(f"{kind}: {told}" for kind in ("isolated", "as published") for told in ("escaped", "found"))
 
 
-class Routes(NamedTuple):
-    """How many targets of some runs can be had by a route of fewer tokens than their row, how many of these
-    were found, and the same of the others."""
-
-    cheaper: int
-    cheaper_found: int
-    others: int
-    others_found: int
-
-    @classmethod
-    def of(cls, runs: Iterable[StoredRun]) -> Routes:
-        """Those of `runs`, added up."""
-        counts = np.zeros(4, int)
-        for run in runs:
-            known, cheaper = _known_and_cheaper(run)
-            counts += [cheaper.sum(), (cheaper & known).sum(), (~cheaper).sum(), (~cheaper & known).sum()]
-        return cls(*counts.tolist())
-
-
-def route_shares(runs: Iterable[StoredRun]) -> list[float]:
-    """Share of the targets with a way round their row that was found, less the share of the others: of each
-    run that has both kinds, and found any."""
-    shares = []
-    for run in runs:
-        known, cheaper = _known_and_cheaper(run)
-        if cheaper.any() and not cheaper.all() and known.any():
-            shares.append(float(known[cheaper].mean() - known[~cheaper].mean()))
-    return shares
-
-
-def route_gaps(runs: Iterable[StoredRun]) -> list[float]:
-    """Bits of the cheapest routes of a run's found targets, mean, less those of the others: of each run that
-    has both."""
-    gaps = []
-    for run in runs:
-        known, bits = np.array(run.measures["found"], bool), run.truth.log2_search_space
-        if known.any() and not known.all():
-            gaps.append(float(bits[known].mean() - bits[~known].mean()))
-    return gaps
-
-
-def least_route(cell: Cell) -> float:
-    """Bits of the cheapest route of a run's cheapest target, mean over runs."""
-    return float(np.mean([run.truth.log2_search_space.min() for run in cell.runs]))
-
-
-def section(archive: Archive) -> Section:
+def experiment(archive: Archive) -> Experiment:
     """The loss over s, and which of its halves is search."""
     at, early = archive.by("support_size", HUMP), archive.by("support_size", EARLY)
     alone = archive.by("support_size", SEARCH[2:], DENSE)
     loss = {s: mean_interval(plotted(cell)) for s, cell in at.items()}
-    rows = []
-    for s, cell in at.items():
-        routes, (mean, _, high) = Routes.of(cell.runs), loss[s]
-        escaped, plateau, *_, target = waited(cell)
-        rows.append([
-            str(s), f"{cell.bits:.1f} / {cell.route_bits:.1f}", escaped, plateau, target,
-            f"{mean:.3f} ± {high - mean:.3f} / {PUBLISHED_LOSS[s]:.3f}",
-            f"{unlearned(mean):.1f} / {unlearned(PUBLISHED_LOSS[s]):.1f}",
-            f"{routes.cheaper_found} of {routes.cheaper}", f"{routes.others_found} of {routes.others}",
-        ])  # fmt: skip
-    heading = ["s", "bits, row / route", *(WAITED[i] for i in (0, 1, 4)), "last loss, ours / published"]
-    heading += ["rows unlearned, ours / published", "cheaper: found", "others: found"]
     halves = [
         [run for s, cell in at.items() if (s > STATES // 2) == right for run in cell.runs] for right in (0, 1)
     ]
-    gaps, shares = ([measure(runs) for runs in halves] for measure in (route_gaps, route_shares))
-    beside = judged(
-        left={f"s = {s}": versus(early.get(s), alone.get(s)) for s in (1, 2, 3, 4)},
-        right={f"s = {s}": versus(early.get(s), alone.get(s)) for s in (13, 14, 16)},
-    )
-    claims = [Claim("last loss is a hump over s: rank correlation with the published column", *_shape(loss))]
-    claims += [_rows_left(s, loss[s]) for s in (3, 4, 8, 13, 14, 15, 16) if s in loss]
-    claims += [
-        Claim("left half is search: targets in sight do not help (plateau, as published over isolated)",
-              str(beside["left"]), "(replications)", beside["left"].no("shorter")),
-        Claim("right half is route: targets in sight help (the same)",
-              str(beside["right"]), "(replications)", beside["right"].order("shorter")),
-        Claim("right half: targets with a way round are found, others not (share, less that of others, within"
-              " runs)", f"{_gap(shares[1], 2)}; left half {_gap(shares[0], 2)}", "(replications)",
-              sign(shares[1], 1)),
-        Claim("right half: what is found has cheaper routes (bits, less what is not, within runs)",
-              f"{_gap(gaps[1])}; left half {_gap(gaps[0])}", "cheaper (replications)", sign(gaps[1], -1)),
+    claims = [
+        Claim("The last loss is a hump over s: rank correlation with the published losses", *_shape(loss),
+              headline=3),
+        *(_rows_left(s, loss[s]) for s in (3, 4, 8, 13, 14, 15, 16) if s in loss),
+        *_claims_of_halves(halves, early, alone),
     ]  # fmt: skip
     body = [
-        table(heading, rows),
-        "![Last loss, rows unlearned and bits of routes against s](images/reproduction-hump.png)",
-        paragraph(f"""*Cheaper* targets are those with a route of fewer tokens than their row. A run ends
-        when every target is mastered, so that the last loss of one that has them all lies up to 0.03 above
-        the floor, {FLOOR:.4f}."""),
-        paragraph("""**Isolated, where no target is in sight and there is no way round, beside the same s as
-        published**, both up to 2,000 steps, 5 seeds. As published the 15 tokens that nothing predicts are
-        trained as well, which can only make it slower:"""),
-        table(["s", "bits, row / route", *_BESIDE], _beside(early, alone)),
+        table(HEADING, [_row(s, cell, loss[s]) for s, cell in at.items()]),
+        paragraph(f"""A *cheaper* target has a route of fewer tokens than its row. A run ends when every
+        target is mastered. The last loss of such a run lies up to 0.03 above the floor, {FLOOR:.4f}."""),
+        paragraph("""**Isolated beside as published**: both up to 2,000 steps, 5 seeds. Isolated targets are
+        not in sight of each other, so they have no cheaper route. As published, the 15 tokens that nothing
+        predicts are trained as well. That can only make it slower:"""),
+        table(["s", "bits, row / route", *BESIDE], _beside(early, alone)),
         *(paragraph(words) for words in _which_half(archive, at, halves)),
     ]
-    return Section(
-        "1b. As published: search, or routes?",
+    return Experiment(
+        "hump",
+        "As published: search, or routes?",
         "The published loss is a hump over s. Which half of it is search, and which is route?",
-        """network and task as published (S = 16, all 31 predictions trained). 10,000 steps, as published;
-        2,048 tokens a step, learning rate 1e-3; 3 seeds, as in the paper. S = 8 and 32 are left out.
-        Beside isolated runs: 5 seeds, 2,000 steps.""",
+        "Last loss, rows unlearned and bits of routes against s",
+        """The network and the task are as published: S = 16, all 31 predictions trained, 10,000 steps. A
+        step has 2,048 tokens, and the learning rate is 1e-3. There are 3 seeds, as in the paper. S = 8 and
+        S = 32 are left out. The runs beside the isolated ones have 5 seeds and 2,000 steps.""",
         [*HUMP, *EARLY, SEARCH[2], *DENSE],
         ["attnsearch sweep benchmarks/sparsity.toml"],
         body,
@@ -157,16 +95,21 @@ def section(archive: Archive) -> Section:
     )
 
 
-def _gap(gaps: Sequence[float], digits: int = 1) -> str:
-    return f"{spanned(*mean_interval(gaps), digits)}, n = {len(gaps)}" if len(gaps) > 1 else "missing"
-
-
-def _rows_left(s: int, loss: tuple[float, float, float]) -> Claim:
-    mean, low, high = map(unlearned, loss)
-    theirs = unlearned(PUBLISHED_LOSS[s])
-    read = unlearned(LOSS_READ) - unlearned(0)
-    claim = f"s = {s}: rows unlearned at the end"
-    return Claim(claim, spanned(mean, low, high, 1), f"{theirs:.1f}", near(theirs, read, mean, low, high))
+def _row(s: int, cell: Cell, loss: tuple[float, float, float]) -> list[str]:
+    """The columns of `HEADING`."""
+    routes, (mean, _, high), theirs = Routes.of(cell.runs), loss, PUBLISHED_LOSS[s]
+    escaped, plateau, *_, target = waited(cell)
+    return [
+        str(s),
+        f"{cell.bits:.1f} / {cell.route_bits:.1f}",
+        escaped,
+        plateau,
+        target,
+        f"{mean:.3f} ± {high - mean:.3f} / {theirs:.3f}",
+        f"{unlearned(mean):.1f} / {unlearned(theirs):.1f}",
+        f"{routes.cheaper_found} of {routes.cheaper}",
+        f"{routes.others_found} of {routes.others}",
+    ]
 
 
 def _shape(loss: Mapping[int, tuple[float, float, float]]) -> tuple[str, str, str]:
@@ -181,11 +124,55 @@ def _shape(loss: Mapping[int, tuple[float, float, float]]) -> tuple[str, str, st
     return words, "a hump", said
 
 
-_BESIDE = [f"{kind}: {told}" for kind in ("isolated", "as published") for told in ("escaped", "found")]
+def _rows_left(s: int, loss: tuple[float, float, float]) -> Claim:
+    mean, low, high = map(unlearned, loss)
+    theirs = unlearned(PUBLISHED_LOSS[s])
+    read = unlearned(LOSS_READ) - unlearned(0)
+    claim = f"s = {s}: rows unlearned at the end"
+    return Claim(claim, spanned(mean, low, high, 1), f"{theirs:.1f}", near(theirs, read, mean, low, high))
+
+
+def _claims_of_halves(
+    halves: Sequence[Sequence[StoredRun]], early: Mapping[int, Cell], alone: Mapping[int, Cell]
+) -> Iterable[Claim]:
+    gaps, shares = ([measure(runs) for runs in halves] for measure in (route_gaps, route_shares))
+    beside = judged(
+        left={f"s = {s}": versus(early.get(s), alone.get(s)) for s in (1, 2, 3, 4)},
+        right={f"s = {s}": versus(early.get(s), alone.get(s)) for s in (13, 14, 16)},
+    )
+    yield Claim(
+        "Left half is search: targets in sight do not shorten the plateau, as published over isolated",
+        str(beside["left"]),
+        "(replications)",
+        beside["left"].no("shorter"),
+    )
+    yield Claim(
+        "Right half is route: targets in sight shorten it",
+        str(beside["right"]),
+        "(replications)",
+        beside["right"].order("shorter"),
+    )
+    yield Claim(
+        "Right half: targets with a cheaper route are found, others are not (share found, less the share of"
+        " the others, within runs)",
+        f"{_gap(shares[1], 2)}; left half {_gap(shares[0], 2)}",
+        "(replications)",
+        sign(shares[1], 1),
+    )
+    yield Claim(
+        "Right half: found targets have cheaper routes (bits, less the bits of the others, within runs)",
+        f"{_gap(gaps[1])}; left half {_gap(gaps[0])}",
+        "cheaper (replications)",
+        sign(gaps[1], -1),
+    )
+
+
+def _gap(gaps: Sequence[float], digits: int = 1) -> str:
+    return f"{spanned(*mean_interval(gaps), digits)}, n = {len(gaps)}" if len(gaps) > 1 else "missing"
 
 
 def _beside(at: Mapping[int, Cell], alone: Mapping[int, Cell]) -> Iterable[list[str]]:
-    """Rows of the table of `_BESIDE`, of the s that were trained both ways."""
+    """Rows of the table of `BESIDE`, of each s that was trained both ways."""
     for s in sorted(at.keys() & alone.keys()):
         horizon = min(at[s].spec.budget.steps, alone[s].spec.budget.steps)
         told = [f"{at[s].bits:.1f} / {at[s].route_bits:.1f}"]
@@ -198,29 +185,33 @@ def _beside(at: Mapping[int, Cell], alone: Mapping[int, Cell]) -> Iterable[list[
 def _which_half(
     archive: Archive, at: Mapping[int, Cell], halves: Sequence[Sequence[StoredRun]]
 ) -> Iterable[str]:
-    """What the numbers say of it."""
-    for name, runs in zip(("left", "right"), halves, strict=True):
-        if runs:
-            routes = Routes.of(runs)
-            total, known = routes.cheaper + routes.others, routes.cheaper_found + routes.others_found
-            yield f"""Of the {name} half's targets {100 * routes.cheaper / total:.0f} % have a way round
-            their row; of the {known} that are found, {routes.cheaper_found} have."""
+    """What the numbers say about the halves."""
     left, right = map(Routes.of, halves)
+    for name, routes in (("left", left), ("right", right)):
+        if routes.all:
+            yield f"""In the {name} half, {100 * routes.cheaper / routes.all:.0f} % of the targets have a
+            cheaper route. Of the {routes.found} targets that are found, {routes.cheaper_found} have one."""
     if left.others_found > left.cheaper_found and right.cheaper_found and not right.others_found:
-        yield """**In short**: what is found in the left half is found by search for rows, and in the right
-        half nothing is found but by a way round. The left half is search, the right half is route."""
+        yield """**In short**: the left half is search, the right half is route. In the left half, most found
+        targets have no cheaper route. In the right half, every found target has one."""
     if 3 in at and 13 in at:
-        yield f"""s = 3 and s = 13 have equally many supports ({at[3].bits:.1f} bits). The cheapest target
-        of a run has {least_route(at[3]):.1f} and {least_route(at[13]):.1f} bits; {found(at[3])} and
-        {found(at[13])} targets are found."""
+        yield f"""s = 3 and s = 13 have equally many supports ({at[3].bits:.1f} bits). The cheapest target of
+        a run has {least_route(at[3]):.1f} bits at s = 3 and {least_route(at[13]):.1f} bits at s = 13. At
+        s = 3, {found(at[3])} targets are found; at s = 13, {found(at[13])}."""
     small = archive.by("support_size", SEARCH[:1])
     if {1, 7, 8} <= small.keys():
         dense = {s: small[s] for s in (1, 7, 8)}
-        counts = "; ".join(f"s = {s}, {c.bits:.1f} bits: {waited(c)[0]}" for s, c in dense.items())
-        longer = small[8].plateau.restricted_mean_low > small[1].plateau.restricted_mean_high
-        lesson = "what takes so long is the readout, a parity of eight bits. Search is not all that rows cost"
-        yield f"""Runs that escape, isolated at S = 8: {counts}. At s = 8 there is nothing to search, for all
-        rows are the whole input{"; " + lesson if longer else ""}."""
+        counts = "; ".join(f"{s}: {waited(cell)[0]}" for s, cell in dense.items())
+        bits = ", ".join(f"{cell.bits:.1f}" for cell in dense.values())
+        yield f"""Isolated runs that escape at S = 8, by s: {counts}. Their search spaces have {bits} bits.
+        At s = 8 there is nothing to search: every row is the whole input.{_readout(small)}"""
+
+
+def _readout(small: Mapping[int, Cell]) -> str:
+    """What takes long where nothing has to be searched."""
+    if small[8].plateau.restricted_mean_low <= small[1].plateau.restricted_mean_high:
+        return ""
+    return " The readout takes the time: it is a parity of eight bits. A row costs more than its search."
 
 
 def picture(archive: Archive) -> Figure:

@@ -1,83 +1,29 @@
-"""5. Jumps of single targets, and heads."""
+"""Jumps of single targets, and the heads that move with them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnsearch.base import Bools, Floats, Integers
+from attnsearch.base import Floats
 from attnsearch.plots import runs as pictures
 from attnsearch.plots.runs import BLACK, GREY, PURPLE
 from attnsearch.results.alignment import best_heads
 from attnsearch.results.cells import middle_run
-from attnsearch.runs.measures import first_step
-from attnsearch.runs.store import StoredRun
 from benchmarks.reproduction.archive import Archive
 from benchmarks.reproduction.commands import AS_PUBLISHED, HUMP, SEARCH
 from benchmarks.reproduction.drawing import COLOURS
-from benchmarks.reproduction.verdicts import rank_correlation, sign
-from benchmarks.reproduction.writing import Claim, Section, decimal, paragraph, table
+from benchmarks.reproduction.moves import Moved
+from benchmarks.reproduction.verdicts import sign
+from benchmarks.reproduction.writing import Claim, Experiment, decimal, paragraph, table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class Moved(NamedTuple):
-    """What the targets of a run did, and the head with most weight on each one's support at the end.
-
-    found:    `bool[K]`
-    step:     `i64[K]` at which it was found
-    rise:     `i64[K]` at which that head's mass had risen half of its way
-    fall:     `f64[K]` steps from 0.9 to 0.1 of chance over `step`; nan where it did not get there
-    mass:     `f64[2, K]` of that head, before training and at the end
-    entropy:  `f64[2, K]` nats, likewise
-    """
-
-    found: Bools
-    step: Floats
-    rise: Integers
-    fall: Floats
-    mass: Floats
-    entropy: Floats
-
-    @classmethod
-    def of(cls, run: StoredRun) -> Moved:
-        """That of a run with heads, all of whose targets are mapped."""
-        best, loss = best_heads(run.heads), run.curves.loss[:, run.truth.is_target]
-        mass, step = best.mass[:, 0], np.array(run.measures["found_step"], float)
-        begun, done = (
-            first_step(run.curves.step, loss < share * run.truth.chance_loss) for share in (0.9, 0.1)
-        )
-        return cls(
-            np.array(run.measures["found"], bool),
-            step,
-            first_step(run.maps.step, mass >= (mass[0] + mass[-1]) / 2).length,
-            np.where(done.observed, (done.length - begun.length) / step, np.nan),
-            mass[[0, -1]],
-            best.entropy[[0, -1], 0],
-        )
-
-    @property
-    def rank(self) -> float:
-        """Rank correlation of rise and step, over targets found; nan where they do not vary."""
-        rise, step = self.rise[self.found], self.step[self.found]
-        varied = len(np.unique(rise)) > 1 and len(np.unique(step)) > 2
-        return rank_correlation(rise, step)[0] if varied else float("nan")
-
-    @property
-    def apart(self) -> float:
-        """Step of the last target over that of the first; at least so, where one is not found."""
-        return float(self.step.max() / self.step[self.found].min()) if self.found.any() else float("nan")
-
-    @property
-    def drop(self) -> float:
-        """Of entropy, over targets found."""
-        return float((self.entropy[1] - self.entropy[0])[self.found].mean()) if self.found.any() else np.nan
-
-
-def section(archive: Archive) -> Section:
+def experiment(archive: Archive) -> Experiment:
     """One run in a picture, all in numbers."""
     isolated, published = archive.by("support_size", SEARCH[2:]), archive.by("support_size", HUMP)
     named = {"isolated, s = 2": isolated.get(2), "isolated, s = 3": isolated.get(3)}
@@ -105,34 +51,38 @@ def section(archive: Archive) -> Section:
     ranks = [one.rank for one in every if np.isfinite(one.rank)]
     drops = [one.drop for one in every if np.isfinite(one.drop)]
     claims = [
-        Claim("targets of a run are found at steps that vary several-fold (s = 3, last over first, at least)",
+        Claim("Targets of a run are found at steps that vary several-fold (s = 3, last over first, at least)",
               f"median {decimal(_middle(apart))}, n = {len(apart)} runs", "several-fold",
-              sign(np.log2(apart) - 1, 1)),
-        Claim("a target's fall is abrupt (its steps over those before it, median of a run)",
-              f"{decimal(_mean(falls))}, n = {len(falls)} runs", "abrupt", sign(np.array(falls) - 0.5, -1)),
-        Claim("it coincides with weights moving onto the support (rank correlation within runs)",
-              f"{decimal(_mean(ranks))}, n = {len(ranks)} runs", "coincides", sign(ranks, 1)),
-        Claim("and with a drop of the head's entropy (nats, targets found)",
+              sign(np.log2(apart) - 1, 1), headline=1),
+        Claim("A target's fall is abrupt (its steps over the steps before it, median of a run)",
+              f"{decimal(_mean(falls))}, n = {len(falls)} runs", "abrupt", sign(np.array(falls) - 0.5, -1),
+              headline=1),
+        Claim("A fall coincides with weights moving onto the support (rank correlation within runs)",
+              f"{decimal(_mean(ranks))}, n = {len(ranks)} runs", "coincides", sign(ranks, 1), headline=2),
+        Claim("A fall coincides with a drop of the head's entropy (nats, found targets)",
               f"{decimal(_mean(drops))}, n = {len(drops)} runs", "drops", sign(drops, -1)),
     ]  # fmt: skip
-    body = [table(heading, rows)]
+    body = [
+        table(heading, rows),
+        paragraph("""*Last over first target* compares the steps at which they were found. *Fall* counts the
+        steps from 0.9 to 0.1 of chance. *Mass* and *entropy* belong to the head with most weight on the
+        target's support at the end. They have three values: before training; then at the end, of found
+        targets and of the others. *Rank correlation* compares two steps of each found target: when the mass
+        of its head has risen half of its way, and when it is found."""),
+    ]
     if cell := isolated.get(3):
-        run = middle_run(cell)
         body.append(
-            "![Losses of one run, and three targets beside their heads](images/reproduction-jumps.png)"
+            paragraph(f"""The picture shows the isolated run of seed {middle_run(cell).spec.seed} at s = 3.
+            Of {len(cell.runs)} runs it has the middle plateau. Below are the first, the middle and the last
+            target found, each beside its head.""")
         )
-        body.append(
-            paragraph(f"""The run drawn is that of seed {run.spec.seed}, isolated, s = 3: of
-        {len(cell.runs)} the one with the middle plateau. Drawn are the first, the middle and the last
-        target found, each beside the head with most weight on its support at the end. *Fall*: steps from
-        0.9 to 0.1 of chance. *Rank correlation*: of the step at which that head's mass has risen half of
-        its way with the step at which the target is found, over the targets found of a run.""")
-        )
-    return Section(
-        "5. Jumps of single targets, and heads",
+    return Experiment(
+        "jumps",
+        "Jumps of single targets, and heads",
         "Does each target fall on its own, when a head moves onto its support?",
-        """runs of experiments 1a and 1b, as reduced there. Maps and heads are recorded at steps a factor of
-        1.19 apart.""",
+        "Losses of one run, and three targets beside their heads" if cell else "",
+        """The runs come from [search](search.md) and [hump](hump.md), and are reduced as there. Maps and
+        heads are recorded at steps a factor of 1.19 apart.""",
         [SEARCH[2], *HUMP],
         [AS_PUBLISHED + "--support-size 3 --seeds 16 --steps 10000 --no-early-stopping"],
         body,

@@ -1,24 +1,21 @@
-"""4. MLP-Mixer against attention."""
+"""MLP-Mixer against attention."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
-from attnsearch.base import AttnsearchError, Plateaus
+from attnsearch.base import Plateaus
 from attnsearch.results.cells import Cell, cells
-from attnsearch.results.learning_rates import Choice, choose
+from attnsearch.results.learning_rates import Choice
 from attnsearch.runs.measures import first_step
 from attnsearch.runs.store import StoredRun
-from attnsearch.spec.run import CellSpec, RunSpec
-from attnsearch.spec.suite import Suite
 from attnsearch.stats.comparison import Comparison, compare
 from attnsearch.stats.survival import pool, summarise
-from attnsearch.training.jax.cohorts import Registries
 from benchmarks.reproduction.archive import Archive, half_known, knob, waits
 from benchmarks.reproduction.commands import (
     AS_PUBLISHED,
     AUTOMATON,
-    LADDER,
     PLAIN,
     SMALL_MIXER,
     SMALL_RATES,
@@ -26,6 +23,7 @@ from benchmarks.reproduction.commands import (
     VISIBLE_RATES,
 )
 from benchmarks.reproduction.paper import FLOOR, PUBLISHED_CROSSINGS, STATES, STEPS_READ
+from benchmarks.reproduction.rates import at_best, by_cell, by_escape, chosen, ladder_specs, tried_table
 from benchmarks.reproduction.verdicts import (
     DIRECTION,
     OPEN,
@@ -40,7 +38,7 @@ from benchmarks.reproduction.verdicts import (
 from benchmarks.reproduction.writing import (
     WAITED,
     Claim,
-    Section,
+    Experiment,
     half,
     median,
     number,
@@ -49,68 +47,67 @@ from benchmarks.reproduction.writing import (
     waited,
 )
 
-_HALF = ", half of the targets"
+HALF = "half of the targets"
+WHY_RATE = """One learning rate holds for all cells of the suite, and the rule that chooses it counts escapes
+first. At a larger rate, the mixer's two selection runs at s = 2 were faster than attention's. As published,
+with rates chosen by half of the targets, the mixer is faster at s = 2."""
+WHY = {("isolated", "s = 2"): WHY_RATE, ("isolated", HALF): WHY_RATE}
+HEADLINES = {("as published", HALF): 6, ("automaton", HALF): 6}
 
-Pairs = dict[str, dict[str, Cell]]
+Pairs = Mapping[str, Mapping[str, Cell]]
 """By question, the cell of each mixer."""
 
 
-def section(archive: Archive) -> Section:
-    """The MLP-Mixer beside attention, each at its own learning rate, family by family."""
-    selection, scored = (archive.among(specs) for specs in ladder_specs(archive))
-    _, words = _chosen(selection, waits)
-    visible, more = _chosen(archive.runs(VISIBLE_RATES), half_known)
-    small, last = _chosen(archive.runs(SMALL_RATES), half_known)
+class Family(NamedTuple):
+    """Questions of one task.
+
+    claimed:  what the mixer's plateau is said to be, "shorter" or "longer"
+    event:    what the learning rates were chosen by, in words
+    """
+
+    name: str
+    claimed: str
+    event: str
+    rates: Mapping[str, Choice]
+    pairs: Pairs
+
+
+def families(archive: Archive) -> list[Family]:
+    """Each family with both mixers at their best learning rates."""
+    selection, scored = map(archive.among, ladder_specs(archive))
+    visible = chosen(archive.runs(VISIBLE_RATES), half_known)
+    small = chosen(archive.runs(SMALL_RATES), half_known)
     isolated = [cell for cell in cells(scored) if knob(cell, "state_size") == STATES]
-    families: dict[str, tuple[str, Pairs]] = {
-        "isolated": ("shorter", _pairs("s", (2, 3, 4, 5), isolated)),
-        "as published": ("shorter", _pairs("s", (2, 3, 4), _at_best(archive.cells(VISIBLE), visible))),
-        "automaton": ("longer", _pairs("S", (8, 16), _at_best(archive.cells(PLAIN, SMALL_MIXER), small))),
-    }
-    groups = judged(**{
-        family + kind: {name: versus(pair.get("mlp_mixer"), pair.get("attention"), steps)
-                        for name, pair in pairs.items()}
-        for family, (_, pairs) in families.items()
-        for kind, steps in (("", waits), (_HALF, half_known))
-    })  # fmt: skip
-    body, claims = [], []
-    more += _by_escape(archive, visible)
-    words += _by_cell([cell for cell in cells(selection) if knob(cell, "state_size") == STATES])
-    for (family, (claimed, pairs)), tried in zip(families.items(), [words, more, last], strict=True):
-        group = groups[family]
-        for name, one in group.comparisons.items():
-            alone = Judged({name: one}, group.said)
-            counts = [f"{c.plateau.observed} of {len(c.runs)}" for _, c in sorted(pairs[name].items())]
-            escaped = f"; {' and '.join(counts)} of attention and mixer escape" if one else ""
-            claims.append(Claim(f"MLP-Mixer over attention, {family}, {name}", ratio(one) + escaped, claimed,
-                                alone.order(claimed, reduced=True)))  # fmt: skip
-        halves = groups[family + _HALF]
-        claims.append(Claim(f"MLP-Mixer over attention, {family}{_HALF}", str(halves), claimed,
-                            halves.order(claimed, reduced=True)))  # fmt: skip
-        if family != "automaton":
-            claims.append(_advantage(family, halves.comparisons))
-        rows = [
-            [
-                f"{name}, {mixer}",
-                f"{cell.spec.optimizer.learning_rate:g}",
-                *waited(cell),
-                half(cell, cell.spec.budget.steps),
-            ]
-            for name, pair in pairs.items()
-            for mixer, cell in sorted(pair.items())
-        ]
-        body.append(paragraph(f"**{family.capitalize()}.** Learning rates: {tried}"))
-        body.append(table([family, "learning rate", *WAITED, "half of the targets"], rows))
-    crossings, claim = _crossings(families["as published"][1].get("s = 3", {}))
-    return Section(
-        "4. MLP-Mixer against attention",
+    known = "came to know half of their targets"
+    return [
+        Family("isolated", "shorter", "escaped", chosen(selection, waits),
+               _pairs("s", (2, 3, 4, 5), isolated)),
+        Family("as published", "shorter", known, visible,
+               _pairs("s", (2, 3, 4), at_best(archive.cells(VISIBLE), visible))),
+        Family("automaton", "longer", known, small,
+               _pairs("S", (8, 16), at_best(archive.cells(PLAIN, SMALL_MIXER), small))),
+    ]  # fmt: skip
+
+
+def experiment(archive: Archive) -> Experiment:
+    """The MLP-Mixer beside attention, each at its own learning rate, family by family."""
+    every = families(archive)
+    selection, _ = map(archive.among, ladder_specs(archive))
+    single = by_cell([cell for cell in cells(selection) if knob(cell, "state_size") == STATES])
+    more = {"isolated": [_SINGLE if single else "", single],
+            "as published": [paragraph(by_escape(archive, every[1].rates))]}  # fmt: skip
+    crossings, claim = _crossings(every[1].pairs["s = 3"])
+    return Experiment(
+        "mixers",
+        "MLP-Mixer against attention",
         "Which mixer finds its map sooner, each at its best learning rate?",
-        """networks as published on the linear maps, but for 16 heads in place of 8; the automaton is that
-        of experiment 2. 2,000 steps, on the automaton 1,000, for 10,000; 2,048 tokens a step. Isolated:
-        `attnsearch sweep benchmarks/mixers.toml`, 8 seeds; rates chosen over all cells of the suite. As
-        published: targets trained alone, 5 seeds. Automaton: 5 seeds. Rates of these two are chosen by half
-        of the targets, not by escape. s = 7 is left out. The masked
-        mixer is that of this package; how the paper's was masked is not published.""",
+        "",
+        """On the linear maps the networks are as published, but with 16 heads instead of 8. The automaton
+        comes from [automaton](automaton.md). Runs have 2,000 steps instead of 10,000, on the automaton
+        1,000. A step has 2,048 tokens. Isolated runs are `attnsearch sweep benchmarks/mixers.toml`, with 8
+        seeds. The other families have 5 seeds; as published, targets are trained alone. Learning rates are
+        chosen over all cells of a family: isolated by escape, elsewhere by half of the targets. s = 7 is
+        left out. The masked mixer is this package's own: how the paper masked its mixer is not published.""",
         [line for lines in (VISIBLE_RATES, VISIBLE, SMALL_RATES, PLAIN, SMALL_MIXER) for line in lines],
         [
             AS_PUBLISHED + "--support-size 2,3,4,5,7 --mixer attention,mlp_mixer"
@@ -118,46 +115,66 @@ def section(archive: Archive) -> Section:
             AUTOMATON + "16 --mixer attention,mlp_mixer --learning-rate 3e-4,1e-3,3e-3"
             " --seeds 16 --steps 10000 --tokens-per-step 8192",
         ],
-        [*body, *crossings],
-        [*claims, claim],
-    )  # fmt: skip
+        [part for family in every for part in _told(family, more.get(family.name, []))] + crossings,
+        [*_claims(every), claim],
+    )
 
 
-def ladder_specs(archive: Archive) -> tuple[list[RunSpec], list[RunSpec]]:
-    """The selection runs of `LADDER`; and the scored ones, none where rates cannot be chosen."""
-    ladder = Suite.read(LADDER, Registries().known_mixers())
-    chosen, _ = _chosen(archive.among(ladder.selection()), waits)
-    rates = {mixer: chosen[mixer.name].learning_rate for mixer in ladder.mixers} if chosen else {}
-    return ladder.selection(), ladder.scored(rates) if rates else []
+_SINGLE = paragraph("""One rate holds for all cells. Restricted means of single cells, in steps, show what
+that hides:""")
 
 
-def _by_escape(archive: Archive, chosen: Mapping[str, Choice] | None) -> str:
-    """What rates the escape of one target of 16 would have chosen as published, and what attention makes of
-    its one."""
-    soonest, _ = _chosen(archive.runs(VISIBLE_RATES), waits)
-    if not soonest or not chosen:
-        return ""
-    rates = " and ".join(f"{name} {choice.learning_rate:g}" for name, choice in sorted(soonest.items()))
-    mastered = []
-    for choice in (soonest, chosen):
-        at = [c for c in _at_best(archive.cells(VISIBLE), choice) if c.spec.mixer.name == "attention"]
-        count, runs = sum(c.mastery.observed for c in at), sum(len(c.runs) for c in at)
-        mastered.append(f"{count} of {runs} at {choice['attention'].learning_rate:g}")
-    return f" By escape, of one target of 16, {rates}; runs that attention masters: {', '.join(mastered)}."
+def _told(family: Family, more: Sequence[str]) -> list[str]:
+    """Paragraphs and tables of a family."""
+    rows = [
+        [
+            f"{name}, {mixer}",
+            f"{cell.spec.optimizer.learning_rate:g}",
+            *waited(cell),
+            half(cell, cell.spec.budget.steps),
+        ]
+        for name, pair in family.pairs.items()
+        for mixer, cell in sorted(pair.items())
+    ]
+    tried = f"""Learning rates were chosen on seeds 16 and 17. For each rate, the table counts the runs that
+    {family.event}, then gives their restricted mean in steps."""
+    return [
+        f"### {family.name.capitalize()}",
+        paragraph(tried if family.rates else "Selection runs are missing, so no learning rate is chosen."),
+        *(tried_table("mixer", family.rates), *more),
+        "At the chosen rates:" if rows else "",
+        table([family.name, "learning rate", *WAITED, HALF], rows),
+    ]
 
 
-def _by_cell(members: Sequence[Cell]) -> str:
-    """Restricted means of the selection runs of two cells, rate by rate: what the rule, which counts
-    escapes first and takes one rate for all cells, passes over."""
-    told = []
-    for s in (2, 3):
-        for mixer in ("attention", "mlp_mixer"):
-            here = [c for c in members if knob(c, "support_size") == s and c.spec.mixer.name == mixer]
-            here.sort(key=lambda cell: cell.spec.optimizer.learning_rate)
-            means = [f"{c.spec.optimizer.learning_rate:g}: {c.plateau.restricted_mean:,.0f}" for c in here]
-            told.append(f"s = {s}, {mixer} {', '.join(means)}")
-    words = "One rate is for all cells; restricted means of single ones, two runs each, S = 16"
-    return f" {words}: {'; '.join(told)}." if members else ""
+def _claims(every: Sequence[Family]) -> list[Claim]:
+    groups = judged(**{
+        f"{family.name}, {kind}": {
+            name: versus(pair.get("mlp_mixer"), pair.get("attention"), steps)
+            for name, pair in family.pairs.items()
+        }
+        for family in every
+        for kind, steps in (("plateau", waits), (HALF, half_known))
+    })  # fmt: skip
+    claims = []
+    for family in every:
+        group = groups[f"{family.name}, plateau"]
+        for name, one in group.comparisons.items():
+            alone = Judged({name: one}, group.said)
+            counts = [f"{c.plateau.observed} of {len(c.runs)}" for _, c in sorted(family.pairs[name].items())]
+            escaped = f"; escaped: attention {counts[0]}, mixer {counts[1]}" if one else ""
+            claims.append(Claim(
+                f"MLP-Mixer over attention, {family.name}, {name}", ratio(one) + escaped, family.claimed,
+                alone.order(family.claimed, reduced=True), why=WHY.get((family.name, name), ""),
+            ))  # fmt: skip
+        halves, place = groups[f"{family.name}, {HALF}"], (family.name, HALF)
+        claims.append(Claim(
+            f"MLP-Mixer over attention, {family.name}, {HALF}", str(halves), family.claimed,
+            halves.order(family.claimed, reduced=True), HEADLINES.get(place, 0), WHY.get(place, ""),
+        ))  # fmt: skip
+        if family.claimed == "shorter":
+            claims.append(_advantage(family.name, halves.comparisons))
+    return claims
 
 
 def _pairs(letter: str, sizes: Sequence[int], members: Sequence[Cell]) -> Pairs:
@@ -168,56 +185,21 @@ def _pairs(letter: str, sizes: Sequence[int], members: Sequence[Cell]) -> Pairs:
     }
 
 
-def _chosen(
-    runs: Sequence[StoredRun], steps: Callable[[Cell], Plateaus]
-) -> tuple[dict[str, Choice] | None, str]:
-    """Each mixer's learning rate by the rule of docs/protocol.md, of these `steps`, and in words; None where
-    runs are missing."""
-    tried: dict[str, dict[CellSpec, Plateaus]] = {}
-    for cell in cells(runs):
-        tried.setdefault(cell.spec.mixer.name, {})[cell.spec] = steps(cell)
-    try:
-        made = {name: choose(members) for name, members in tried.items()}
-    except AttnsearchError as error:
-        return None, f"none, {error}."
-    if len(made) < 2:
-        return None, "none, selection runs are missing."
-    words = []
-    for name, choice in sorted(made.items()):
-        compared = "; ".join(
-            f"{at.learning_rate:g}: {at.escaped.count} of {at.escaped.of}, {at.restricted_mean:,.0f} steps"
-            for at in choice.tried
-        )
-        note = f", {choice.note}" if choice.note else ""
-        words.append(f"{name} {choice.learning_rate:g}{note} ({compared})")
-    event = "escaped" if steps is waits else "came to know half of their targets"
-    return made, f"chosen on seeds 16 and 17 (runs that {event}, restricted mean): {', '.join(words)}."
-
-
-def _at_best(members: Iterable[Cell], chosen: Mapping[str, Choice] | None) -> list[Cell]:
-    """Those at the learning rate that was chosen for their mixer."""
-    return [
-        cell
-        for cell in members
-        if chosen and cell.spec.optimizer.learning_rate == chosen[cell.spec.mixer.name].learning_rate
-    ]
-
-
 def _advantage(family: str, made: Mapping[str, Comparison | None]) -> Claim:
-    claim = f"the mixer's advantage grows with s, {family}{_HALF}: s = 2, s = 3"
+    claim = f"The mixer's advantage grows with s, {family}, {HALF}: s = 2, s = 3"
     few, many = made["s = 2"], made["s = 3"]
     return Claim(claim, f"{ratio(few)}; {ratio(many)}", "to almost tenfold", lower(many, few, reduced=True))
 
 
 def crossing(run: StoredRun, level: float) -> Plateaus:
-    """`[1]`: first step at which the plotted loss is below `level`; of a run that trained its targets alone,
-    with the unpredictable tokens at chance."""
+    """`[1]`: first step at which the plotted loss is below `level`, of a run that trained its targets alone;
+    the unpredictable tokens count at chance."""
     targets = run.curves.loss[:, run.truth.is_target].mean(axis=1)
     return first_step(run.curves.step, (FLOOR + targets * STATES / (2 * STATES - 1) < level)[:, None])
 
 
 def _crossings(pair: Mapping[str, Cell]) -> tuple[list[str], Claim]:
-    claim = "plotted loss below 0.65, 0.5, 0.4, s = 3: the mixer's steps over attention's"
+    claim = "Plotted loss below 0.65, 0.5, 0.4, s = 3: the mixer's steps over attention's"
     ratios = {level: mixer / attention for level, (mixer, attention) in PUBLISHED_CROSSINGS.items()}
     published = ", ".join(f"{one:.2f}" for one in list(ratios.values())[:3])
     if len(pair) < 2:
@@ -230,12 +212,15 @@ def _crossings(pair: Mapping[str, Cell]) -> tuple[list[str], Claim]:
         shown = [ratio(made[level]), *map(number, theirs), f"{ratios[level]:.2f}"]
         rows.append([f"{level:.2f}", *ours, *shown])
     heading = ["loss below", "mlp_mixer", "attention", "ratio"]
-    told = "As published, s = 3: first step at which the plotted loss is below a level, up to 2,000."
     words = ", ".join(ratio(made[level]) for level in (0.65, 0.5, 0.4))
     said = [
         close(ratios[k], 2 * STEPS_READ * ratios[k], made[k].ratio, made[k].low, made[k].high)
         for k in (0.65, 0.5, 0.4)
     ]
     verdict = next(word for word in (REFUTED, OPEN, DIRECTION) if word in {*said, DIRECTION})
-    body = [paragraph(told), table([*heading, *(f"{name}, published" for name in heading[1:])], rows)]
+    body = [
+        "### Plotted loss",
+        "As published, s = 3: first step at which the plotted loss is below a level, up to 2,000.",
+        table([*heading, *(f"{name}, published" for name in heading[1:])], rows),
+    ]
     return body, Claim(claim, words, published, verdict)

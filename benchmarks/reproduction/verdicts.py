@@ -19,20 +19,22 @@ REPRODUCED, DIRECTION = "reproduced", "reproduced in direction"
 REFUTED, OPEN = "not reproduced", "not decided"
 
 WIDEST = 4
-"""An interval over more than this factor says too little to confirm a number, or to refute it."""
+"""An interval that spans more than this factor neither confirms a number nor refutes it."""
+
+NEAR = 2
+"""A number within this factor of the published one still has its direction."""
 
 WIDEST_ROWS, NEAR_ROWS = 4, 2
-"""The same of rows unlearned, of 16; and how many off are still in direction."""
+"""`WIDEST` and `NEAR` of rows left unlearned, of 16: differences in place of factors."""
 
 TOLERANCE = 1.25
-"""A ratio whose interval ends below it is no growth; one that begins above its inverse, no help."""
+"""A ratio whose interval ends below it did not get longer; above its inverse, it did not get shorter."""
 
 
 def versus(
     candidate: Cell | None, reference: Cell | None, steps: Callable[[Cell], Plateaus] = waits
 ) -> Comparison | None:
-    """Plateaus, or other `steps`, compared up to the shorter of two budgets; None where either has no
-    runs."""
+    """Plateaus, or other `steps`, compared up to the shorter of two budgets; None where runs are missing."""
     if candidate is None or reference is None:
         return None
     horizon = min(cell.spec.budget.steps for cell in (candidate, reference))
@@ -41,8 +43,11 @@ def versus(
 
 @dataclass(frozen=True)
 class Judged:
-    """Some comparisons of an experiment by name, None for those that could not be made, and what each says
-    with p adjusted over all of the experiment."""
+    """Some comparisons of an experiment.
+
+    comparisons:  by name; None where runs are missing
+    said:         what each one says, with p adjusted over all comparisons of the experiment
+    """
 
     comparisons: Mapping[str, Comparison | None]
     said: Mapping[str, str]
@@ -52,7 +57,7 @@ class Judged:
 
     @property
     def words(self) -> list[str]:
-        """What each says."""
+        """What each comparison says."""
         return [self.said.get(name, "missing") for name in self.comparisons]
 
     def order(self, claimed: str, *, reduced: bool = False) -> str:
@@ -62,7 +67,7 @@ class Judged:
         return held(set(self.words) == {claimed}, reduced)
 
     def no(self, denied: str, *, reduced: bool = False) -> str:
-        """The verdict on the claim that none is "longer", or "shorter", by more than `TOLERANCE`."""
+        """The verdict on the claim that nothing gets "longer", or "shorter", by more than `TOLERANCE`."""
         if denied in self.words:
             return REFUTED
         known = [one for one in self.comparisons.values() if one is not None]
@@ -83,33 +88,33 @@ def judged(**groups: Mapping[str, Comparison | None]) -> dict[str, Judged]:
 
 
 def held(holds: bool, reduced: bool) -> str:
-    """The verdict on what holds, or is open."""
+    """The verdict on a claim that holds, or is open."""
     return OPEN if not holds else DIRECTION if reduced else REPRODUCED
 
 
 def lower(one: Comparison | None, other: Comparison | None, *, reduced: bool = False) -> str:
-    """The verdict on the claim that one ratio is below another: their intervals lie apart."""
+    """The verdict on the claim that `one` ratio is below the `other`: their intervals lie apart."""
     if one is None or other is None:
         return OPEN
     return REFUTED if one.low > other.high else held(one.high < other.low, reduced)
 
 
 def ratio(comparison: Comparison | None) -> str:
-    """With its interval."""
+    """A ratio with its interval."""
     return "missing" if comparison is None else spanned(comparison.ratio, comparison.low, comparison.high, 2)
 
 
 def close(published: float, error: float, value: float, low: float, high: float) -> str:
-    """The verdict on a number above 0, read off a figure to `error`, and on ours with its interval."""
+    """The verdict on our number above 0, with its interval; the published one was read to `error`."""
     if not low > 0 or high > WIDEST * low:
         return OPEN
     if low - error <= published <= high + error:
         return REPRODUCED
-    return DIRECTION if 0.5 <= value / published <= 2 else REFUTED
+    return DIRECTION if 1 / NEAR <= value / published <= NEAR else REFUTED
 
 
 def near(published: float, error: float, value: float, low: float, high: float) -> str:
-    """The same of a number of rows, which may be 0."""
+    """The verdict on a number of rows, which may be 0."""
     if not high - low <= WIDEST_ROWS:
         return OPEN
     if low - error <= published <= high + error:
@@ -118,7 +123,7 @@ def near(published: float, error: float, value: float, low: float, high: float) 
 
 
 def mean_interval(values: Sequence[float] | Floats) -> tuple[float, float, float]:
-    """Mean with Student's interval; of one value, everything."""
+    """The mean with Student's interval, which is infinite for one value."""
     mean = float(np.mean(values))
     if len(values) < 2:
         return mean, -np.inf, np.inf
@@ -129,12 +134,12 @@ def mean_interval(values: Sequence[float] | Floats) -> tuple[float, float, float
 def rank_correlation(
     one: Sequence[float] | Floats | Integers, other: Sequence[float] | Floats
 ) -> list[float]:
-    """Spearman's, and its p value."""
+    """Spearman's rank correlation, and its p value."""
     return np.asarray(stats.spearmanr(one, other), np.float64).tolist()
 
 
 def sign(values: Sequence[float] | Floats, claimed: int) -> str:
-    """The verdict on the claim that values of runs are positive, or negative."""
+    """The verdict on the claim that the values of runs are positive (`claimed` is 1) or negative (-1)."""
     if len(values) < 2:
         return OPEN
     _, low, high = mean_interval(claimed * np.asarray(values))

@@ -1,4 +1,4 @@
-"""Sections, claims, tables and numbers, in Markdown."""
+"""Experiments, claims, tables and numbers, in Markdown."""
 
 from __future__ import annotations
 
@@ -13,30 +13,42 @@ from benchmarks.reproduction.archive import Archive, half_known, waits
 from benchmarks.reproduction.commands import asked
 
 WIDTH = 120
-"""Characters of a line of the page, but for tables."""
+"""Characters of a line of a page, but for tables."""
 
 
 class Claim(NamedTuple):
-    """A line of the summary: what is claimed, ours, theirs, and the verdict."""
+    """One thing that the paper, or a replication of it, says, and whether it came out here.
+
+    ours:       our numbers
+    published:  its numbers or words
+    headline:   the claim of `paper.CLAIMS` that it stands for on the front page; 0: not on the front page
+    why:        why we think it did not reproduce; shown only where it did not
+    """
 
     claim: str
     ours: str
     published: str
     verdict: str
+    headline: int = 0
+    why: str = ""
 
 
 @dataclass(frozen=True)
-class Section:
-    """An experiment.
+class Experiment:
+    """What the page of an experiment says.
 
-    reduced:   what is smaller than in the paper
+    name:      of its page and its picture
+    picture:   what the picture shows; empty where there is none
+    reduced:   the sizes and budgets that are smaller than in the paper
     trained:   the commands that trained its runs
-    decides:   those that would settle it at the published size
-    body:      tables, pictures and paragraphs, in Markdown
+    decides:   the commands that would settle it at the published size
+    body:      tables and paragraphs, in Markdown
     """
 
+    name: str
     title: str
     question: str
+    picture: str
     reduced: str
     trained: Sequence[str]
     decides: Sequence[str]
@@ -51,19 +63,20 @@ def paragraph(text: str) -> str:
 
 
 def table(heading: Sequence[str], rows: Iterable[Sequence[str]], aligned: str = "---:") -> str:
-    """In Markdown; empty where there are no rows."""
+    """In Markdown; empty without rows."""
     lines = [heading, ["---", *[aligned] * (len(heading) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) if len(lines) > 2 else ""
 
 
 def claims_table(claims: Iterable[Claim]) -> str:
-    """With the verdict in bold."""
+    """One row a claim, its verdict in bold."""
     heading = ["claim", "ours", "published", "verdict"]
-    return table(heading, [[*claim[:3], f"**{claim.verdict}**"] for claim in claims], "---")
+    rows = [[one.claim, one.ours, one.published, f"**{one.verdict}**"] for one in claims]
+    return table(heading, rows, "---")
 
 
 def block(lines: Iterable[str], archive: Archive | None = None) -> str:
-    """Commands to read and to paste; with how many of their runs are in `archive`."""
+    """Commands to read and to paste, each with the number of its runs in `archive`."""
     written = []
     for line in lines:
         if archive is not None:
@@ -92,7 +105,7 @@ def spanned(value: float, low: float, high: float, digits: int = 0) -> str:
 
 
 def median(waiting: Waiting) -> str:
-    """With its interval; of fewer than six runs, which bound none, with the range of those that ended."""
+    """With its interval; with the range of the ended runs where fewer than six runs do not bound a median."""
     if waiting.median is None:
         return "not reached"
     if waiting.median_low:
@@ -109,8 +122,7 @@ WAITED = ("escaped", "median plateau", "restricted mean", "mastered", "target fo
 
 
 def waited(cell: Cell, horizon: int | None = None) -> list[str]:
-    """The columns `WAITED` of a cell; plateaus up to `horizon`, where its budget is longer than its
-    neighbours'."""
+    """The columns `WAITED` of a cell; plateaus up to `horizon`, where its neighbours have shorter budgets."""
     plateau = cell.plateau if horizon is None else summarise(cut(waits(cell), horizon), horizon)
     escaped, mastered = (f"{one.observed} of {one.runs}" for one in (plateau, cell.mastery))
     return [escaped, median(plateau), restricted(plateau), mastered, number(cell.found.median)]
@@ -122,5 +134,5 @@ def half(cell: Cell, horizon: int) -> str:
 
 
 def found(cell: Cell) -> str:
-    """Targets of all runs."""
+    """Targets found, of all runs."""
     return f"{cell.found.observed} of {cell.found.runs}"

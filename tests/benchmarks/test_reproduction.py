@@ -1,4 +1,4 @@
-"""The page of what was reproduced: its runs are those of its commands, its verdicts those of its rules."""
+"""The reproduction: its runs are the runs of its commands, and its verdicts follow its rules."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ from attnsearch.spec import command as reproduce
 from attnsearch.spec.run import RunSpec
 from attnsearch.stats.comparison import compare
 from benchmarks.reproduction import __main__ as program
-from benchmarks.reproduction import automaton, commands, hump, jumps, mixers, paper, search, verdicts, writing
+from benchmarks.reproduction import automaton, commands, jumps, mixers, paper, routes, search, verdicts
 from benchmarks.reproduction.archive import Archive
 from benchmarks.reproduction.commands import asked
-from benchmarks.reproduction.page import page as written
+from benchmarks.reproduction.pages import pages
+from benchmarks.reproduction.writing import Experiment
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
@@ -32,7 +33,6 @@ GROUPS = {
     for name, lines in vars(commands).items()
     if isinstance(lines, tuple) and lines and str(lines[0]).startswith("attnsearch run")
 } | commands.KINDS
-WORDS = {"reproduced", "reproduced in direction", "not reproduced", "not decided"}
 
 
 def knobs(spec: RunSpec) -> dict[str, int]:
@@ -67,8 +67,9 @@ def runs() -> list[StoredRun]:
 
 
 @pytest.fixture(scope="module")
-def page(runs: list[StoredRun]) -> str:
-    return written(Archive(runs))
+def written(runs: list[StoredRun]) -> str:
+    """All pages, one after another."""
+    return "\n".join(pages(Archive(runs)).values())
 
 
 # Which runs.
@@ -120,8 +121,10 @@ def test_a_run_under_another_setting_is_not_taken(runs: list[StoredRun]) -> None
     assert archive.runs([f"{line} --learning-rate 3e-3"]) == []
 
 
-def test_every_command_on_the_page_is_one_that_can_be_given(page: str) -> None:
-    lines = [line for line in page.replace(" \\\n    ", " ").splitlines() if line.startswith("attnsearch ")]
+def test_every_command_on_a_page_is_one_that_can_be_given(written: str) -> None:
+    lines = [
+        line for line in written.replace(" \\\n    ", " ").splitlines() if line.startswith("attnsearch ")
+    ]
     assert len(lines) > 20
     for line in lines:
         program, name, *rest = shlex.split(line)
@@ -135,40 +138,35 @@ def test_every_command_on_the_page_is_one_that_can_be_given(page: str) -> None:
 # What is said of them.
 
 
-def test_what_is_missing_is_said_to_be(page: str) -> None:
-    assert "# 25 of 25 runs stored" in page
-    assert "# 10 of 20 runs stored" in page
-    assert "# 0 of 48 runs stored" in page
-    assert "**Missing**: S = 4, map; S = 4, wrong map; S = 8, map;" in page
-    empty = written(Archive([]))
+def test_what_is_missing_is_said_to_be(written: str) -> None:
+    assert "# 25 of 25 runs stored" in written
+    assert "# 10 of 20 runs stored" in written
+    assert "# 0 of 48 runs stored" in written
+    assert "**Missing**: S = 4, map; S = 4, wrong map; S = 8, map;" in written
+
+
+def test_without_runs_nothing_is_decided() -> None:
+    empty = "\n".join(pages(Archive([])).values())
     verdicts = [row.split("|")[-2].strip(" *") for row in empty.splitlines() if row.endswith("** |")]
     assert set(verdicts) == {"not decided"}
 
 
-def test_lines_are_short_and_verdicts_are_the_four(page: str) -> None:
-    prose = [line for line in page.splitlines() if not line.startswith(("|", "!", "**Not reproduced"))]
-    assert max(map(len, prose)) <= writing.WIDTH
-    rows = [row.split("|")[-2].strip() for row in page.splitlines() if row.endswith("** |")]
-    assert rows
-    assert {row.strip("*") for row in rows} <= WORDS
-
-
-def verdict(section: object, words: str) -> str:
-    (found,) = [claim.verdict for claim in section.claims if words in claim.claim]  # type: ignore[attr-defined]
+def verdict(experiment: Experiment, words: str) -> str:
+    (found,) = [claim.verdict for claim in experiment.claims if words in claim.claim]
     return found
 
 
 @pytest.mark.parametrize(("pace", "scale", "said"), [(1.8, 0.5, "reproduced"), (0.6, 500, "not reproduced")])
 def test_the_verdict_on_the_law_follows_the_plateaus(pace: float, scale: float, said: str) -> None:
     archive = Archive(made(commands.SEARCH[2], pace, scale))
-    assert verdict(search.section(archive), "larger search space") == said
+    assert verdict(search.experiment(archive), "larger search space") == said
 
 
 def test_jumps_are_found_in_runs_that_jump() -> None:
-    section = jumps.section(Archive(made(commands.SEARCH[2], 1.5)))
-    assert verdict(section, "several-fold") == "reproduced"
-    assert verdict(section, "abrupt") == "reproduced"
-    assert verdict(section, "weights moving") == "reproduced"
+    experiment = jumps.experiment(Archive(made(commands.SEARCH[2], 1.5)))
+    assert verdict(experiment, "several-fold") == "reproduced"
+    assert verdict(experiment, "abrupt") == "reproduced"
+    assert verdict(experiment, "weights moving") == "reproduced"
 
 
 # The rules.
@@ -252,9 +250,9 @@ def test_what_has_a_way_round_is_compared_with_what_has_none_within_a_run(runs: 
     shorter = run.truth._replace(cheapest_route=route)
     known = {"found": [True] * 6 + [False] * 2 + [True] * 2 + [False] * 6}
     split = replace(run, truth=shorter, measures={**run.measures, **known})
-    assert hump.Routes.of([split, split]) == (16, 12, 16, 4)
-    assert hump.route_shares([split, replace(run, measures={**run.measures, **known})]) == [0.75 - 0.25]
-    assert hump.route_shares([replace(split, measures={**run.measures, "found": [False] * 16})]) == []
+    assert routes.Routes.of([split, split]) == (16, 12, 16, 4)
+    assert routes.route_shares([split, replace(run, measures={**run.measures, **known})]) == [0.75 - 0.25]
+    assert routes.route_shares([replace(split, measures={**run.measures, "found": [False] * 16})]) == []
 
 
 def test_a_control_helps_where_as_many_runs_escape(runs: list[StoredRun]) -> None:
@@ -278,19 +276,19 @@ def test_a_plotted_loss_of_targets_alone_has_the_unpredictable_at_chance(runs: l
     assert not mixers.crossing(run, paper.FLOOR).observed[0]
 
 
-def test_the_command_writes_a_page_and_its_pictures(
+def test_the_command_writes_pages_and_their_pictures(
     tmp_path: Path, runs: list[StoredRun], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = Store.open(tmp_path / "store")
     for run in runs[:25]:
         store.save(run)
-    output = tmp_path / "docs" / "page.md"
-    arguments = ["reproduction", str(tmp_path / "store"), "-o", str(output)]
-    monkeypatch.setattr(sys, "argv", arguments)
+    output = tmp_path / "docs"
+    monkeypatch.setattr(sys, "argv", ["reproduction", str(tmp_path / "store"), "-o", str(output)])
     program.main()
-    text = output.read_text(encoding="utf-8")
-    assert str(tmp_path) not in text
-    pictures = {path.name for path in (output.parent / "images").glob("*.png")}
+    texts = {path.relative_to(output).as_posix(): path.read_text("utf-8") for path in output.rglob("*.md")}
+    assert texts.keys() == pages(Archive([])).keys()
+    assert not any(str(tmp_path) in text for text in texts.values())
+    pictures = {path.name for path in (output / "images").glob("*.png")}
     assert pictures == {
         f"reproduction-{name}.png" for name in ("search", "hump", "automaton", "heads", "jumps")
     }

@@ -19,7 +19,7 @@ from attnsearch.leaderboard.board import Board, Family, Row
 from attnsearch.leaderboard.entry import EntryCell
 from attnsearch.leaderboard.schema import FORMAT_VERSION
 from attnsearch.leaderboard.tables import tables, waiting
-from attnsearch.report.tables import Table
+from attnsearch.results.table import Table
 from attnsearch.stats.survival import summarise
 
 

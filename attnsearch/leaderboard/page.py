@@ -16,7 +16,7 @@ from attnsearch.leaderboard.document import plain
 from attnsearch.leaderboard.entry import EntryCell, EntryRun
 from attnsearch.leaderboard.tables import apart, cell_table, choice_table, pair_table, rank, ranking, waiting
 from attnsearch.report.page import render
-from attnsearch.report.tables import Table
+from attnsearch.results.table import Table
 
 WIDTH, HEIGHT = 480, 250
 """Of a chart, in units of its own; it is drawn about half as large."""

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from attnsearch.base import Plateaus
-from attnsearch.report.page import steps
 from attnsearch.report.run_detail import details
 from attnsearch.results.cells import Cell, in_words, middle_run, plateau_of, varying
 from attnsearch.results.series import series
+from attnsearch.results.table import steps
 from attnsearch.runs.store import StoredRun
 from attnsearch.spec.run import CellSpec
 from attnsearch.stats.survival import pool, summarise, survival_curve

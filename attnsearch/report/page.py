@@ -80,10 +80,5 @@ def json_for_script(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), allow_nan=False).translate(_IN_SCRIPT)
 
 
-def steps(value: float | None) -> str:
-    """A number of steps as a table shows it: `1,270`; `not reached` for None."""
-    return "not reached" if value is None else f"{value:,.0f}"
-
-
 def _asset(name: str) -> str:
     return (FOLDER / name).read_text(encoding="utf-8").strip()

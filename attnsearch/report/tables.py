@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 
 from attnsearch.report.data import Labels, plateaus
-from attnsearch.report.page import steps
 from attnsearch.results.cells import FEWEST_SEEDS, Cell, constant, named, titled, varying
 from attnsearch.results.columns import found_columns, median, rate, restricted_mean
+from attnsearch.results.table import Table, steps
 from attnsearch.runs.store import StoredRun
 from attnsearch.spec.names import written
 from attnsearch.spec.run import CellSpec, InterventionSpec
@@ -19,20 +19,6 @@ from attnsearch.stats.comparison import Comparison, benjamini_hochberg, compare
 
 REFERENCE = "attention"
 """The mixer that others are compared with, where it is among them."""
-
-
-@dataclass(frozen=True)
-class Table:
-    """What a page shows as a table.
-
-    numbers:  the columns that are aligned as numbers are
-    rows:     texts; in each, what follows a line break is a smaller note below
-    """
-
-    caption: str
-    columns: tuple[str, ...]
-    numbers: frozenset[str]
-    rows: tuple[tuple[str, ...], ...]
 
 
 def cell_table(cells: Sequence[Cell], unverified: Sequence[str]) -> Table:

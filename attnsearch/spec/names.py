@@ -30,7 +30,7 @@ _SHORT, _EXACT = 6, 17
 
 def facts(cell: CellSpec) -> dict[str, Value]:
     """Everything that a cell is, flat: its settings by their names, then the generator and the thresholds."""
-    thresholds = {f"{name} threshold": value for name, value in asdict(cell.task.plateau).items()}
+    thresholds = {f"{name}_threshold": value for name, value in asdict(cell.task.plateau).items()}
     return {**cell.flat(), "generator": cell.task.generator, **thresholds}
 
 

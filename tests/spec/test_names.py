@@ -177,7 +177,7 @@ def test_settings_of_different_mixers_do_not_differ() -> None:
 def test_facts_are_all_there_is_to_a_cell() -> None:
     found = facts(PLAIN.cell)
     assert found["generator"] == "linear_map"
-    assert found["escape threshold"] == 0.938
+    assert found["escape_threshold"] == 0.938
     assert {name: found[name] for name in PLAIN.cell.flat()} == PLAIN.cell.flat()
 
 

@@ -160,6 +160,10 @@ def deterministic(subject: Subject) -> Answer:
     for name, parameter in _of_mixer(subject.initial).items():
         if not np.array_equal(parameter, again[name]):
             return Answer(False, f"parameter {name} differs between two mixers made with the same key")
+    one, other = (subject.network.contract.constants() for _ in range(2))
+    for name, constant in one.items():
+        if not np.array_equal(constant, other[name]):
+            return Answer(False, f"constant {name} differs between two mixers")
     x = jnp.asarray(subject.inputs(1)[0])
     one, other = (subject.network.first_mixer(subject.perturbed)(x) for _ in range(2))
     distance = apart(one, other)

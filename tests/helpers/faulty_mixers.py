@@ -152,6 +152,19 @@ class Hoarding(Triangular):
         return super().__call__(x) + sum(before)
 
 
+class Dicing(Triangular):
+    """Its constant is another one each time it is made."""
+
+    draws: ClassVar[np.random.Generator] = np.random.default_rng(0)
+
+    def __init__(self, width: int, context_length: int, *, rngs: nnx.Rngs):
+        super().__init__(width, context_length, rngs=rngs)
+        self.scale = self.draws.normal(size=width).astype(np.float32)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return super().__call__(x) * self.scale
+
+
 class Stateful(Triangular):
     def __init__(self, width: int, context_length: int, *, rngs: nnx.Rngs):
         super().__init__(width, context_length, rngs=rngs)
@@ -283,6 +296,7 @@ FAULTS: tuple[tuple[type[Mixer], tuple[str, ...]], ...] = (
     (Latch, ("causality after training", "unpredictable targets")),
     (CompiledOtherwise, ("jitted and un-jitted",)),
     (Dice, ("determinism",)),
+    (Dicing, ("determinism",)),
     (Unseeded, ("determinism",)),
     (EndlessSlope, ("gradients",)),
     (Chunked, ("contexts",)),

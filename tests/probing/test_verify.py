@@ -85,7 +85,7 @@ def test_what_hides_is_found_by_noise_or_by_training_alone() -> None:
         (
             faulty_mixers.Stateful,
             "construction",
-            "holds arrays that are not nnx.Param: blocks.0.mixer.memory",
+            "holds variables that are not nnx.Param: blocks.0.mixer.memory",
         ),
         (Narrow, "construction", "mixer Narrow returned f32[16, 16] for f32[16, 32]: expected f32[16, 32]"),
         (Chunked, "contexts", "mixer Chunked cannot be called on f32[4, 32]: TypeError: cannot reshape"),
@@ -170,15 +170,16 @@ def test_no_built_in_mixer_is_refused(mixer: str, tmp_path: Path, capsys: pytest
 def test_a_refused_mixer_gets_a_table_and_status_1(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    status, out, err = run(capsys, "faulty_mixers:Narrow", "--out", str(tmp_path), "--quiet")
+    status, out, err = run(capsys, "helpers.faulty_mixers:Narrow", "--out", str(tmp_path), "--quiet")
     assert (status, err) == (1, "")
     for check in CHECKS:
         (line,) = (line for line in out.splitlines() if line.startswith(f"│ {check.name} "))
         assert "failed" in line or "not run" in line
     assert (
-        f"No: faulty_mixers:Narrow did not pass {len(CHECKS)} of {len(CHECKS)} checks: construction," in out
+        f"No: helpers.faulty_mixers:Narrow did not pass {len(CHECKS)} of {len(CHECKS)} checks:"
+        " construction," in out in out
     )
-    record = verification.find(tmp_path, MixerSpec("faulty_mixers:Narrow", ()))
+    record = verification.find(tmp_path, MixerSpec("helpers.faulty_mixers:Narrow", ()))
     assert record is not None
     assert not record.passed
     assert f"Record: {verification.path(tmp_path, record.mixer)}" in out

@@ -465,8 +465,7 @@ class Picky(Sound):
         (
             Counter,
             {},
-            "mixer Counter holds parameters that are no floats, which nothing can train:"
-            " blocks.0.mixer.steps",
+            "mixer Counter holds parameters that are not floating-point numbers: blocks.0.mixer.steps",
         ),
         (Sound, {"deep": 1}, "unexpected keyword argument 'deep'"),
         (Sound, {"depth": 0}, "depth 0 must be at least 1"),

@@ -133,7 +133,7 @@ def trainer(cell: CellSpec, registries: Registries) -> Trainer:
             f" --map-bias works with {', '.join(able)}"
         )
     if biased:
-        network.check_bias()
+        network.contract.check_bias()
     return Trainer(made, network, tokens // made.context_length, biased=biased)
 
 

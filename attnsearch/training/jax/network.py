@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
 import chex
 import jax
@@ -14,15 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from attnsearch.base import AttnsearchError, Integers
-from attnsearch.files import reason
+from attnsearch.base import Integers
 from attnsearch.generators.base import Generator
-from attnsearch.mixers.base import LogitBias, LogitMixer, Mixer, rows
+from attnsearch.mixers.base import LogitBias, Mixer, rows
+from attnsearch.mixers.contract import Contract, constants, with_logits
 from attnsearch.mixers.linear import Linear, product
 from attnsearch.spec.run import NetworkSpec, Settings
-
-_Shape = tuple[int | str, ...]
-"""Letters stand for any number."""
 
 Parameters = Any
 """A network's trained arrays: a pytree."""
@@ -54,7 +50,7 @@ class _Block(nnx.Module):
         if bias is None:
             mixed = self.mixer.at(normed, positions)
         else:
-            mixed = _with_logits(self.mixer).biased_at(normed, positions, bias)
+            mixed = with_logits(self.mixer).biased_at(normed, positions, bias)
         return self._mlp(rows(x, positions) + mixed)
 
     def weights(self, x: jax.Array, positions: Integers, bias: LogitBias | None) -> jax.Array:
@@ -62,7 +58,7 @@ class _Block(nnx.Module):
         normed = self.mixer_norm(x)
         if bias is None:
             return self.mixer.weights(normed, positions)
-        return _with_logits(self.mixer).biased_weights(normed, positions, bias)
+        return with_logits(self.mixer).biased_weights(normed, positions, bias)
 
     def _mlp(self, x: jax.Array) -> jax.Array:
         return x + self.mlp_out(nnx.gelu(self.mlp_in(self.mlp_norm(x))))
@@ -74,7 +70,7 @@ class _Model(nnx.Module):
         self.tokens = nnx.Embed(network.vocab_size, spec.width, rngs=rngs)
         self.positions = nnx.Embed(network.context_length, spec.width, rngs=rngs)
         self.blocks = nnx.List(
-            [_Block(spec.width, spec.mlp_width, network.build_mixer, rngs) for _ in range(spec.num_layers)]
+            [_Block(spec.width, spec.mlp_width, network.contract.build, rngs) for _ in range(spec.num_layers)]
         )
         self.norm = nnx.LayerNorm(spec.width, rngs=rngs)
         self.unembedding = Linear(spec.width, network.vocab_size, use_bias=False, rngs=rngs)
@@ -134,18 +130,18 @@ class Network:
             tuple(int(position) for position in generator.query_positions),
         )
         # What is wrong with a mixer must speak here, not in the middle of a sweep.
-        network._definition  # noqa: B018
-        network._check_call()
+        network._structure  # noqa: B018
+        network.contract.check_call()
         return network
 
     def init(self, key: jax.Array) -> Parameters:
         """Freshly initialised parameters."""
-        return nnx.split(_Model(self, nnx.Rngs(key)))[1]
+        return nnx.split(_Model(self, nnx.Rngs(key)), nnx.Param, ...)[1]
 
     def apply(self, parameters: Parameters, tokens: jax.Array, bias: LayerBiases | None = None) -> jax.Array:
         """Logits at the queries, `f32[Q, V]`, of `tokens`, `i32[L]`; attention logits have `bias` added."""
         chex.assert_shape(tokens, (self.context_length,))
-        model = nnx.merge(self._definition, parameters)
+        model = self._merged(parameters)
         logits = model(tokens, np.asarray(self.query_positions), bias)
         chex.assert_shape(logits, (len(self.query_positions), self.vocab_size))
         return logits
@@ -158,7 +154,7 @@ class Network:
         bias: LayerBiases | None = None,
     ) -> jax.Array:
         """The weights of every head at `positions`, `i32[P]`: `f32[A, P, L]`, of `tokens`, `i32[L]`."""
-        model = nnx.merge(self._definition, parameters)
+        model = self._merged(parameters)
         weights = model.weights(tokens, positions, bias)
         chex.assert_shape(weights, (None, len(positions), self.context_length))
         return weights
@@ -168,130 +164,37 @@ class Network:
 
         Errors: AttnsearchError where the mixer has no heads that can be taken out.
         """
-        model = nnx.merge(self._definition, parameters)
+        model = self._merged(parameters)
         block = model.blocks[layer]
-        block.mixer = _with_logits(block.mixer).without_head(head)
-        return nnx.split(model)[1]
-
-    def build_mixer(self, rngs: nnx.Rngs) -> Mixer:
-        """One mixer layer. Errors: AttnsearchError where its constructor raises anything."""
-        build = cast("Callable[..., Mixer]", self.mixer)
-        given = "".join(f", {name}={value!r}" for name, value in self.mixer_settings)
-        place = f"width={self.spec.width}, context_length={self.context_length}"
-        with _explaining(f"mixer {self.mixer.__name__} cannot be built with {place}{given}"):
-            return build(self.spec.width, self.context_length, rngs=rngs, **dict(self.mixer_settings))
+        block.mixer = with_logits(block.mixer).without_head(head)
+        return nnx.split(model, nnx.Param, ...)[1]
 
     def first_mixer(self, parameters: Parameters) -> Mixer:
         """The mixer of the first block, with its parameters."""
-        return nnx.merge(self._definition, parameters).blocks[0].mixer
-
-    def _check_call(self) -> None:
-        """Trace the mixer alone. Errors: AttnsearchError where that fails, or returns what it should not."""
-        queries = np.asarray(self.query_positions)
-        whole, at, weights = self._shapes
-        self._check(
-            ("", lambda mixer, x: mixer(x), whole),
-            ("at(x, positions)", lambda mixer, x: mixer.at(x, queries), at),
-            ("weights(x, positions)", lambda mixer, x: mixer.weights(x, queries), weights),
-        )
-
-    def check_bias(self) -> None:
-        """Trace a mixer with logits with a bias on them. Errors: AttnsearchError as for any other call."""
-        queries = np.asarray(self.query_positions)
-        _, at, weights = self._shapes
-
-        def bias(positions: Integers | jax.Array) -> jax.Array:
-            return jnp.zeros((len(positions), self.context_length))
-
-        asked = "(x, positions, bias)"
-        self._check(
-            ("biased_at" + asked, lambda mixer, x: _with_logits(mixer).biased_at(x, queries, bias), at),
-            (
-                "biased_weights" + asked,
-                lambda mixer, x: _with_logits(mixer).biased_weights(x, queries, bias),
-                weights,
-            ),
-        )
+        return self._merged(parameters).blocks[0].mixer
 
     @property
-    def _shapes(self) -> tuple[_Shape, _Shape, _Shape]:
-        """Of what a mixer returns: at all positions, at the queries, and as weights."""
-        length, queries = self.context_length, len(self.query_positions)
-        return (length, self.spec.width), (queries, self.spec.width), ("H", queries, length)
-
-    def _check(self, *calls: tuple[str, Callable[[Mixer, jax.Array], object], _Shape]) -> None:
-        given = jax.ShapeDtypeStruct((self.context_length, self.spec.width), jnp.float32)
-        name = f"mixer {self.mixer.__name__}"
-
-        def trace(x: jax.Array) -> None:
-            mixer = self.build_mixer(nnx.Rngs(0))
-            for method, call, expected in calls:
-                called = f"{name}, {method}," if method else name
-                with _explaining(f"{called} cannot be called on {_described(given)}"):
-                    returned = call(mixer, x)
-                if not _fits(returned, expected):
-                    raise AttnsearchError(
-                        f"{called} returned {_described(returned)} for {_described(given)}:"
-                        f" expected f32[{', '.join(map(str, expected))}]"
-                    )
-
-        jax.eval_shape(trace, given)
+    def contract(self) -> Contract:
+        """What the mixer must keep to here."""
+        return Contract(
+            self.mixer, self.mixer_settings, self.spec.width, self.context_length, self.query_positions
+        )
 
     @cached_property
-    def _definition(self) -> nnx.GraphDef[_Model]:
-        """The model's structure; its arrays are all parameters."""
-        abstract = nnx.eval_shape(lambda: _Model(self, nnx.Rngs(0)))
+    def _structure(self) -> tuple[nnx.GraphDef[_Model], nnx.State]:
+        """The model without its arrays, and those that are not trained."""
+        held: list[nnx.State] = []
+
+        def build(key: jax.Array) -> _Model:
+            model = _Model(self, nnx.Rngs(key))
+            held.append(constants(model))
+            return model
+
+        abstract = nnx.eval_shape(build, jax.random.key(0))
         definition, parameters, others = nnx.split(abstract, nnx.Param, ...)
-        if jax.tree.leaves(others):
-            raise AttnsearchError(
-                f"mixer {self.mixer.__name__} holds arrays that are not nnx.Param: {_paths(others)};"
-                " keep constants in numpy, and no state between calls"
-            )
-        fixed = nnx.filter_state(parameters, lambda path, leaf: not jnp.issubdtype(leaf.dtype, jnp.floating))
-        if jax.tree.leaves(fixed):
-            raise AttnsearchError(
-                f"mixer {self.mixer.__name__} holds parameters that are no floats, which nothing can train:"
-                f" {_paths(fixed)}"
-            )
-        return definition
+        self.contract.check_arrays(parameters, others)
+        return definition, held[0]
 
-
-def _with_logits(mixer: Mixer) -> LogitMixer:
-    if not isinstance(mixer, LogitMixer):
-        raise AttnsearchError(f"mixer {type(mixer).__name__} has no attention logits")
-    return mixer
-
-
-def _paths(arrays: Any) -> str:
-    """Where in a model they are, from its blocks on."""
-    return ", ".join(".".join(map(str, path)) for path, _ in nnx.to_flat_state(arrays))
-
-
-@contextmanager
-def _explaining(what: str) -> Iterator[None]:
-    """Turn whatever is raised, but for what is an AttnsearchError already, into one that says `what`."""
-    try:
-        yield
-    except AttnsearchError:
-        raise
-    except Exception as error:
-        raise AttnsearchError(f"{what}: {reason(error)}") from error
-
-
-def _fits(value: Any, expected: _Shape) -> bool:
-    """Whether `value` is an array of 32-bit floats of that shape, where a letter is any size."""
-    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
-    return (
-        shape is not None
-        and dtype == jnp.float32
-        and len(shape) == len(expected)
-        and all(isinstance(axis, str) or size == axis for size, axis in zip(shape, expected, strict=True))
-    )
-
-
-def _described(value: Any) -> str:
-    """Type and shape of an array, as in `f32[16, 128]`; of anything else its type."""
-    if not hasattr(value, "dtype"):
-        return f"a {type(value).__name__}"
-    dtype = value.dtype.name.replace("float", "f").replace("uint", "u").replace("int", "i")
-    return f"{dtype}[{', '.join(map(str, value.shape))}]"
+    def _merged(self, parameters: Parameters) -> _Model:
+        definition, constant = self._structure
+        return nnx.merge(definition, parameters, constant)

@@ -105,7 +105,7 @@ def test_a_mixer_that_holds_more_than_parameters_is_refused():
         def __call__(self, x: jax.Array) -> jax.Array:
             return x + self.memory[...]
 
-    with pytest.raises(AttnsearchError, match=r"Stateful holds arrays that are not nnx.Param: .*memory"):
+    with pytest.raises(AttnsearchError, match=r"Stateful holds variables that are not nnx.Param: .*memory"):
         Network.of(SPEC, Stateful, (), LinearMap(4))
 
 

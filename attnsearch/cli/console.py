@@ -1,11 +1,45 @@
-"""Where commands print."""
+"""Where commands draw tables and progress."""
 
 from __future__ import annotations
 
-from rich.console import Console
+from collections.abc import Iterable
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+from attnsearch.base import plain
+
+WIDE = 200
+"""Columns where nobody looks at a screen."""
 
 
-def console(*, stderr: bool) -> Console:
-    """A console that, where nobody looks at it, does not fold a table to 80 columns."""
-    screen = Console(stderr=stderr)
-    return screen if screen.is_terminal else Console(stderr=stderr, width=200)
+class Screen(Console):
+    """A console on which all text is only text.
+
+    It reads no markup in strings, and writes out control characters of whatever is drawn on it.
+    """
+
+    def __init__(self, *, stderr: bool = False):
+        super().__init__(stderr=stderr, markup=False, emoji=False, highlight=False)
+        if not self.is_terminal:
+            self.width = WIDE
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """What is drawn, made safe. What rich itself tells the terminal is marked as such."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(_lines(segment.text), segment.style)
+
+    def on_broken_pipe(self) -> None:
+        """Progress that nobody reads is not drawn any more; results that nobody reads are an error."""
+        if not self.stderr:
+            raise
+        self.quiet = True
+
+
+def console(*, stderr: bool) -> Screen:
+    """The screen, or the file that it was redirected to; there, tables are not folded to 80 columns."""
+    return Screen(stderr=stderr)
+
+
+def _lines(text: str) -> str:
+    return text if text == "\n" else "\n".join(map(plain, text.split("\n")))

@@ -2,93 +2,129 @@
 
 from __future__ import annotations
 
+import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Any, NoReturn
 
 import click
 
 from attnsearch.base import AttnsearchError, nearest
-from attnsearch.cli import (
-    ablate,
-    baseline,
-    check,
-    law,
-    leaderboard,
-    listing,
-    plan,
-    report,
-    results,
-    run,
-    show,
-    submit,
-    sweep,
-    verify,
-)
-from attnsearch.cli.options import INTERRUPTED, USAGE_ERROR
+from attnsearch.cli.status import MEANINGS, past_click, status_of
+
+COMMANDS: dict[str, str] = {
+    "run": "attnsearch.cli.run:run",
+    "sweep": "attnsearch.cli.sweep:sweep",
+    "plan": "attnsearch.cli.plan:plan",
+    "results": "attnsearch.cli.results:results",
+    "law": "attnsearch.cli.law:law",
+    "report": "attnsearch.cli.report:report",
+    "verify": "attnsearch.cli.verify:verify",
+    "leaderboard": "attnsearch.cli.leaderboard:leaderboard",
+    "submit": "attnsearch.cli.submit:submit",
+    "baseline": "attnsearch.cli.baseline:baseline",
+    "check": "attnsearch.cli.check:check",
+    "tasks": "attnsearch.cli.listing:tasks",
+    "mixers": "attnsearch.cli.listing:mixers",
+    "show": "attnsearch.cli.show:show",
+    "ablate": "attnsearch.cli.ablate:ablate",
+}
+"""Each command by name, and where it is: `package.module:object`. It is imported when it is needed."""
+
+HELP = """\
+Measure how long a sequence mixer searches for the attention pattern that a task needs.
+
+\b
+attnsearch run --task linear_map --sparsity 0.5            eight networks search, about a minute
+attnsearch run --task linear_map --sparsity 0.25,0.5 --mixer attention,mlp_mixer
+attnsearch plan benchmarks/smoke.toml                      what a suite would take
+attnsearch sweep benchmarks/smoke.toml                     the suite
+attnsearch show --task linear_map                          an example, drawn
+attnsearch report results/                                 everything about stored runs, on one page
+"""
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point. Exit status: 0 done; 2 bad input, or a store that cannot be used; 130 interrupted."""
-    try:
-        status = cli.main(arguments, prog_name="attnsearch", standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message())
-        status = 0
-    except (KeyboardInterrupt, click.exceptions.Abort):
-        status = INTERRUPTED
-    except click.ClickException as error:
-        status = _complain(error.format_message())
-    except AttnsearchError as error:
-        status = _complain(str(error))
-    sys.exit(status)
+class Commands(click.Group):
+    """The program `attnsearch` with the commands `homes`, as in `COMMANDS`: `Commands(COMMANDS | {...})`."""
 
+    def __init__(self, homes: Mapping[str, str]):
+        version = click.version_option(package_name="attnsearch")
+        super().__init__("attnsearch", help=HELP, epilog=MEANINGS)
+        version(self)
+        self._homes = homes
 
-def _complain(message: str) -> int:
-    click.echo(f"attnsearch: {' '.join(message.split())}", err=True)
-    return USAGE_ERROR
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order in which they are declared."""
+        return list(self._homes)
 
-
-class _Commands(click.Group):
-    """A group whose error about an unknown command names the nearest."""
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the module of a command."""
+        if cmd_name not in self._homes:
+            return None
+        module, _, name = self._homes[cmd_name].partition(":")
+        return getattr(import_module(module), name)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and not args[0].startswith("-") and args[0] not in self.commands:
-            raise AttnsearchError(f"unknown command {args[0]!r}.{nearest(args[0], self.commands)}")
+        """As any group does. The error about an unknown command names the nearest."""
+        if args and not args[0].startswith("-") and args[0] not in self._homes:
+            raise AttnsearchError(f"unknown command {args[0]!r}.{nearest(args[0], self._homes)}")
         return super().resolve_command(ctx, args)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Without any argument, the help."""
+        return super().parse_args(ctx, args or ["--help"])
 
-@click.group(cls=_Commands)
-@click.version_option(package_name="attnsearch")
-def cli() -> None:
-    """Measure how long a sequence mixer searches for the attention pattern that a task needs.
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """As any group does, with the errors of printing the help."""
+        with past_click():
+            return super().make_context(info_name, args, parent, **extra)
 
-    \b
-    attnsearch run --task linear_map --sparsity 0.5            eight networks search, about a minute
-    attnsearch run --task linear_map --sparsity 0.25,0.5 --mixer attention,mlp_mixer
-    attnsearch plan benchmarks/smoke.toml                      what a suite would take
-    attnsearch sweep benchmarks/smoke.toml                     the suite
-    attnsearch show --task linear_map                          an example, drawn
-    attnsearch report results/                                 everything about stored runs, on one page
-    """
+    def invoke(self, ctx: click.Context) -> Any:
+        """Call the command, with its errors."""
+        with past_click():
+            return super().invoke(ctx)
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> NoReturn:
+        """Run a command and end the process with its exit status, whatever happens (see `MEANINGS`)."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                # A name that the terminal's encoding does not have is shown as far as it can be.
+                stream.reconfigure(errors="backslashreplace")
+        base = super().main
+        sys.exit(
+            status_of(
+                lambda: base(
+                    args,
+                    prog_name or "attnsearch",
+                    complete_var,
+                    standalone_mode=False,
+                    windows_expand_args=windows_expand_args,
+                    **extra,
+                )
+            )
+        )
 
 
-for _command in (
-    run.run,
-    sweep.sweep,
-    plan.plan,
-    results.results,
-    law.law,
-    report.report,
-    verify.verify,
-    leaderboard.leaderboard,
-    submit.submit,
-    baseline.baseline,
-    check.check,
-    listing.tasks,
-    listing.mixers,
-    show.show,
-    ablate.ablate,
-):
-    cli.add_command(_command)
+cli = Commands(COMMANDS)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point."""
+    cli.main(arguments)

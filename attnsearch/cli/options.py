@@ -10,15 +10,13 @@ import click
 
 from attnsearch.base import AttnsearchError, nearest
 from attnsearch.cli.flags import Assignment, Seeds, switch
+from attnsearch.cli.output import note
 
 if TYPE_CHECKING:
     from attnsearch.spec.grid import KnownMixers, Lists
     from attnsearch.spec.run import MixerSpec, Value
     from attnsearch.spec.suite import Suite
     from attnsearch.training.jax.cohorts import Cohort
-
-DONE, USAGE_ERROR, INTERRUPTED = 0, 2, 130
-"""Exit statuses that every command shares."""
 
 OUT = click.Path(path_type=Path, file_okay=False)
 
@@ -118,7 +116,7 @@ suite_options = with_options(
 
 def said(message: str) -> None:
     """Tell the user something, in one line, where it does not mix with results."""
-    click.echo(f"attnsearch: {message}", err=True)
+    note(f"attnsearch: {message}")
 
 
 def mixer_lists(mixers: Sequence[str], given: Assignments, known_mixers: KnownMixers) -> Lists:

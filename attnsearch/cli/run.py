@@ -11,7 +11,6 @@ import click
 from attnsearch.base import AttnsearchError
 from attnsearch.cli.flags import Seeds, TaskCommand, given, tasks_of
 from attnsearch.cli.options import (
-    INTERRUPTED,
     Assignments,
     engine_options,
     mixer_lists,
@@ -22,6 +21,7 @@ from attnsearch.cli.options import (
     save_parameters_option,
     switch_options,
 )
+from attnsearch.cli.status import INTERRUPTED
 
 if TYPE_CHECKING:
     from attnsearch.spec.grid import KnownMixers

@@ -9,7 +9,6 @@ import click
 
 from attnsearch.cli.flags import SettingsCommand, given
 from attnsearch.cli.options import (
-    INTERRUPTED,
     Assignments,
     engine_options,
     output_options,
@@ -18,6 +17,7 @@ from attnsearch.cli.options import (
     suite_of,
     suite_options,
 )
+from attnsearch.cli.status import INTERRUPTED
 
 
 @click.command(cls=SettingsCommand)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from attnsearch.base import AttnsearchError
-from attnsearch.cli.options import DONE, Assignments, mixer_lists, mixer_set_option, output_options
+from attnsearch.cli.options import Assignments, mixer_lists, mixer_set_option, output_options
+from attnsearch.cli.status import DONE
 
 if TYPE_CHECKING:
     from attnsearch.runs.verification import Finding

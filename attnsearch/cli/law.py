@@ -21,8 +21,6 @@ def law(runs: Sequence[str], as_json: bool) -> None:
     intercept + slope x bits + noise, in which runs that never escaped count as still waiting; where it does
     not fit, that is said. The frontier is the largest search space that at least half of the runs master.
     """
-    from rich.markup import escape
-
     from attnsearch.cli.console import console
     from attnsearch.results.cells import cells
     from attnsearch.results.scaling import document, growths, sentences, table, title, warnings
@@ -36,7 +34,8 @@ def law(runs: Sequence[str], as_json: bool) -> None:
         return
     screen = console(stderr=False)
     for growth in growths(summaries):
-        screen.print(f"\n[bold]{escape(title(growth))}[/bold]", highlight=False)
+        screen.line()
+        screen.print(title(growth), style="bold")
         for sentence in sentences(growth):
-            screen.print(sentence, markup=False, highlight=False, soft_wrap=not screen.is_terminal)
+            screen.print(sentence, soft_wrap=not screen.is_terminal)
         screen.print(table(growth))

@@ -10,44 +10,34 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from attnsearch.base import AttnsearchError
-    from attnsearch.generators import GENERATORS
-    from attnsearch.mixers import MIXERS, LogitMixer, Mixer
-    from attnsearch.results.cells import cells, table
-    from attnsearch.runs.store import Store
-    from attnsearch.training.jax.cohorts import Registries, specify
-    from attnsearch.training.jax.devices import use_every_core
-    from attnsearch.training.observer import Observer
-    from attnsearch.training.runner import run
-
-__all__ = [
-    "GENERATORS",
-    "MIXERS",
-    "AttnsearchError",
-    "LogitMixer",
-    "Mixer",
-    "Observer",
-    "Registries",
-    "Store",
-    "cells",
-    "run",
-    "specify",
-    "table",
-    "use_every_core",
-]
+    from attnsearch.base import AttnsearchError as AttnsearchError
+    from attnsearch.generators import GENERATORS as GENERATORS
+    from attnsearch.mixers import MIXERS as MIXERS
+    from attnsearch.mixers import LogitMixer as LogitMixer
+    from attnsearch.mixers import Mixer as Mixer
+    from attnsearch.results.cells import cells as cells
+    from attnsearch.results.cells import table as table
+    from attnsearch.runs.store import Store as Store
+    from attnsearch.training.backend import TrainingSettings as TrainingSettings
+    from attnsearch.training.jax.backend import JaxBackend as JaxBackend
+    from attnsearch.training.jax.backend import run as run
+    from attnsearch.training.jax.backend import specify as specify
+    from attnsearch.training.jax.devices import use_every_core as use_every_core
+    from attnsearch.training.observer import Observer as Observer
 
 _HOMES = {
     "AttnsearchError": "base",
     "GENERATORS": "generators",
+    "JaxBackend": "training.jax.backend",
     "LogitMixer": "mixers",
     "MIXERS": "mixers",
     "Mixer": "mixers",
     "Observer": "training.observer",
-    "Registries": "training.jax.cohorts",
     "Store": "runs.store",
+    "TrainingSettings": "training.backend",
     "cells": "results.cells",
-    "run": "training.runner",
-    "specify": "training.jax.cohorts",
+    "run": "training.jax.backend",
+    "specify": "training.jax.backend",
     "table": "results.cells",
     "use_every_core": "training.jax.devices",
 }

@@ -29,8 +29,8 @@ from attnsearch.probing.verify import verify  # noqa: E402
 from attnsearch.runs import verification  # noqa: E402
 from attnsearch.spec.run import MixerSpec  # noqa: E402
 from attnsearch.spec.suite import Suite  # noqa: E402
-from attnsearch.training.jax.cohorts import Registries  # noqa: E402
-from attnsearch.training.jax.engine import EngineSettings  # noqa: E402
+from attnsearch.training.backend import TrainingSettings  # noqa: E402
+from attnsearch.training.jax.backend import JaxBackend  # noqa: E402
 
 
 def file_name(mixer: MixerSpec, alone: bool) -> str:
@@ -50,9 +50,10 @@ def main() -> None:
     parser.add_argument("--entries", type=Path, default=Path("benchmarks/leaderboard"))
     arguments = parser.parse_args()
 
-    suite = Suite.read(arguments.suite, Registries().known_mixers())
+    backend = JaxBackend()
+    suite = Suite.read(arguments.suite, backend.known_mixers)
     output = Output(arguments.out, as_json=False, quiet=False, no_plots=True)
-    if not sweep_suite(suite, output, EngineSettings()):
+    if not sweep_suite(suite, output, backend, TrainingSettings()):
         sys.exit(130)
     arguments.entries.mkdir(parents=True, exist_ok=True)
     names = Counter(mixer.name for mixer in suite.mixers)

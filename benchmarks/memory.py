@@ -19,7 +19,7 @@ import jax
 
 from attnsearch.mixers import attention
 from attnsearch.spec.run import Value
-from attnsearch.training.jax.cohorts import Registries, cohorts, specify
+from attnsearch.training.jax.backend import JaxBackend, specify
 
 WHOLE = 2**40
 """Logits that are never reached: nothing is taken in parts."""
@@ -71,7 +71,7 @@ def measured(size: int, form: str) -> dict[str, float]:
         attention.LARGEST_LOGITS = WHOLE
     values: dict[str, list[Value]] = {"state_size": [size], "tokens_per_step": [16 * size]}
     specs = specify(["cellular_automaton"], ["attention"], values, seeds=[0])
-    (cohort,) = cohorts(specs, Registries())
+    (cohort,) = JaxBackend().cohorts(specs)
     trainer = cohort.trainer
     state = jax.jit(trainer.begin)(cohort.inputs(specs[0]))
     # A segment is ten steps, one after another, which take the memory of one.

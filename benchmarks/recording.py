@@ -20,7 +20,7 @@ from rich.table import Table
 
 from attnsearch.base import RECORDING_INTERVAL
 from attnsearch.runs.recorder import is_map_step
-from attnsearch.training.jax.cohorts import Registries, cohorts, specify
+from attnsearch.training.jax.backend import JaxBackend, specify
 
 
 class Case(NamedTuple):
@@ -51,7 +51,7 @@ def main() -> None:
     for case in CASES:
         knobs = {"state_size": [case.state_size], "support_size": [case.support_size]}
         values = knobs | {"tokens_per_step": [case.tokens_per_step]}
-        (cohort,) = cohorts(specify(["linear_map"], [case.mixer], values, seeds=[0]), Registries())
+        (cohort,) = JaxBackend().cohorts(specify(["linear_map"], [case.mixer], values, seeds=[0]))
         trainer = cohort.trainer
         state = jax.jit(trainer.begin)(cohort.inputs(cohort.specs[0]))
         parts = (trainer.advance, trainer.influence, trainer.heads)

@@ -23,7 +23,7 @@ from rich.table import Table  # noqa: E402
 from speed import Runner  # noqa: E402
 
 from attnsearch.base import RECORDING_INTERVAL  # noqa: E402
-from attnsearch.training.jax.cohorts import Registries, cohorts, specify  # noqa: E402
+from attnsearch.training.jax.backend import JaxBackend, specify  # noqa: E402
 
 TOKENS_PER_STEP = 2048
 LANES = (1, 2, 4, 8)
@@ -34,7 +34,7 @@ LAYERS = (1, 2, 4)
 def lanes_at_work(lanes: int, state_size: int, layers: int) -> Runner:
     """That many lanes on every device, compiled and begun."""
     available = jax.local_devices()
-    (cohort,) = cohorts(
+    (cohort,) = JaxBackend().cohorts(
         specify(
             ["linear_map"],
             ["attention"],
@@ -45,8 +45,7 @@ def lanes_at_work(lanes: int, state_size: int, layers: int) -> Runner:
                 "tokens_per_step": [TOKENS_PER_STEP],
             },
             seeds=range(lanes * len(available)),
-        ),
-        Registries(),
+        )
     )
     way = Runner(cohort, cohort.trainer, available, lanes)
     way.advance()

@@ -26,16 +26,15 @@ from rich.console import Console
 from rich.table import Table
 
 from attnsearch.base import RECORDING_INTERVAL, Example, Integers
-from attnsearch.generators import GENERATORS
 from attnsearch.mixers import MIXERS
 from attnsearch.mixers.attention import Attention
 from attnsearch.mixers.base import Mixer, default_settings, rows
 from attnsearch.spec.grid import grid
 from attnsearch.spec.run import OptimizerSpec
 from attnsearch.training.jax import devices
-from attnsearch.training.jax.calibration import lanes_that_pay
-from attnsearch.training.jax.cohorts import Cohort, Registries, cohorts
-from attnsearch.training.jax.lanes import Lanes, stacked
+from attnsearch.training.jax.backend import JaxBackend
+from attnsearch.training.jax.cohorts import JaxCohort
+from attnsearch.training.jax.lanes import Lanes, lanes_that_pay, stacked
 from attnsearch.training.jax.network import LayerBiases, Network, Parameters
 from attnsearch.training.jax.trainer import Record, RunState, Trainer
 
@@ -46,12 +45,12 @@ MATRIX_SIZES = (1_024, 2_048, 3_072)
 Measured = dict[str, np.ndarray]  # quantities by name, a value a round
 
 
-def cohort(mixer: str, num_runs: int) -> Cohort:
+def cohort(mixer: str, num_runs: int) -> JaxCohort:
     """The runs that are timed, one a seed. What is not set here has its default, or Plain would notice."""
     values = {"state_size": [STATE_SIZE], "support_size": [3], "tokens_per_step": [TOKENS_PER_STEP]}
     known = {name: default_settings(kind) for name, kind in MIXERS.items()}
     specs = grid(["linear_map"], [mixer], values, known_mixers=known, seeds=range(num_runs))
-    return cohorts(specs, Registries(GENERATORS, MIXERS))[0]
+    return JaxBackend().cohorts(specs)[0]
 
 
 def step_flops(mixer: str) -> float:
@@ -72,7 +71,7 @@ def step_flops(mixer: str) -> float:
 class Runner:
     """The runner's way: `lanes` on each of `available`, all active, trained by `trainer`."""
 
-    def __init__(self, runs: Cohort, trainer: Trainer, available: Sequence[Any], lanes: int):
+    def __init__(self, runs: JaxCohort, trainer: Trainer, available: Sequence[Any], lanes: int):
         self.lanes = Lanes(trainer, available, lanes)
         inputs = [runs.inputs(spec) for spec in runs.specs[: self.lanes.count]]
         self.states = self.lanes.begin(stacked(inputs))
@@ -128,7 +127,7 @@ class Plain:
 
     work = float(RECORDING_INTERVAL * TOKENS_PER_STEP)
 
-    def __init__(self, runs: Cohort, runner: Runner):
+    def __init__(self, runs: JaxCohort, runner: Runner):
         trainer, queries = runs.trainer, runs.trainer.generator.query_positions
         begun = jax.tree.map(lambda array: jnp.asarray(np.asarray(array)[0]), runner.states)
         definition, parameters = nnx.split(PlainModel(trainer.network, runs.specs[0].cell.mixer.name))

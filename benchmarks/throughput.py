@@ -28,9 +28,9 @@ from speed import Plain, Runner  # noqa: E402
 from attnsearch.base import RECORDING_INTERVAL  # noqa: E402
 from attnsearch.runs.store import Store, StoredRun  # noqa: E402
 from attnsearch.spec.run import RunSpec  # noqa: E402
-from attnsearch.training.jax.cohorts import Cohort, Registries, cohorts, specify  # noqa: E402
+from attnsearch.training.jax.backend import JaxBackend, run, specify  # noqa: E402
+from attnsearch.training.jax.cohorts import JaxCohort  # noqa: E402
 from attnsearch.training.observer import Observer, Progress  # noqa: E402
-from attnsearch.training.runner import run  # noqa: E402
 
 SUPPORTS = {8: [1, 2, 4], 16: [1, 3, 8]}
 TOKENS_PER_STEP = 2048
@@ -90,11 +90,11 @@ def main() -> None:
             seeds=range(arguments.seeds),
         )
     ]
-    planned = cohorts(specs, Registries())
+    planned = JaxBackend().cohorts(specs)
     available = jax.local_devices()
     waiting = {cohort: Runner(cohort, cohort.trainer, available, 1) for cohort in planned}
     plain = {cohort: Plain(cohort, Runner(cohort, cohort.trainer, available[:1], 1)) for cohort in planned}
-    rates: dict[Cohort, list[tuple[float, float]]] = {cohort: [] for cohort in planned}
+    rates: dict[JaxCohort, list[tuple[float, float]]] = {cohort: [] for cohort in planned}
 
     def measure_rates() -> None:
         for cohort in planned:

@@ -43,7 +43,7 @@ def ablate(run: str, out: Path | None, as_json: bool, no_plots: bool, sequences:
     from attnsearch.results.head_costs import sentences, table
     from attnsearch.runs import parameters as parameter_files
     from attnsearch.runs.store import UnreadableRun, read
-    from attnsearch.training.jax.cohorts import Registries, trainer
+    from attnsearch.training.jax.backend import JaxBackend
 
     parameter_files.require_safetensors()
     if not no_plots:
@@ -54,7 +54,7 @@ def ablate(run: str, out: Path | None, as_json: bool, no_plots: bool, sequences:
     except UnreadableRun as error:
         raise AttnsearchError(str(error)) from error
     cell, digest = found.spec.cell, found.spec.digest
-    require_heads(trainer(cell, Registries()).network, cell.mixer.name)
+    require_heads(JaxBackend().trainer(cell).network, cell.mixer.name)
     if not (folder / parameter_files.FILE).exists():
         raise AttnsearchError(
             f"run {digest[:12]} is stored without its parameters: give the command that made it again, with"

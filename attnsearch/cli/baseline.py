@@ -53,13 +53,13 @@ def baseline(
     from attnsearch.gate.verdict import outlook
     from attnsearch.runs.store import Store
     from attnsearch.spec.grid import DEFAULT_SEEDS
-    from attnsearch.training.jax.engine import EngineSettings
+    from attnsearch.training.backend import TrainingSettings
     from attnsearch.training.runner import run
 
-    asked, _ = suite_of(suite, seeds, given(ctx), mixers, mixer_settings)
+    asked, backend = suite_of(suite, seeds, given(ctx), mixers, mixer_settings)
     store = Store.open(out)
     with _progress(quiet) as observer:
-        runs = run(asked.runs(), store, observer=observer, settings=EngineSettings(lanes, checkpoint_every))
+        runs = run(asked.runs(), store, backend, observer, TrainingSettings(lanes, checkpoint_every))
     recorded = Baseline.of(asked.name, runs)
     recorded.write(output)
     cells = len(recorded.cells)

@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,13 @@ from attnsearch.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from attnsearch.gate.baseline import Baseline
     from attnsearch.gate.verdict import Report
+    from attnsearch.runs.store import Store, StoredRun
+    from attnsearch.spec.run import RunSpec
+    from attnsearch.training.backend import TrainingSettings
+    from attnsearch.training.jax.backend import JaxBackend
+    from attnsearch.training.observer import Observer
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -75,25 +82,25 @@ def check(
     from attnsearch.gate import ci as notices
     from attnsearch.gate import verdict as verdicts
     from attnsearch.gate.baseline import Baseline
-    from attnsearch.gate.check import check
     from attnsearch.gate.decision import TOLERANCE
     from attnsearch.runs.store import Store
-    from attnsearch.training.jax.engine import EngineSettings
+    from attnsearch.training.backend import TrainingSettings
 
     recorded, tolerated = Baseline.read(baseline), TOLERANCE if tolerance is None else tolerance
     # Whatever else a mixer raises would end with the status of a regression.
     try:
-        asked, _ = suite_of(suite, seeds, given(ctx), mixers, mixer_settings)
+        asked, backend = suite_of(suite, seeds, given(ctx), mixers, mixer_settings)
         with ExitStack() as held:
             folder = out or Path(held.enter_context(tempfile.TemporaryDirectory(prefix="attnsearch-")))
-            report = check(
+            report = check_anew(
                 asked.runs(),
                 recorded,
                 Store.open(folder),
+                backend,
                 name=str(baseline),
                 tolerance=tolerated,
                 observer=held.enter_context(_progress(quiet)),
-                settings=EngineSettings(lanes, checkpoint_every),
+                settings=TrainingSettings(lanes, checkpoint_every),
             )
     except AttnsearchError:
         raise
@@ -113,6 +120,42 @@ def check(
     else:
         _print(report)
     return report.exit_status
+
+
+def check_anew(
+    specs: Sequence[RunSpec],
+    recorded: Baseline,
+    store: Store,
+    backend: JaxBackend,
+    *,
+    name: str,
+    tolerance: float,
+    observer: Observer | None = None,
+    settings: TrainingSettings | None = None,
+) -> Report:
+    """Train `specs` in `store` and judge them against the baseline `recorded`, called `name`.
+
+    Unless `settings` name a number of lanes, there are as many as the baseline had on such a device.
+    Errors: AttnsearchError for runs that cannot be trained, and for a store that holds some of them already.
+    """
+    from attnsearch.gate.check import check, recorded_lanes
+    from attnsearch.training.backend import TrainingSettings
+    from attnsearch.training.jax.devices import describe
+    from attnsearch.training.runner import run
+
+    if any(store.path(spec).exists() for spec in specs):
+        raise AttnsearchError(
+            f"{store.root} holds runs of this suite, and a check trains them anew: give another folder"
+        )
+    backend.cohorts(specs)
+    settings = settings or TrainingSettings()
+    if settings.lanes is None:
+        settings = replace(settings, lanes=recorded_lanes(recorded, describe(1)["device"]))
+
+    def train(missing: Sequence[RunSpec]) -> list[StoredRun]:
+        return run(missing, store, backend, observer, settings)
+
+    return check(specs, recorded, train, name=name, tolerance=tolerance)
 
 
 def _print(report: Report) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from attnsearch.spec.grid import KnownMixers, Lists
     from attnsearch.spec.run import MixerSpec, Value
     from attnsearch.spec.suite import Suite
-    from attnsearch.training.jax.cohorts import Cohort
+    from attnsearch.training.jax.backend import JaxBackend
 
 OUT = click.Path(path_type=Path, file_okay=False)
 
@@ -164,19 +164,19 @@ def suite_of(
     training: Lists,
     mixers: str | None = None,
     mixer_settings: Assignments = (),
-) -> tuple[Suite, list[Cohort]]:
-    """A suite of whose planned runs none is refused, and how they are grouped.
+) -> tuple[Suite, JaxBackend]:
+    """A suite of whose planned runs none is refused, and the backend that has accepted them.
 
     mixers, mixer_settings:  what was given as `--mixer` and `--mixer-set`, in place of the suite's mixers
     """
     from attnsearch.spec.suite import Suite, find_suite, placed
-    from attnsearch.training.jax.cohorts import Registries, cohorts
+    from attnsearch.training.jax.backend import JaxBackend
     from attnsearch.training.jax.devices import use_every_core
 
-    path, registries = find_suite(name), Registries()
-    known_mixers = registries.known_mixers()
-    replaced = mixers_in_place(mixers, mixer_settings, known_mixers)
-    suite = Suite.read(path, known_mixers).reduced(seeds, training, replaced)
+    path, backend = find_suite(name), JaxBackend()
+    replaced = mixers_in_place(mixers, mixer_settings, backend.known_mixers)
+    suite = Suite.read(path, backend.known_mixers).reduced(seeds, training, replaced)
     use_every_core()
     with placed(str(path)):
-        return suite, cohorts(suite.planned(), registries)
+        backend.cohorts(suite.planned())
+    return suite, backend

@@ -46,7 +46,8 @@ def plan(
     from attnsearch.runs.store import Store
     from attnsearch.training.jax.forecast import MEASURED_SECONDS, forecast
 
-    _, cohorts = suite_of(suite, seeds, given(ctx), mixers, mixer_settings)
+    asked, backend = suite_of(suite, seeds, given(ctx), mixers, mixer_settings)
+    cohorts = backend.cohorts(asked.planned())
     forecasts = []
     for number, cohort in enumerate(cohorts, start=1):
         if not (quiet or no_measurement):

@@ -17,7 +17,7 @@ import pytest
 if TYPE_CHECKING:
     from attnsearch.mixers import Mixer
     from attnsearch.spec.run import RunSpec, Value
-    from attnsearch.training.jax.cohorts import Registries
+    from attnsearch.training.jax.backend import JaxBackend
 
 _UPDATE = "--attnsearch-update"
 
@@ -58,42 +58,42 @@ class Plateau:
         Too few data to tell is a failure as well, and so is a setting that is unknown or out of range.
         """
         from attnsearch.base import AttnsearchError
-        from attnsearch.training.jax.cohorts import specify
+        from attnsearch.training.jax.backend import specify
 
         update = bool(self._config.getoption(_UPDATE))
         path = self._config.rootpath / baseline
-        registries, name = _registered(mixer)
+        backend, name = _backend_for(mixer)
         file = str(self._config.rootpath / task) if task.endswith(".toml") else task
         values = {key: (value,) for key, value in settings.items()}
         runs = range(recorded_seeds if update else seeds)
         try:
-            specs = specify([file], [name], values, seeds=runs, registries=registries)
+            specs = specify([file], [name], values, seeds=runs, backend=backend)
             if update:
-                self._record(specs, path, registries)
+                self._record(specs, path, backend)
             else:
-                self._compare(specs, path, tolerance, registries)
+                self._compare(specs, path, tolerance, backend)
         except AttnsearchError as error:
             pytest.fail(f"attnsearch: {error}", pytrace=False)
 
-    def _record(self, specs: list[RunSpec], path: Path, registries: Registries) -> None:
+    def _record(self, specs: list[RunSpec], path: Path, backend: JaxBackend) -> None:
         from attnsearch.gate.baseline import Baseline
         from attnsearch.runs.store import Store
-        from attnsearch.training.runner import run
+        from attnsearch.training.jax.backend import run
 
         recorded = self._config.stash.setdefault(_RECORDED, set())
         if path in recorded:
             pytest.fail(f"attnsearch: {path} is recorded by two checks: give each its own", pytrace=False)
         recorded.add(path)
         with tempfile.TemporaryDirectory(prefix="attnsearch-") as folder:
-            runs = run(specs, Store.open(Path(folder)), registries)
+            runs = run(specs, Store.open(Path(folder)), backend=backend)
         Baseline.of(path.stem, runs).write(path)
         self._properties.append((_PROPERTY, f"recorded {len(runs)} runs in {path}"))
 
     def _compare(
-        self, specs: list[RunSpec], path: Path, tolerance: float | None, registries: Registries
+        self, specs: list[RunSpec], path: Path, tolerance: float | None, backend: JaxBackend
     ) -> None:
+        from attnsearch.cli.check import check_anew
         from attnsearch.gate.baseline import Baseline
-        from attnsearch.gate.check import check
         from attnsearch.gate.decision import TOLERANCE
         from attnsearch.gate.verdict import figures, rows, sentences
         from attnsearch.runs.store import Store
@@ -103,7 +103,7 @@ class Plateau:
         with tempfile.TemporaryDirectory(prefix="attnsearch-") as folder:
             store, baseline = Store.open(Path(folder)), Baseline.read(path)
             tolerance = TOLERANCE if tolerance is None else tolerance
-            report = check(specs, baseline, store, name=str(path), tolerance=tolerance, registries=registries)
+            report = check_anew(specs, baseline, store, backend, name=str(path), tolerance=tolerance)
         found = [*sentences(report), *(f"{row.label}: {figures(row)}" for row in rows(report))]
         self._properties.append((_PROPERTY, found[0]))
         if report.exit_status:
@@ -111,18 +111,18 @@ class Plateau:
             pytest.fail("\n".join(["attnsearch: " + found[0], *found[1:], trace]).rstrip(), pytrace=False)
 
 
-def _registered(mixer: type[Mixer] | str) -> tuple[Registries, str]:
-    """The registries that know `mixer`, and by which name."""
-    from attnsearch.training.jax.cohorts import Registries
+def _backend_for(mixer: type[Mixer] | str) -> tuple[JaxBackend, str]:
+    """A backend that knows `mixer`, and by which name."""
+    from attnsearch.training.jax.backend import JaxBackend
 
-    registries = Registries()
+    backend = JaxBackend()
     if isinstance(mixer, str):
-        return registries, mixer
-    for name, known in registries.mixers.items():
+        return backend, mixer
+    for name, known in backend.mixers.items():
         if known is mixer:
-            return registries, name
+            return backend, name
     name = f"{mixer.__module__}:{mixer.__qualname__}"
-    return Registries(mixers={**registries.mixers, name: mixer}), name
+    return JaxBackend(mixers={**backend.mixers, name: mixer}), name
 
 
 @pytest.fixture

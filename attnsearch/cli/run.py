@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 class _RunCommand(TaskCommand):
     def known_mixers(self) -> KnownMixers:
-        from attnsearch.training.jax.cohorts import Registries
+        from attnsearch.training.jax.backend import JaxBackend
 
-        return Registries().known_mixers()
+        return JaxBackend().known_mixers
 
 
 @click.command(cls=_RunCommand)
@@ -82,16 +82,17 @@ def run(
     again. `attnsearch run --task NAME --help` lists the task's own flags too.
     """
     from attnsearch.cli.train import Output, sweep
-    from attnsearch.training.jax.cohorts import Registries, specify
-    from attnsearch.training.jax.engine import EngineSettings
+    from attnsearch.training.backend import TrainingSettings
+    from attnsearch.training.jax.backend import JaxBackend, specify
 
     del tasks
-    names, flags = names_in(mixers), given(ctx)
-    settings = mixer_lists(names, mixer_settings, Registries().known_mixers())
+    names, flags, backend = names_in(mixers), given(ctx), JaxBackend()
+    settings = mixer_lists(names, mixer_settings, backend.known_mixers)
     for name in settings.keys() & flags.keys():
         raise AttnsearchError(f"give --{name.replace('_', '-')} or --mixer-set {name}=..., not both")
-    specs = specify(tasks_of(ctx), names, {**flags, **settings}, seeds=seeds, rule_seed=rule_seed)
-    output = Output(out, as_json, quiet, no_plots)
-    return (
-        0 if sweep(specs, output, EngineSettings(lanes, checkpoint_every, save_parameters)) else INTERRUPTED
+    specs = specify(
+        tasks_of(ctx), names, {**flags, **settings}, seeds=seeds, rule_seed=rule_seed, backend=backend
     )
+    output = Output(out, as_json, quiet, no_plots)
+    trained = sweep(specs, output, backend, TrainingSettings(lanes, checkpoint_every, save_parameters))
+    return 0 if trained else INTERRUPTED

@@ -30,7 +30,7 @@ def show(ctx: click.Context, task: str, seed: int, target: int | None, out: Path
     """Draw an example of a task: its states, what one target of it is made of, and the attention map."""
     from attnsearch.cli.console import console
     from attnsearch.examples.example import draw
-    from attnsearch.training.jax.cohorts import Registries
+    from attnsearch.training.jax.backend import JaxBackend
 
     files = tasks_of(ctx)
     values = given(ctx)
@@ -38,7 +38,7 @@ def show(ctx: click.Context, task: str, seed: int, target: int | None, out: Path
     if len(files) > 1 or lists:
         raise AttnsearchError(f"show draws one example: give {lists[0] if lists else 'task'} one value")
     spec = files[0].resolve({name: listed[0] for name, listed in values.items()})
-    example = draw(spec, seed, Registries())
+    example = draw(spec, seed, JaxBackend())
     target = example.telling if target is None else target
     if target >= example.targets:
         raise AttnsearchError(f"target {target} is outside 0 to {example.targets - 1}")

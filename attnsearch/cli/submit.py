@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from attnsearch.leaderboard.entry import Entry
     from attnsearch.spec.run import MixerSpec, Value
     from attnsearch.spec.suite import Suite
-    from attnsearch.training.jax.cohorts import Registries
+    from attnsearch.training.jax.backend import JaxBackend
 
 
 @click.command()
@@ -47,7 +47,7 @@ def submit(
     from attnsearch.leaderboard.entry_file import parsed, written
     from attnsearch.runs.lookup import collect, finder
     from attnsearch.spec.suite import Suite, find_suite
-    from attnsearch.training.jax.cohorts import Registries
+    from attnsearch.training.jax.backend import JaxBackend
     from attnsearch.training.jax.cost import cost
     from attnsearch.training.jax.devices import use_every_core
 
@@ -56,9 +56,9 @@ def submit(
     entry = _chosen([one.entry for one in candidates], mixer, mixer_settings, suite)
     _check(asked, entry, suite, runs)
     use_every_core()
-    registries = Registries()
+    backend = JaxBackend()
     specs = [run.spec for cell in entry.scored for run in cell.runs]
-    entry = replace(_still_verified(entry, registries), cost=cost(specs, registries))
+    entry = replace(_still_verified(entry, backend), cost=cost(specs, backend))
     text = written(entry)
     # What cannot be read again would be refused elsewhere.
     parsed(text.encode())
@@ -111,15 +111,12 @@ def _check(asked: Suite, entry: Entry, suite: str, runs: Sequence[str]) -> None:
     raise AttnsearchError(f"{'; '.join(missing)}. What is missing is run by `{shlex.join(words)}`")
 
 
-def _still_verified(entry: Entry, registries: Registries) -> Entry:
+def _still_verified(entry: Entry, backend: JaxBackend) -> Entry:
     """The entry, without its verification where the mixer's code is no longer what was verified."""
-    from attnsearch.mixers.base import Mixer
     from attnsearch.probing.verify import fingerprint
-    from attnsearch.spec import plugins
 
     record = entry.verification
-    kind = plugins.find(entry.mixer.name, registries.mixers, Mixer)
-    if record is None or record.fingerprint == fingerprint(kind):
+    if record is None or record.fingerprint == fingerprint(backend.mixer(entry.mixer.name)):
         return entry
     said(f"the code of {entry.mixer.name} is no longer what was verified")
     return replace(entry, verification=None)

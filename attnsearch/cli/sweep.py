@@ -48,12 +48,12 @@ def sweep(
     seeds and several learning rates, each mixer's is chosen on those seeds first, and it is run at that one.
     """
     from attnsearch.cli.train import Output, sweep_suite
-    from attnsearch.training.jax.engine import EngineSettings
+    from attnsearch.training.backend import TrainingSettings
 
-    found, _ = suite_of(suite, seeds, given(ctx), mixers, mixer_settings)
+    found, backend = suite_of(suite, seeds, given(ctx), mixers, mixer_settings)
     output = Output(out, as_json, quiet, no_plots)
     return (
         0
-        if sweep_suite(found, output, EngineSettings(lanes, checkpoint_every, save_parameters))
+        if sweep_suite(found, output, backend, TrainingSettings(lanes, checkpoint_every, save_parameters))
         else INTERRUPTED
     )

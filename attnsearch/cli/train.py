@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -17,8 +18,8 @@ from attnsearch.results.learning_rates import Choice, choice_table, choices
 from attnsearch.runs.store import Store, StoredRun
 from attnsearch.spec.run import MixerSpec, RunSpec
 from attnsearch.spec.suite import Suite
+from attnsearch.training.backend import Backend, TrainingSettings
 from attnsearch.training.jax.devices import use_every_core
-from attnsearch.training.jax.engine import EngineSettings
 from attnsearch.training.runner import run
 
 _LISTED_PICTURES = 8
@@ -35,34 +36,36 @@ class Output:
     no_plots: bool
 
 
-def sweep(specs: Sequence[RunSpec], output: Output, settings: EngineSettings) -> bool:
+def sweep(
+    specs: Sequence[RunSpec], output: Output, backend: Backend[Any], settings: TrainingSettings
+) -> bool:
     """Train what is not stored yet, then print a table or JSON; False where it was interrupted.
 
     Errors: AttnsearchError for a specification or a store that cannot be used.
     """
     _require_pictures(output)
-    runs = _trained(specs, output, settings)
+    runs = _trained(specs, output, backend, settings)
     if runs is None:
         return False
     _show(runs, output, None)
     return True
 
 
-def sweep_suite(suite: Suite, output: Output, settings: EngineSettings) -> bool:
+def sweep_suite(suite: Suite, output: Output, backend: Backend[Any], settings: TrainingSettings) -> bool:
     """The same of a suite's runs. Where it has a grid of learning rates and seeds to choose by, those are run
     first, and what is shown is each mixer at its best."""
     if not suite.chooses:
-        return sweep(suite.runs(), output, settings)
+        return sweep(suite.runs(), output, backend, settings)
     _require_pictures(output)
     selection = suite.selection()
-    tried = _trained(selection, output, settings)
+    tried = _trained(selection, output, backend, settings)
     if tried is None:
         return False
     chosen = choices(tried)
     if not output.as_json:
         console(stderr=False).print(choice_table(chosen))
     rates = {mixer: choice.learning_rate for mixer, choice in chosen.items()}
-    runs = _trained(suite.scored(rates), output, settings)
+    runs = _trained(suite.scored(rates), output, backend, settings)
     if runs is None:
         return False
     _show(runs, output, chosen)
@@ -76,13 +79,15 @@ def _require_pictures(output: Output) -> None:
         require_matplotlib()
 
 
-def _trained(specs: Sequence[RunSpec], output: Output, settings: EngineSettings) -> list[StoredRun] | None:
+def _trained(
+    specs: Sequence[RunSpec], output: Output, backend: Backend[Any], settings: TrainingSettings
+) -> list[StoredRun] | None:
     """The runs, trained where they were not stored; None where this was interrupted, which is said."""
     store = Store.open(output.out)
     use_every_core()
     try:
         with _progress(output.quiet) as observer:
-            return run(specs, store, observer=observer, settings=settings)
+            return run(specs, store, backend, observer, settings)
     except KeyboardInterrupt:
         stored = sum(store.holds(spec, parameters=settings.save_parameters) for spec in specs)
         click.echo(

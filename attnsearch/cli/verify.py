@@ -52,10 +52,10 @@ def verify(
     from attnsearch.spec.grid import mixer_specs
     from attnsearch.spec.run import NetworkSpec
     from attnsearch.spec.task_file import find_task
-    from attnsearch.training.jax.cohorts import Registries
+    from attnsearch.training.jax.backend import JaxBackend
     from attnsearch.training.jax.devices import use_every_core
 
-    known = Registries().known_mixers()
+    known = JaxBackend().known_mixers
     lists = mixer_lists([mixer], mixer_settings, known)
     for name, values in lists.items():
         if len(values) > 1:

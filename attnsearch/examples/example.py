@@ -15,7 +15,7 @@ from attnsearch.examples.linear_map import LinearMapExample
 from attnsearch.generators.cellular_automaton import CellularAutomaton
 from attnsearch.generators.linear_map import LinearMap, LinearMapAutoregressive
 from attnsearch.spec.run import TaskSpec
-from attnsearch.training.jax.cohorts import Registries, generator
+from attnsearch.training.jax.backend import JaxBackend
 from attnsearch.training.jax.trainer import draw_rule
 
 
@@ -40,12 +40,12 @@ class Drawing(Protocol):
         ...
 
 
-def draw(task: TaskSpec, seed: int, registries: Registries) -> Drawing:
+def draw(task: TaskSpec, seed: int, backend: JaxBackend) -> Drawing:
     """The rule that runs with `seed` learn, and a sequence that obeys it.
 
     Errors: AttnsearchError for a generator that nothing here can draw.
     """
-    made = generator(task, registries.generators)
+    made = backend.generator(task)
     knobs = {name: jnp.asarray(dict(task.knobs)[name]) for name in made.traced_knobs}
     rule = draw_rule(made, jnp.asarray(seed), knobs)
     example = made.sample(rule, jax.random.key(seed))

@@ -14,7 +14,8 @@ from attnsearch.base import AttnsearchError, Example, Floats
 from attnsearch.mixers.base import LogitMixer
 from attnsearch.results.head_costs import HeadCosts
 from attnsearch.runs.store import StoredRun
-from attnsearch.training.jax.cohorts import Cohort, Registries, trainer
+from attnsearch.training.jax.backend import JaxBackend
+from attnsearch.training.jax.cohorts import JaxCohort
 from attnsearch.training.jax.network import Network, Parameters
 from attnsearch.training.jax.parameters import rebuilt
 from attnsearch.training.jax.trainer import RunState, Trainer, draw_rule
@@ -44,7 +45,7 @@ def ablate(
     step: int,
     *,
     sequences: int | None = None,
-    registries: Registries | None = None,
+    backend: JaxBackend | None = None,
 ) -> HeadCosts:
     """What each head of `run` costs each target.
 
@@ -54,7 +55,7 @@ def ablate(
     Errors: AttnsearchError for a mixer without heads, and for parameters that are not the network's.
     """
     cell = run.spec.cell
-    made = trainer(cell, registries or Registries())
+    made = (backend or JaxBackend()).trainer(cell)
     require_heads(made.network, cell.mixer.name)
     parameters = rebuilt(made.network, arrays)
     state = _last_step(made, run, parameters, step)
@@ -88,7 +89,7 @@ def ablate(
 
 def _last_step(made: Trainer, run: StoredRun, parameters: Parameters, step: int) -> RunState:
     """The run as its last step was made, so that a map is added to the logits where one was then."""
-    inputs = Cohort(made, (run.spec,)).inputs(run.spec)
+    inputs = JaxCohort(made, (run.spec,)).inputs(run.spec)
     rule = draw_rule(made.generator, inputs.rule_seed, inputs.knobs)
     if not np.array_equal(made.generator.truth(rule).attention_map, run.truth.attention_map):
         raise AttnsearchError(

@@ -28,7 +28,8 @@ from attnsearch.spec.run import (
     Value,
 )
 from attnsearch.spec.task_file import TaskFile, find_task
-from attnsearch.training.jax.cohorts import Cohort, Registries, generator, trainer
+from attnsearch.training.jax.backend import JaxBackend
+from attnsearch.training.jax.cohorts import JaxCohort
 from attnsearch.training.jax.network import Network, Parameters
 
 PROBE, PROBE_CONTEXT = "linear_map_autoregressive", 16
@@ -59,7 +60,7 @@ class Trained(NamedTuple):
     recording: Recording
 
 
-def train(cohort: Cohort) -> Trained:
+def train(cohort: JaxCohort) -> Trained:
     """The first run of `cohort`, trained to its end."""
     trainer, spec = cohort.trainer, cohort.specs[0]
     state = trainer.begin(cohort.inputs(spec))
@@ -98,11 +99,11 @@ class Subject:
 
     mixer: MixerSpec
     task: TaskFile
-    registries: Registries
+    backend: JaxBackend
     width: int
 
     @cached_property
-    def probe(self) -> Cohort:
+    def probe(self) -> JaxCohort:
         """The probe's only run. Errors: AttnsearchError where the mixer is refused."""
         task = self.sized(find_task(PROBE), PROBE_CONTEXT, {"loss": "all"})
         return self.run_on(task, BudgetSpec(PROBE_STEPS, TOKENS_PER_STEP, early_stopping=False))
@@ -153,12 +154,12 @@ class Subject:
                 chosen = longer
         return chosen
 
-    def run_on(self, task: TaskSpec, budget: BudgetSpec) -> Cohort:
+    def run_on(self, task: TaskSpec, budget: BudgetSpec) -> JaxCohort:
         """The only run of a small network with this mixer. Errors: AttnsearchError where it is refused."""
         network = NetworkSpec(self.width, num_layers=1, mlp_width=self.width)
         budget = replace(budget, tokens_per_step=max(budget.tokens_per_step, self._context(task)))
         cell = CellSpec(task, self.mixer, network, OptimizerSpec(), budget)
-        return Cohort(trainer(cell, self.registries), (RunSpec(cell, seed=0, rule_seed=0),))
+        return JaxCohort(self.backend.trainer(cell), (RunSpec(cell, seed=0, rule_seed=0),))
 
     def _context(self, task: TaskSpec) -> int:
-        return generator(task, self.registries.generators).context_length
+        return self.backend.generator(task).context_length

@@ -14,17 +14,16 @@ from attnsearch.mixers.base import Mixer
 from attnsearch.probing.checks import CHECKS, Check
 from attnsearch.probing.subject import Subject
 from attnsearch.runs.verification import Finding, Verdict, Verification
-from attnsearch.spec import plugins
 from attnsearch.spec.run import MixerSpec, NetworkSpec
 from attnsearch.spec.task_file import TaskFile, find_task
-from attnsearch.training.jax.cohorts import Registries
+from attnsearch.training.jax.backend import JaxBackend
 
 
 def verify(
     mixer: MixerSpec,
     task: TaskFile | None = None,
     *,
-    registries: Registries | None = None,
+    backend: JaxBackend | None = None,
     width: int = NetworkSpec.width,
     found: Callable[[Finding], None] = lambda finding: None,
 ) -> Verification:
@@ -35,10 +34,10 @@ def verify(
 
     Errors: AttnsearchError for a mixer or task that cannot be had. What is wrong with a mixer is a finding.
     """
-    registries, task = registries or Registries(), task or find_task("linear_map")
-    kind = plugins.find(mixer.name, registries.mixers, Mixer)
+    backend, task = backend or JaxBackend(), task or find_task("linear_map")
+    kind = backend.mixer(mixer.name)
     findings: list[Finding] = []
-    for finding in examine(Subject(mixer, task, registries, width)):
+    for finding in examine(Subject(mixer, task, backend, width)):
         findings.append(finding)
         found(finding)
     version = metadata.version("attnsearch")

@@ -10,7 +10,7 @@ from attnsearch.cli.flags import given, tasks_of
 from attnsearch.cli.options import mixer_lists, names_in
 from attnsearch.cli.run import run as run_command
 from attnsearch.spec.run import RunSpec
-from attnsearch.training.jax.cohorts import Registries, specify
+from attnsearch.training.jax.backend import JaxBackend, specify
 
 _RUN = "attnsearch run --task "
 _LINEAR = _RUN + "linear_map --num-heads 8 "
@@ -59,7 +59,7 @@ LADDER = Path(__file__).parent.parent / "mixers.toml"
 def asked(line: str) -> tuple[RunSpec, ...]:
     """The runs that a command line trains."""
     context = run_command.make_context("run", shlex.split(line)[2:])
-    mixers, known = names_in(context.params["mixers"]), Registries().known_mixers()
+    mixers, known = names_in(context.params["mixers"]), JaxBackend().known_mixers
     values = {**given(context), **mixer_lists(mixers, context.params["mixer_settings"], known)}
     seeds, rule_seed = context.params["seeds"], context.params["rule_seed"]
     return tuple(specify(tasks_of(context), mixers, values, seeds=seeds, rule_seed=rule_seed))

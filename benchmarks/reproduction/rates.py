@@ -10,7 +10,7 @@ from attnsearch.results.learning_rates import Choice, choose
 from attnsearch.runs.store import StoredRun
 from attnsearch.spec.run import CellSpec, RunSpec
 from attnsearch.spec.suite import Suite
-from attnsearch.training.jax.cohorts import Registries
+from attnsearch.training.jax.backend import JaxBackend
 from benchmarks.reproduction.archive import Archive, knob, waits
 from benchmarks.reproduction.commands import LADDER, VISIBLE, VISIBLE_RATES
 from benchmarks.reproduction.writing import table
@@ -40,7 +40,7 @@ def at_best(members: Iterable[Cell], rates: Mapping[str, Choice]) -> list[Cell]:
 
 def ladder_specs(archive: Archive) -> tuple[list[RunSpec], list[RunSpec]]:
     """The selection runs of `LADDER`; and its scored runs, none where rates cannot be chosen."""
-    ladder = Suite.read(LADDER, Registries().known_mixers())
+    ladder = Suite.read(LADDER, JaxBackend().known_mixers)
     made = chosen(archive.among(ladder.selection()), waits)
     rates = {mixer: made[mixer.name].learning_rate for mixer in ladder.mixers} if made else {}
     return ladder.selection(), ladder.scored(rates) if rates else []

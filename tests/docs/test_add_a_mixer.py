@@ -21,7 +21,7 @@ from attnsearch.probing.subject import Subject
 from attnsearch.spec import plugins
 from attnsearch.spec.run import MixerSpec, RunSpec, settings
 from attnsearch.spec.task_file import find_task
-from attnsearch.training.jax.cohorts import Registries, cohorts
+from attnsearch.training.jax.backend import JaxBackend
 
 PAGE = (Path(__file__).parents[2] / "docs" / "add-a-mixer.md").read_text(encoding="utf-8")
 EXAMPLE, TEMPLATE, IN_PYTHON = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
@@ -60,7 +60,7 @@ def test_the_command_makes_the_grid_that_is_announced(monkeypatch: pytest.Monkey
     mixers = {(run.cell.mixer.name, dict(run.cell.mixer.settings).get("heads")) for run in asked}
     assert mixers == {("my_mixers:Triangle", 2), ("my_mixers:Triangle", 4), ("attention", None)}
     assert len(asked) == 3 * 2
-    assert len(cohorts(asked, Registries())) == 3
+    assert len(JaxBackend().cohorts(asked)) == 3
 
 
 def test_the_example_may_count(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +75,7 @@ def test_the_example_may_count(here: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_the_template_may_count() -> None:
     spec = MixerSpec("my_template:Template", settings({"expansion": 2}))
-    for finding in verify.examine(Subject(spec, find_task("linear_map"), Registries(), width=32), QUICK):
+    for finding in verify.examine(Subject(spec, find_task("linear_map"), JaxBackend(), width=32), QUICK):
         assert finding.verdict == "passed", f"{finding.check}: {finding.evidence}"
 
 
@@ -117,7 +117,7 @@ def test_a_wrong_shape_is_refused_as_quoted(here: Path) -> None:
     (here / "my_mixers.py").write_text(broken)
     spec = MixerSpec("my_mixers:Triangle", settings({"heads": 4}))
     with pytest.raises(AttnsearchError, match=re.escape(quoted)):
-        cohorts(Subject(spec, find_task("linear_map"), Registries(), width=128).probe.specs, Registries())
+        JaxBackend().cohorts(Subject(spec, find_task("linear_map"), JaxBackend(), width=128).probe.specs)
 
 
 def test_the_page_lists_every_check() -> None:

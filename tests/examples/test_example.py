@@ -17,7 +17,7 @@ from attnsearch.generators.base import Generator
 from attnsearch.generators.linear_map import LinearMap, _LinearMap
 from attnsearch.plots import examples as pictures_examples
 from attnsearch.spec.run import TaskSpec, Value, settings
-from attnsearch.training.jax.cohorts import Registries
+from attnsearch.training.jax.backend import JaxBackend
 
 AUTOMATON: dict[str, Value] = {
     "state_size": 6,
@@ -32,7 +32,7 @@ AUTOMATON: dict[str, Value] = {
 
 def example(seed: int = 0, **knobs: Value) -> AutomatonExample:
     task = TaskSpec("cellular_automaton", "cellular_automaton", settings(AUTOMATON | knobs))
-    drawn = draw(task, seed, Registries())
+    drawn = draw(task, seed, JaxBackend())
     assert isinstance(drawn, AutomatonExample)
     return drawn
 
@@ -198,4 +198,4 @@ def foreign() -> type[Generator]:
 def test_a_generator_that_nothing_can_draw_is_refused() -> None:
     task = TaskSpec("mine", "mine", settings({"state_size": 4, "support_size": 2}))
     with pytest.raises(AttnsearchError, match="cannot draw mine: it knows linear maps and cellular automata"):
-        draw(task, 0, Registries(GENERATORS | {"mine": foreign()}))
+        draw(task, 0, JaxBackend(generators=GENERATORS | {"mine": foreign()}))

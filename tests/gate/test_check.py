@@ -16,15 +16,16 @@ from helpers.hand_made import run_of, spec_of
 from attnsearch.base import AttnsearchError
 from attnsearch.cli.baseline import baseline as baseline_command
 from attnsearch.cli.check import check as check_command
-from attnsearch.gate import check as checking
+from attnsearch.cli.check import check_anew
 from attnsearch.gate import ci as notices
 from attnsearch.gate.baseline import Baseline
-from attnsearch.gate.check import check
+from attnsearch.gate.check import check, recorded_lanes
 from attnsearch.gate.decision import TOLERANCE
 from attnsearch.gate.verdict import Report, document, labels, markdown, outlook, rows, sentences
 from attnsearch.runs.store import Store, StoredRun
 from attnsearch.spec.run import RunSpec
-from attnsearch.training.jax.engine import EngineSettings
+from attnsearch.training import runner
+from attnsearch.training.jax.backend import JaxBackend
 
 MIXERS = ("attention", "mlp_mixer")
 
@@ -57,36 +58,23 @@ class Trainer:
     """Stands where runs are trained, and keeps what it was asked for."""
 
     def __init__(self, how: Callable[[RunSpec], StoredRun]):
-        self.how, self.asked, self.settings = how, list[RunSpec](), EngineSettings()
+        self.how, self.asked = how, list[RunSpec]()
 
-    def __call__(
-        self, specs: Sequence[RunSpec], store: Store, registries: Any, observer: Any, settings: EngineSettings
-    ) -> list[StoredRun]:
+    def __call__(self, specs: Sequence[RunSpec]) -> list[StoredRun]:
         self.asked += specs
-        self.settings = settings
         return [self.how(spec) for spec in specs]
 
 
-Checked = Callable[..., tuple[Report, Trainer]]
-
-
-@pytest.fixture
-def checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checked:
+def checked(
+    how: Callable[[RunSpec], StoredRun],
+    asked: Sequence[RunSpec] | None = None,
+    baseline: Baseline | None = None,
+    **more: Any,
+) -> tuple[Report, Trainer]:
     """Checks `specs`, each trained as `how` says, against `recorded`."""
-
-    def run(
-        how: Callable[[RunSpec], StoredRun],
-        asked: Sequence[RunSpec] | None = None,
-        baseline: Baseline | None = None,
-        **more: Any,
-    ) -> tuple[Report, Trainer]:
-        trainer = Trainer(how)
-        monkeypatch.setattr(checking, "run", trainer)
-        store = Store.open(tmp_path / "store")
-        asked = specs() if asked is None else asked
-        return check(asked, baseline or recorded(), store, name="small.json", **more), trainer
-
-    return run
+    trainer = Trainer(how)
+    asked = specs() if asked is None else asked
+    return check(asked, baseline or recorded(), trainer, name="small.json", **more), trainer
 
 
 def slow(mixer: str, slowdown: float) -> Callable[[RunSpec], StoredRun]:
@@ -97,7 +85,7 @@ def slow(mixer: str, slowdown: float) -> Callable[[RunSpec], StoredRun]:
 # The flow.
 
 
-def test_equal_curves_pass_after_half_of_the_runs(checked: Checked) -> None:
+def test_equal_curves_pass_after_half_of_the_runs() -> None:
     report, trainer = checked(made)
     assert (report.verdict, report.exit_status) == ("pass", 0)
     assert len(trainer.asked) == len(set(trainer.asked)) == 4 * 4
@@ -106,7 +94,7 @@ def test_equal_curves_pass_after_half_of_the_runs(checked: Checked) -> None:
     assert [row.finding.reason for row in rows(report)] == ["equal bit for bit"] * 4
 
 
-def test_one_bit_is_enough_to_be_judged(checked: Checked) -> None:
+def test_one_bit_is_enough_to_be_judged() -> None:
     def moved(spec: RunSpec) -> StoredRun:
         run = made(spec)
         if spec.seed == 3:
@@ -120,14 +108,14 @@ def test_one_bit_is_enough_to_be_judged(checked: Checked) -> None:
     assert all(row.finding.effect for row in rows(report))
 
 
-def test_seeds_that_were_not_recorded_are_judged(checked: Checked) -> None:
+def test_seeds_that_were_not_recorded_are_judged() -> None:
     report, _ = checked(made, specs(range(100, 108)))
     assert (report.recorded, report.equal) == (0, 0)
     assert report.verdict == "pass"
     assert not any("equal the recorded" in line for line in sentences(report))
 
 
-def test_a_slow_mixer_is_a_regression_and_no_more_is_trained(checked: Checked) -> None:
+def test_a_slow_mixer_is_a_regression_and_no_more_is_trained() -> None:
     report, trainer = checked(slow("mlp_mixer", 2.2))
     assert (report.verdict, report.exit_status) == ("regression", 1)
     assert {spec.seed for spec in trainer.asked} == {0, 1, 2, 3}
@@ -138,7 +126,7 @@ def test_a_slow_mixer_is_a_regression_and_no_more_is_trained(checked: Checked) -
     assert "regression: all cells of mlp_mixer together" in sentences(report)
 
 
-def test_what_is_unclear_is_trained_to_the_end(checked: Checked) -> None:
+def test_what_is_unclear_is_trained_to_the_end() -> None:
     report, trainer = checked(slow("attention", 1.3), baseline=recorded(range(8)))
     assert (report.verdict, report.exit_status) == ("inconclusive", 3)
     assert sorted(trainer.asked, key=str) == sorted(specs(), key=str)
@@ -148,12 +136,12 @@ def test_what_is_unclear_is_trained_to_the_end(checked: Checked) -> None:
     assert "more runs tell more: --seeds 16, or more in the baseline" in said
 
 
-def test_the_tolerance_is_the_users(checked: Checked) -> None:
+def test_the_tolerance_is_the_users() -> None:
     report, _ = checked(slow("attention", 1.3), tolerance=2.0)
     assert report.verdict == "pass"
 
 
-def test_a_run_that_fails_is_no_verdict(checked: Checked) -> None:
+def test_a_run_that_fails_is_no_verdict() -> None:
     def broken(spec: RunSpec) -> StoredRun:
         raise TypeError("dot_general requires\nequal shapes")
 
@@ -164,14 +152,14 @@ def test_a_run_that_fails_is_no_verdict(checked: Checked) -> None:
     assert "in broken" in report.failure.trace
 
 
-def test_an_error_of_training_is_no_wrong_usage(checked: Checked) -> None:
+def test_an_error_of_training_is_no_wrong_usage() -> None:
     def full(spec: RunSpec) -> StoredRun:
         raise AttnsearchError("cannot store run: no space left")
 
     assert checked(full)[0].exit_status == 4
 
 
-def test_no_cell_is_no_pass(checked: Checked) -> None:
+def test_no_cell_is_no_pass() -> None:
     report, trainer = checked(made, [])
     assert trainer.asked == []
     assert (report.verdict, report.exit_status) == ("failed", 4)
@@ -181,7 +169,7 @@ def test_no_cell_is_no_pass(checked: Checked) -> None:
     assert case.get("message") == "failed: no cell was measured"
 
 
-def test_a_diverged_run_is_said(checked: Checked) -> None:
+def test_a_diverged_run_is_said() -> None:
     def diverging(spec: RunSpec) -> StoredRun:
         if spec.seed == 1 and spec.cell.mixer.name == "attention":
             return run_of(spec, [None] * 4, diverges=50, environment=HERE)
@@ -196,17 +184,15 @@ def test_a_diverged_run_is_said(checked: Checked) -> None:
     assert "support_size=2 attention" in second
 
 
-def test_another_machine_is_said(checked: Checked) -> None:
+def test_another_machine_is_said() -> None:
     report, _ = checked(slow("attention", 1.0))
     assert report.environment == ("jax 0.9.0 -> 0.9.1",)
     assert "not the machine of the baseline: jax 0.9.0 -> 0.9.1" in sentences(report)
 
 
-def test_lanes_are_those_of_the_baseline_unless_given(checked: Checked) -> None:
-    assert checked(made)[1].settings.lanes == 3
-    assert checked(made, settings=EngineSettings(lanes=2))[1].settings.lanes == 2
-    elsewhere = Baseline.of("small", [made(spec, environment={**HERE, "device": "gpu"}) for spec in specs()])
-    assert checked(made, baseline=elsewhere)[1].settings.lanes is None
+def test_lanes_are_those_of_the_baseline_on_the_same_kind_of_device() -> None:
+    assert recorded_lanes(recorded(), "cpu") == 3
+    assert recorded_lanes(recorded(), "gpu") is None
 
 
 @pytest.mark.parametrize(
@@ -217,9 +203,7 @@ def test_lanes_are_those_of_the_baseline_unless_given(checked: Checked) -> None:
         (specs(), {"tolerance": float("nan")}, "tolerance nan is no factor"),
     ],
 )
-def test_wrong_usage_trains_nothing(
-    checked: Checked, asked: list[RunSpec], more: dict[str, Any], complaint: str
-) -> None:
+def test_wrong_usage_trains_nothing(asked: list[RunSpec], more: dict[str, Any], complaint: str) -> None:
     def never(spec: RunSpec) -> StoredRun:
         raise AssertionError("trained")
 
@@ -227,10 +211,11 @@ def test_wrong_usage_trains_nothing(
         checked(never, asked, **more)
 
 
-def test_a_store_that_holds_the_runs_is_refused(checked: Checked, tmp_path: Path) -> None:
-    Store.open(tmp_path / "store").save(made(specs()[5]))
+def test_a_store_that_holds_the_runs_is_refused(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "store")
+    store.save(made(specs()[5]))
     with pytest.raises(AttnsearchError, match="holds runs of this suite, and a check trains them anew"):
-        checked(made)
+        check_anew(specs(), recorded(), store, JaxBackend(), name="small.json", tolerance=1.25)
 
 
 # What is said of it.
@@ -245,7 +230,7 @@ def test_labels_tell_cells_apart() -> None:
     ]
 
 
-def test_the_document_is_json_and_says_everything(checked: Checked) -> None:
+def test_the_document_is_json_and_says_everything() -> None:
     report, _ = checked(slow("mlp_mixer", 2.2))
     found = json.loads(json.dumps(document(report), allow_nan=False))
     assert (found["verdict"], found["exit_status"], found["suite"]) == ("regression", 1, "small")
@@ -261,7 +246,7 @@ def test_the_document_is_json_and_says_everything(checked: Checked) -> None:
     json.dumps(document(Report("small", "small.json", 1.25, 8)), allow_nan=False)
 
 
-def test_junit_has_a_case_for_every_finding(checked: Checked) -> None:
+def test_junit_has_a_case_for_every_finding() -> None:
     root = ElementTree.fromstring(notices.junit(checked(slow("mlp_mixer", 2.2))[0]))
     suite = root.find("testsuite")
     assert suite is not None
@@ -274,7 +259,7 @@ def test_junit_has_a_case_for_every_finding(checked: Checked) -> None:
     assert "ratio 2." in failure.get("message", "")
 
 
-def test_junit_calls_what_is_inconclusive_an_error(checked: Checked) -> None:
+def test_junit_calls_what_is_inconclusive_an_error() -> None:
     report, _ = checked(slow("attention", 1.3), baseline=recorded(range(8)))
     root = ElementTree.fromstring(notices.junit(report))
     kinds = [error.get("type") for error in root.findall("testsuite/testcase/error")]
@@ -284,7 +269,7 @@ def test_junit_calls_what_is_inconclusive_an_error(checked: Checked) -> None:
     assert root.get("failures") == "0"
 
 
-def awkward(checked: Checked) -> Report:
+def awkward() -> Report:
     """A check of a mixer and a suite with names that every format has to escape."""
     report, _ = checked(slow("mlp_mixer", 2.2))
     name = 'a,b:C|D<E>&"%\x1b[31m\n'
@@ -295,15 +280,15 @@ def awkward(checked: Checked) -> Report:
     return replace(report, pairs=tuple(pairs), suite=name)
 
 
-def test_junit_escapes(checked: Checked) -> None:
-    root = ElementTree.fromstring(notices.junit(awkward(checked)))
+def test_junit_escapes() -> None:
+    root = ElementTree.fromstring(notices.junit(awkward()))
     case = root.find("testsuite/testcase")
     assert case is not None
     assert case.get("name", "").startswith('linear_map state_size=4 support_size=1 a,b:C|D<E>&"%[31m')
 
 
-def test_commands_of_github_are_escaped(checked: Checked) -> None:
-    lines = list(notices.commands(awkward(checked)))
+def test_commands_of_github_are_escaped() -> None:
+    lines = list(notices.commands(awkward()))
     assert lines
     for line in lines:
         assert "\n" not in line
@@ -314,14 +299,14 @@ def test_commands_of_github_are_escaped(checked: Checked) -> None:
     assert any('a%2Cb%3AC|D<E>&"%25' in line for line in lines)
 
 
-def test_markdown_keeps_its_columns(checked: Checked) -> None:
-    table = [line for line in markdown(awkward(checked)).splitlines() if line.startswith("|")]
+def test_markdown_keeps_its_columns() -> None:
+    table = [line for line in markdown(awkward()).splitlines() if line.startswith("|")]
     assert len(table) == 2 + 6
     assert {line.replace("\\|", "").count("|") for line in table} == {9}
     assert "<E>" not in "".join(table).replace("\\<E\\>", "")
 
 
-def test_trends_are_smaller_is_better(checked: Checked) -> None:
+def test_trends_are_smaller_is_better() -> None:
     report, _ = checked(slow("mlp_mixer", 2.2))
     found = json.loads(notices.trend(report))
     assert len(found) == 4
@@ -436,7 +421,7 @@ def test_a_mixer_is_recorded_checked_slowed_and_broken(
     def broken(*arguments: object) -> list[StoredRun]:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(checking, "run", broken)
+    monkeypatch.setattr(runner, "run", broken)
     assert call(check_command, *arguments, "--junit", "j.xml") == 4
     out, err = capsys.readouterr()
     assert "failed: RuntimeError: broken\n" in out
@@ -466,7 +451,7 @@ def test_help_knows_the_default(capsys: pytest.CaptureFixture[str]) -> None:
     assert f"[default: {TOLERANCE:g}]" in " ".join(capsys.readouterr().out.split())
 
 
-def test_medians_are_of_the_same_seeds_where_these_were_recorded(checked: Checked) -> None:
+def test_medians_are_of_the_same_seeds_where_these_were_recorded() -> None:
     def medians(report: Report) -> list[str]:
         lines = markdown(report).splitlines()
         return [line.split("|")[5].replace("\\", "").strip() for line in lines if "| linear" in line]

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from attnsearch.base import AttnsearchError
-from attnsearch.generators import GENERATORS, CellularAutomaton
+from attnsearch.generators import CellularAutomaton
 from attnsearch.generators.bayes import fresh_loss, pool_loss
 from attnsearch.runs.measures import masters
 from attnsearch.spec.run import PlateauRule
 from attnsearch.spec.task_file import find_task
-from attnsearch.training.jax.cohorts import generator
+from attnsearch.training.jax.backend import JaxBackend
 
 AUTOMATON = CellularAutomaton(
     state_size=6, num_colours=3, window_size=3, compositions=1, num_states=4, rule_pool=5
@@ -23,7 +23,7 @@ AUTOMATON = CellularAutomaton(
 
 
 def automaton(**knobs: Any) -> CellularAutomaton:
-    made = generator(find_task("cellular_automaton").resolve(knobs), GENERATORS)
+    made = JaxBackend().generator(find_task("cellular_automaton").resolve(knobs))
     assert isinstance(made, CellularAutomaton)
     return made
 

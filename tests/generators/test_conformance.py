@@ -14,7 +14,7 @@ from attnsearch.generators import GENERATORS, LinearMap, LinearMapAutoregressive
 from attnsearch.generators.base import Generator
 from attnsearch.spec.run import TaskSpec
 from attnsearch.spec.task_file import shipped_tasks
-from attnsearch.training.jax.cohorts import generator
+from attnsearch.training.jax.backend import JaxBackend
 
 LINEAR_MAP = (
     {"state_size": 2, "support_size": 1},
@@ -40,7 +40,7 @@ CASES = [
 
 
 def drawn(task: TaskSpec, seed: int = 0):
-    made = generator(task, GENERATORS)
+    made = JaxBackend().generator(task)
     knobs = {name: jnp.asarray(dict(task.knobs)[name]) for name in made.traced_knobs}
     rule = made.init(jax.random.key(seed), knobs)
     return made, rule

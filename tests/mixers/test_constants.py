@@ -17,11 +17,10 @@ from attnsearch.generators import LinearMap
 from attnsearch.runs.parameters import unpacked
 from attnsearch.runs.store import Store
 from attnsearch.spec.run import NetworkSpec
-from attnsearch.training.jax.cohorts import Registries, specify
-from attnsearch.training.jax.engine import EngineSettings
+from attnsearch.training.backend import TrainingSettings
+from attnsearch.training.jax.backend import JaxBackend, run, specify
 from attnsearch.training.jax.network import Network
 from attnsearch.training.jax.parameters import named, rebuilt
-from attnsearch.training.runner import run
 
 
 class Plain(Mixer):
@@ -92,11 +91,11 @@ def test_what_is_constant_changes_no_number() -> None:
 
 
 def test_runs_are_trained_set_aside_and_rebuilt_without_them(tmp_path: Path) -> None:
-    registries = Registries(mixers=MIXERS | {"plain": Plain, "constant": Constant})
+    backend = JaxBackend(mixers=MIXERS | {"plain": Plain, "constant": Constant})
     values = {name: VALUES[name] for name in VALUES if name != "num_heads"} | {"steps": [20]}
-    specs = specify(["linear_map"], ["plain", "constant"], values, seeds=[0], registries=registries)
+    specs = specify(["linear_map"], ["plain", "constant"], values, seeds=[0], backend=backend)
     store = Store.open(tmp_path)
-    plain, constant = run(specs, store, registries, settings=EngineSettings(save_parameters=True))
+    plain, constant = run(specs, store, backend=backend, settings=TrainingSettings(save_parameters=True))
     np.testing.assert_allclose(constant.curves.loss, plain.curves.loss, rtol=1e-4)
 
     arrays, _ = unpacked(tmp_path / "runs" / constant.spec.digest, constant.spec.digest)

@@ -25,11 +25,10 @@ from attnsearch.results.head_costs import HeadCosts, sentences, table
 from attnsearch.runs.parameters import FILE, unpacked
 from attnsearch.runs.store import Store, StoredRun, read
 from attnsearch.spec.run import InterventionSpec, RunSpec
+from attnsearch.training.backend import TrainingSettings
 from attnsearch.training.jax import trainer as train
-from attnsearch.training.jax.cohorts import Registries, specify, trainer
-from attnsearch.training.jax.engine import EngineSettings
+from attnsearch.training.jax.backend import JaxBackend, run, specify
 from attnsearch.training.jax.parameters import named
-from attnsearch.training.runner import run
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +36,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """One run that masters its task, with its parameters."""
     store = Store.open(tmp_path_factory.mktemp("ablated"))
     specs = specify(["linear_map"], ["attention"], VALUES, seeds=[0])
-    run(specs, store, settings=EngineSettings(lanes=1, save_parameters=True))
+    run(specs, store, settings=TrainingSettings(lanes=1, save_parameters=True))
     return store
 
 
@@ -85,7 +84,7 @@ def test_every_layer_has_its_heads(trained: tuple[StoredRun, dict[str, Floats], 
     spec = changed(trained[0].spec, network=replace(trained[0].spec.cell.network, num_layers=2))
     mixer = replace(spec.cell.mixer, settings=(("head_width", 6), ("num_heads", 3)))
     stored = replace(trained[0], spec=changed(spec, mixer=mixer))
-    arrays = named(trainer(stored.spec.cell, Registries()).network.init(jax.random.key(1)))
+    arrays = named(JaxBackend().trainer(stored.spec.cell).network.init(jax.random.key(1)))
     found = ablate(stored, arrays, 10, sequences=20)
     assert found.names == ["0.0", "0.1", "0.2", "1.0", "1.1", "1.2"]
     for index in (0, 2, 4):

@@ -22,15 +22,15 @@ from attnsearch.runs import verification
 from attnsearch.runs.verification import Finding, Verdict
 from attnsearch.spec.run import MixerSpec, PlateauRule, Value, settings
 from attnsearch.spec.task_file import Knob, TaskFile, find_task
-from attnsearch.training.jax.cohorts import Registries
+from attnsearch.training.jax.backend import JaxBackend
 
 WIDTH = 32
 
 
 def subject(kind: type[Mixer], **given: Value) -> Subject:
-    registries = Registries(mixers={"mine": kind})
+    backend = JaxBackend(mixers={"mine": kind})
     spec = MixerSpec("mine", settings({**default_settings(kind), **given}))
-    return Subject(spec, find_task("linear_map"), registries, WIDTH)
+    return Subject(spec, find_task("linear_map"), backend, WIDTH)
 
 
 def findings(kind: type[Mixer], names: Sequence[str]) -> dict[str, Finding]:
@@ -96,7 +96,7 @@ def test_the_evidence_names_what_was_seen(kind: type[Mixer], name: str, words: s
 
 
 def test_what_cannot_be_built_is_asked_nothing_else() -> None:
-    record = verify(subject(Narrow).mixer, registries=Registries(mixers={"mine": Narrow}), width=WIDTH)
+    record = verify(subject(Narrow).mixer, backend=JaxBackend(mixers={"mine": Narrow}), width=WIDTH)
     first, *others = record.findings
     assert (first.check, first.verdict) == ("construction", "failed")
     assert {(finding.verdict, finding.evidence) for finding in others} == {("not run", "it cannot be built")}

@@ -558,7 +558,7 @@ def asked(line: str) -> list[RunSpec]:
     from attnsearch.cli.flags import given as given_values
     from attnsearch.cli.flags import tasks_of
     from attnsearch.cli.options import mixer_lists, names_in
-    from attnsearch.training.jax.cohorts import Registries, specify
+    from attnsearch.training.jax.backend import JaxBackend, specify
 
     program, name, *arguments = shlex.split(line)
     assert (program, name) == ("attnsearch", "run")
@@ -567,7 +567,7 @@ def asked(line: str) -> list[RunSpec]:
     mixers = names_in(given["mixers"])
     lists = {
         **given_values(context),
-        **mixer_lists(mixers, given["mixer_settings"], Registries().known_mixers()),
+        **mixer_lists(mixers, given["mixer_settings"], JaxBackend().known_mixers),
     }
     return specify(tasks_of(context), mixers, lists, seeds=given["seeds"], rule_seed=given["rule_seed"])
 

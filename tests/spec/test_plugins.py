@@ -19,7 +19,7 @@ from attnsearch.mixers import MIXERS, Attention, Mixer
 from attnsearch.spec import plugins
 from attnsearch.spec.run import MixerSpec, NetworkSpec, RunSpec, Settings, settings
 from attnsearch.spec.suite import Suite
-from attnsearch.training.jax.cohorts import Registries, specify
+from attnsearch.training.jax.backend import JaxBackend, specify
 from attnsearch.training.jax.network import Network
 
 MODULE = """\
@@ -215,7 +215,7 @@ def test_the_list_names_all_and_survives_a_broken_one(here: Path, capsys: pytest
 
 
 def test_known_mixers_list_the_registry_and_find_all() -> None:
-    known = Registries().known_mixers()
+    known = JaxBackend().known_mixers
     assert list(known) == list(MIXERS)
     assert len(known) == len(MIXERS)
     assert known["my_mixers:Mine"] == {"depth": 2, "gated": False, "kind": "plain"}
@@ -231,8 +231,8 @@ def test_a_run_s_mixer_is_called_what_it_was_given_as() -> None:
 
 
 def test_python_s_registry_is_a_dict() -> None:
-    registries = Registries(mixers=MIXERS | {"mine": find("my_mixers:Mine")})
-    (run,) = specify(["linear_map"], ["mine"], {}, seeds=[0], registries=registries)
+    backend = JaxBackend(mixers=MIXERS | {"mine": find("my_mixers:Mine")})
+    (run,) = specify(["linear_map"], ["mine"], {}, seeds=[0], backend=backend)
     assert run.cell.mixer.name == "mine"
     assert "unknown mixer 'mine'" in message(lambda: specify(["linear_map"], ["mine"], {}, seeds=[0]))
 
@@ -339,17 +339,17 @@ def test_mixers_in_place_of_a_suite_s(
 def test_a_suite_may_name_one_s_own(here: Path) -> None:
     path = here / "tiny.toml"
     path.write_text(SUITE.format(mixer="my_mixers:Mine") + "depth = [1, 2]\n")
-    suite = Suite.read(path, Registries().known_mixers())
+    suite = Suite.read(path, JaxBackend().known_mixers)
     assert [dict(mixer.settings)["depth"] for mixer in suite.mixers] == [1, 2]
     path.write_text(SUITE.format(mixer="my_mixers:Mind"))
-    text = message(lambda: Suite.read(path, Registries().known_mixers()))
+    text = message(lambda: Suite.read(path, JaxBackend().known_mixers))
     assert "tiny.toml: [[mixers]] number 1: mixer 'my_mixers:Mind': module my_mixers has no Mind." in text
 
 
 def test_a_replaced_mixer_s_setting_may_not_be_another_s(here: Path) -> None:
     path = here / "tiny.toml"
     path.write_text(SUITE.format(mixer="attention"))
-    suite = Suite.read(path, Registries().known_mixers())
+    suite = Suite.read(path, JaxBackend().known_mixers)
     mixer = MixerSpec("mine", settings({"depth": 2}))
     assert suite.reduced(None, {}, [mixer]).mixers == (mixer,)
     assert suite.reduced(None, {}).mixers == suite.mixers

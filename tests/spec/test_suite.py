@@ -99,9 +99,9 @@ def test_every_shipped_suite_is_expected_here() -> None:
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_suite_is_what_its_readme_says(name: str) -> None:
-    from attnsearch.training.jax.cohorts import Registries, cohorts
+    from attnsearch.training.jax.backend import JaxBackend
 
-    suite = Suite.read(BENCHMARKS / f"{name}.toml", Registries().known_mixers())
+    suite = Suite.read(BENCHMARKS / f"{name}.toml", JaxBackend().known_mixers)
     runs = suite.runs()
     swept = [*suite.selection(), *suite.scored(dict.fromkeys(suite.mixers, 1e-3))]
     swept = swept if suite.selection_seeds else runs
@@ -115,7 +115,7 @@ def test_a_shipped_suite_is_what_its_readme_says(name: str) -> None:
     assert {run.cell.budget.steps for run in swept} == {budget}
     # Nothing in it is refused by a generator or a mixer.
     fewer = suite.reduced((0,), {"learning_rate": (1e-3,)}).runs()
-    assert sum(len(cohort.specs) for cohort in cohorts(fewer, Registries())) == len(fewer)
+    assert sum(len(cohort.specs) for cohort in JaxBackend().cohorts(fewer)) == len(fewer)
 
 
 def _line(path: Path, words: str) -> str:

@@ -17,9 +17,8 @@ from helpers.tiny import VALUES
 from attnsearch.base import AttnsearchError
 from attnsearch.runs.store import Store, StoredRun
 from attnsearch.spec.run import PlateauRule, RunSpec
-from attnsearch.training.jax.cohorts import Registries, cohorts, specify
+from attnsearch.training.jax.backend import JaxBackend, run, specify
 from attnsearch.training.observer import Observer
-from attnsearch.training.runner import run
 
 TINY = {**VALUES, "support_size": [2], "steps": [60]}
 
@@ -186,7 +185,7 @@ def test_cohorts_share_compilations_over_everything_traced():
         ["attention", "mlp_mixer"],
         {**TINY, "support_size": [1, 2, 3], "learning_rate": [1e-3, 3e-3], "weight_decay": [0.0, 0.1]},
     )
-    planned = cohorts(wide, Registries())
+    planned = JaxBackend().cohorts(wide)
     assert [len(cohort.specs) for cohort in planned] == [3 * 2 * 2 * 8] * 2
 
 
@@ -199,7 +198,7 @@ def test_what_cannot_be_trained_is_refused_before_anything_is(tmp_path: Path):
     with pytest.raises(AttnsearchError, match="tokens_per_step 7 is less than one sequence"):
         run(tiny(tokens_per_step=[7]), store)
     with pytest.raises(AttnsearchError, match="unknown mixer 'attention'"):
-        run(tiny(), store, Registries(mixers={}))
+        run(tiny(), store, backend=JaxBackend(mixers={}))
 
 
 # Started where interrupts are ignored, as by a shell in the background, a process ignores them too.

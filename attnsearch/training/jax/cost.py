@@ -12,7 +12,7 @@ from attnsearch.base import RECORDING_INTERVAL
 from attnsearch.runs.cost import Cost
 from attnsearch.spec.run import RunSpec
 from attnsearch.training.jax import devices
-from attnsearch.training.jax.cohorts import Registries, cohorts
+from attnsearch.training.jax.backend import JaxBackend
 from attnsearch.training.jax.forecast import measure_rate
 from attnsearch.training.jax.network import Network
 
@@ -20,14 +20,14 @@ MEASURED_SECONDS = 3.0
 """Training that is timed, once it is compiled."""
 
 
-def cost(specs: Sequence[RunSpec], registries: Registries, seconds: float = MEASURED_SECONDS) -> Cost:
+def cost(specs: Sequence[RunSpec], backend: JaxBackend, seconds: float = MEASURED_SECONDS) -> Cost:
     """The cost of the network of `specs`, one mixer's runs, at their largest context.
 
     seconds:  of training that is timed; 0 for none
 
     Errors: AttnsearchError where a generator or mixer refuses its settings.
     """
-    largest = max(cohorts(specs, registries), key=lambda one: one.trainer.generator.context_length)
+    largest = max(backend.cohorts(specs), key=lambda one: one.trainer.generator.context_length)
     trainer = largest.trainer
     rate = measure_rate(largest, seconds) if seconds else None
     tokens = trainer.batch_size * trainer.generator.context_length * RECORDING_INTERVAL

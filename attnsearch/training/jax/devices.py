@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
@@ -23,7 +24,7 @@ def use_every_core() -> None:
     """
     if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
         try:
-            jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
+            jax.config.update("jax_num_cpu_devices", _cores())
         except RuntimeError:
             return
     if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
@@ -34,6 +35,13 @@ def use_every_core() -> None:
             return
         jax.config.update("jax_compilation_cache_dir", str(cache))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+
+def _cores() -> int:
+    """Those that this process may use, where the system tells; else all."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def gradient_parts(platform: str, batch_size: int, context_length: int) -> int:

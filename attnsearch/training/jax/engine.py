@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
@@ -15,34 +15,13 @@ from attnsearch.base import Bools, Floats, MapRecord
 from attnsearch.runs.checkpoints import Checkpoint
 from attnsearch.runs.ledger import Ledger
 from attnsearch.runs.recorder import Recording
-from attnsearch.runs.store import StoredRun
 from attnsearch.spec.run import RunSpec
+from attnsearch.training.backend import Ended, TrainingSettings
 from attnsearch.training.jax import devices
-from attnsearch.training.jax.cohorts import Cohort
+from attnsearch.training.jax.cohorts import JaxCohort
 from attnsearch.training.jax.lanes import Lanes, is_out_of_memory, stacked
 from attnsearch.training.jax.trainer import RunState
 from attnsearch.training.observer import Observer, Progress
-
-
-@dataclass(frozen=True)
-class EngineSettings:
-    """How runs are trained; nothing here changes what is measured.
-
-    lanes:             runs trained at once on each device; chosen for the device unless given
-    checkpoint_every:  seconds between two checkpoints of the runs in training
-    save_parameters:   keep what each network has become; runs stored without are trained again
-    """
-
-    lanes: int | None = None
-    checkpoint_every: float = 30.0
-    save_parameters: bool = False
-
-
-class Ended(NamedTuple):
-    """A run that has ended, and the parameters of its network by name, None where none are kept."""
-
-    run: StoredRun
-    parameters: Mapping[str, Floats] | None
 
 
 class OutOfDeviceMemory(Exception):
@@ -73,23 +52,23 @@ class Engine:
     """The lanes of one cohort and what is in them.
 
     `run` yields each ended run once the device is busy again, so that storing it costs no training
-    time. `held` are runs that another process was training when this one asked for them.
+    time. A run that another process holds is left out.
     """
 
     def __init__(
         self,
-        cohort: Cohort,
-        ledger: Ledger,
+        cohort: JaxCohort,
+        runs: Ledger,
         observer: Observer,
-        settings: EngineSettings,
+        settings: TrainingSettings,
         lanes_per_device: int,
     ):
         used = devices.needed(len(cohort.specs), lanes_per_device)
         self._lanes = Lanes(cohort.trainer, used, lanes_per_device)
-        self._cohort, self._ledger, self._observer, self._settings = cohort, ledger, observer, settings
+        self._cohort, self._runs, self._observer, self._settings = cohort, runs, observer, settings
         self._environment = devices.describe(self._lanes.count)
         self._queue = deque(cohort.specs)
-        self.held: list[RunSpec] = []
+        self._taken: list[RunSpec] = []
         self._occupied: dict[int, _Occupied] = {}
         self._inputs = [cohort.inputs(cohort.specs[0])] * self._lanes.count
         self._states: Any = None  # a RunState, once there is a run to begin
@@ -108,8 +87,9 @@ class Engine:
                 raise OutOfDeviceMemory from error
             raise
         finally:
-            for occupied in self._occupied.values():
-                self._ledger.give_back(occupied.recording.spec)
+            # Every claim, also on a run that never began; what has been stored is given back already.
+            for spec in self._taken:
+                self._runs.give_back(spec)
 
     def _run(self) -> Iterator[Ended]:
         ended: list[Ended] = []
@@ -124,7 +104,7 @@ class Engine:
                 self._observer.advanced(news, self._lanes.count)
             yield from ended
             for checkpoint in snapshot:
-                self._ledger.checkpoints.save(checkpoint)
+                self._runs.checkpoints.save(checkpoint)
             ended, news = [], []
             if record is None:
                 continue
@@ -134,7 +114,7 @@ class Engine:
             if self._observer.wants_to_stop():
                 yield from ended
                 for checkpoint in self._snapshot():
-                    self._ledger.checkpoints.save(checkpoint)
+                    self._runs.checkpoints.save(checkpoint)
                 raise KeyboardInterrupt
 
     def _taken_out(self, lanes: Sequence[int]) -> list[Ended]:
@@ -158,7 +138,7 @@ class Engine:
             if spec is None:
                 break
             self._inputs[lane] = self._cohort.inputs(spec)
-            checkpoint = self._ledger.checkpoints.load(spec, self._observer.warned)
+            checkpoint = self._runs.checkpoints.load(spec, self._observer.warned)
             if checkpoint is not None and not self._lanes.fits(self._inputs[lane], checkpoint.leaves):
                 self._observer.warned(
                     f"the checkpoint of run {spec.digest[:12]} is of another version: it begins anew"
@@ -194,9 +174,9 @@ class Engine:
         """The next pending run that is this process's to train."""
         while self._queue:
             spec = self._queue.popleft()
-            if self._ledger.take(spec):
+            if self._runs.take(spec):
+                self._taken.append(spec)
                 return spec
-            self.held.append(spec)
         return None
 
     def _take_in(self, loss: Floats, accuracy: Floats) -> list[int]:

@@ -20,9 +20,8 @@ from attnsearch.runs.recorder import is_map_step
 from attnsearch.runs.store import Store
 from attnsearch.spec.run import RunSpec, Value
 from attnsearch.training.jax import devices
-from attnsearch.training.jax.calibration import lanes_that_pay
-from attnsearch.training.jax.cohorts import Cohort
-from attnsearch.training.jax.lanes import Lanes, stacked
+from attnsearch.training.jax.cohorts import JaxCohort
+from attnsearch.training.jax.lanes import Lanes, lanes_that_pay, stacked
 
 MEASURED_SECONDS = 2.0
 """Training that is timed for each cohort, once it is compiled."""
@@ -57,7 +56,7 @@ class Forecast:
     rate:     None where none was measured
     """
 
-    cohort: Cohort
+    cohort: JaxCohort
     pending: tuple[RunSpec, ...]
     rate: Rate | None
 
@@ -122,7 +121,7 @@ def _maps_within(steps: int) -> int:
     return sum(map(is_map_step, range(0, steps + 1, RECORDING_INTERVAL))) + 1
 
 
-def forecast(cohort: Cohort, store: Store, seconds: float) -> Forecast:
+def forecast(cohort: JaxCohort, store: Store, seconds: float) -> Forecast:
     """What `cohort` would do, with a rate measured for `seconds`, or without where that is 0.
 
     Whether a run is stored is asked of the folder alone; nothing is read, and nothing written.
@@ -130,11 +129,11 @@ def forecast(cohort: Cohort, store: Store, seconds: float) -> Forecast:
     pending = tuple(spec for spec in cohort.specs if not store.path(spec).is_dir())
     measured = pending and seconds
     return Forecast(
-        cohort, pending, measure_rate(Cohort(cohort.trainer, pending), seconds) if measured else None
+        cohort, pending, measure_rate(JaxCohort(cohort.trainer, pending), seconds) if measured else None
     )
 
 
-def measure_rate(cohort: Cohort, seconds: float) -> Rate:
+def measure_rate(cohort: JaxCohort, seconds: float) -> Rate:
     """Compile `cohort` for this machine as training would, and train for about `seconds`, for nothing."""
     per_device = lanes_that_pay(cohort)
     lanes = Lanes(cohort.trainer, devices.needed(len(cohort.specs), per_device), per_device)

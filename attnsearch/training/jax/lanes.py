@@ -6,6 +6,7 @@ faster than one program whose products share the cores (docs/performance.md).
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -17,11 +18,18 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from attnsearch.base import Bools, Floats, MapRecord
+from attnsearch.training.jax.cohorts import JaxCohort
 from attnsearch.training.jax.devices import gradient_parts
 from attnsearch.training.jax.parameters import named
 from attnsearch.training.jax.trainer import Record, RunInputs, RunState, Trainer
 
 _LANES = PartitionSpec("lanes")
+
+FIRST_TRIED = 4
+"""Lanes on an accelerator below which nothing is tried: one run never fills it."""
+
+WORTHWHILE = 1.1
+"""Doubling the lanes must raise the steps a second of all lanes together by this factor."""
 
 
 class Lanes:
@@ -108,6 +116,51 @@ def stacked(inputs: Sequence[RunInputs]) -> Any:
 def is_out_of_memory(error: Exception) -> bool:
     """Whether a device reports that something did not fit into its memory."""
     return "RESOURCE_EXHAUSTED" in str(error)
+
+
+def lanes_that_pay(cohort: JaxCohort) -> int:
+    """Lanes for each local device. One on a CPU, where more gained nothing; elsewhere as measured.
+
+    Trying costs a compilation for each number, kept for later processes where compilations are kept.
+    """
+    available = jax.local_devices()
+    if available[0].platform == "cpu":
+        return 1
+    most = -(-len(cohort.specs) // len(available))
+    return doubled_while_it_pays(lambda lanes: _steps_per_second(cohort, available, lanes), most)
+
+
+def doubled_while_it_pays(rate: Callable[[int], float], most: int) -> int:
+    """The number of lanes from which doubling gains too little, up to `most` and to what memory holds.
+
+    rate:  steps a second of all lanes together, by their number
+    """
+    lanes = min(FIRST_TRIED, most)
+    try:
+        best = rate(lanes)
+        while lanes < most:
+            doubled = min(2 * lanes, most)
+            faster = rate(doubled)
+            if faster < WORTHWHILE * best:
+                return lanes
+            lanes, best = doubled, faster
+    except jax.errors.JaxRuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+    return lanes
+
+
+def _steps_per_second(cohort: JaxCohort, available: Sequence[Any], lanes_per_device: int) -> float:
+    lanes = Lanes(cohort.trainer, available, lanes_per_device)
+    states = lanes.begin(stacked([cohort.inputs(cohort.specs[0])] * lanes.count))
+    everyone = np.ones(lanes.count, dtype=bool)
+    states, record = lanes.advance(states, everyone)
+    jax.block_until_ready(record)
+    start = time.perf_counter()
+    for _ in range(3):
+        states, record = lanes.advance(states, everyone)
+    jax.block_until_ready(record)
+    return lanes.count / (time.perf_counter() - start)
 
 
 def _map_in_turn(function: Callable[..., Any]) -> Callable[..., Any]:

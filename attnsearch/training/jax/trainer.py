@@ -40,14 +40,14 @@ class MapBias(NamedTuple):
     placebo:      `bool[]`, whether it is the wrong map
     """
 
-    strength: jax.Array
-    first: jax.Array
-    last: jax.Array
-    placebo: jax.Array
+    strength: Any
+    first: Any
+    last: Any
+    placebo: Any
 
 
 class RunInputs(NamedTuple):
-    """What may differ between the lanes of one compilation; scalars, `[N]` in lanes.
+    """What may differ between the lanes of one compilation: numpy scalars on the host, `[N]` in lanes.
 
     seed, rule_seed:  `i32[]`
     knobs:            the generator's traced knobs, `i32[]` or `f32[]` each
@@ -56,12 +56,12 @@ class RunInputs(NamedTuple):
     map_bias:         None in cohorts without any
     """
 
-    seed: jax.Array
-    rule_seed: jax.Array
-    knobs: Mapping[str, jax.Array]
-    learning_rate: jax.Array
-    weight_decay: jax.Array
-    warmup_steps: jax.Array
+    seed: Any
+    rule_seed: Any
+    knobs: Mapping[str, Any]
+    learning_rate: Any
+    weight_decay: Any
+    warmup_steps: Any
     map_bias: MapBias | None = None
 
 

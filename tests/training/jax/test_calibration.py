@@ -3,9 +3,9 @@
 import jax
 import pytest
 
-from attnsearch.training.jax import calibration
-from attnsearch.training.jax.calibration import doubled_while_it_pays, lanes_that_pay
-from attnsearch.training.jax.cohorts import Registries, cohorts, specify
+from attnsearch.training.jax import lanes as calibration
+from attnsearch.training.jax.backend import JaxBackend, specify
+from attnsearch.training.jax.lanes import doubled_while_it_pays, lanes_that_pay
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_other_failures_are_not_hidden():
 
 def test_a_cpu_is_not_measured_and_other_devices_are(monkeypatch: pytest.MonkeyPatch):
     values = {"state_size": [4], "width": [32], "num_heads": [4], "tokens_per_step": [64]}
-    (cohort,) = cohorts(specify(["linear_map"], ["attention"], values), Registries())
+    (cohort,) = JaxBackend().cohorts(specify(["linear_map"], ["attention"], values))
     assert lanes_that_pay(cohort) == 1
 
     class Accelerator:
@@ -70,5 +70,5 @@ def test_a_cpu_is_not_measured_and_other_devices_are(monkeypatch: pytest.MonkeyP
 
 def test_the_measurement_measures():
     values = {"state_size": [4], "width": [32], "num_heads": [4], "tokens_per_step": [64]}
-    (cohort,) = cohorts(specify(["linear_map"], ["attention"], values), Registries())
+    (cohort,) = JaxBackend().cohorts(specify(["linear_map"], ["attention"], values))
     assert calibration._steps_per_second(cohort, jax.local_devices()[:1], 2) > 0

@@ -8,7 +8,8 @@ import pytest
 
 import attnsearch.training.jax.cost
 from attnsearch.spec.run import RunSpec
-from attnsearch.training.jax.cohorts import Cohort, Registries, cohorts, specify
+from attnsearch.training.jax.backend import JaxBackend, specify
+from attnsearch.training.jax.cohorts import JaxCohort
 from attnsearch.training.jax.cost import cost, flops_per_token, parameters
 from attnsearch.training.jax.forecast import Rate
 
@@ -21,7 +22,7 @@ def specs_of(mixer: str, sizes: list[int]) -> list[RunSpec]:
 
 
 def test_parameters_are_those_of_the_whole_network() -> None:
-    (cohort,) = cohorts(specs_of("attention", [4]), Registries())
+    (cohort,) = JaxBackend().cohorts(specs_of("attention", [4]))
     embedding = (3 + 8) * WIDTH  # three tokens, eight positions
     attention = 4 * WIDTH * WIDTH
     mlp = WIDTH * MLP_WIDTH + MLP_WIDTH + MLP_WIDTH * WIDTH + WIDTH
@@ -34,7 +35,7 @@ def test_parameters_are_those_of_the_whole_network() -> None:
 
 def test_operations_are_counted_by_the_compiler() -> None:
     few, many = (
-        flops_per_token(cohorts(specs_of("attention", [size]), Registries())[0].trainer.network)
+        flops_per_token(JaxBackend().cohorts(specs_of("attention", [size]))[0].trainer.network)
         for size in (4, 16)
     )
     assert few is not None
@@ -49,18 +50,18 @@ def test_the_cost_is_that_of_the_largest_context(monkeypatch: pytest.MonkeyPatch
     # Two lanes, ten steps of which take half a second; what is real is measured in the tests of the forecast.
     asked: list[tuple[int, float]] = []
 
-    def measured(cohort: Cohort, seconds: float) -> Rate:
+    def measured(cohort: JaxCohort, seconds: float) -> Rate:
         asked.append((cohort.trainer.generator.context_length, seconds))
         return Rate(lanes=2, compilation=1.0, point=0.5, map=1.0)
 
     monkeypatch.setattr(attnsearch.training.jax.cost, "measure_rate", measured)
     specs = specs_of("mlp_mixer", [8, 4])
-    found = cost(specs, Registries(), seconds=0.2)
+    found = cost(specs, JaxBackend(), seconds=0.2)
     assert asked == [(16, 0.2)]
-    largest = cohorts(specs_of("mlp_mixer", [8]), Registries())[0].trainer.network
+    largest = JaxBackend().cohorts(specs_of("mlp_mixer", [8]))[0].trainer.network
     assert (found.context_length, found.parameters) == (16, parameters(largest))
     assert found.flops_per_token is not None
     assert found.tokens_per_second == 2 * 64 * 10 / 0.5
     assert re.match(r"\d+ x \w+", found.device)
-    assert cost(specs, Registries(), seconds=0).tokens_per_second is None
+    assert cost(specs, JaxBackend(), seconds=0).tokens_per_second is None
     assert len(asked) == 1

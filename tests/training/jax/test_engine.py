@@ -23,9 +23,10 @@ from attnsearch.runs.recorder import Recording
 from attnsearch.runs.store import Store, StoredRun, read
 from attnsearch.spec.run import RunSpec
 from attnsearch.training import runner
-from attnsearch.training.jax import engine
-from attnsearch.training.jax.cohorts import Registries, specify
-from attnsearch.training.jax.engine import EngineSettings
+from attnsearch.training.backend import TrainingSettings
+from attnsearch.training.jax import backend, engine
+from attnsearch.training.jax.backend import run as train
+from attnsearch.training.jax.backend import specify
 from attnsearch.training.jax.lanes import Lanes
 from attnsearch.training.observer import Observer
 
@@ -35,9 +36,9 @@ BOTH = {**VALUES, "support_size": [1, 2]}
 WORKER = """
 import json, resource, signal, sys
 from pathlib import Path
-from attnsearch.training.jax.engine import EngineSettings
-from attnsearch.training.jax.cohorts import specify
-from attnsearch.training.runner import run
+from attnsearch.training.backend import TrainingSettings
+from attnsearch.training.jax.backend import specify
+from attnsearch.training.jax.backend import run
 from attnsearch.runs.store import Store
 from attnsearch.training.observer import Observer
 
@@ -55,7 +56,7 @@ if len(sys.argv) > 6:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[6]), resource.RLIM_INFINITY))
 specs = specify(["linear_map"], ["attention"], values, seeds=range(seeds))
-run(specs, Store.open(Path(root)), None, Log(), EngineSettings(int(lanes), float(every)))
+run(specs, Store.open(Path(root)), observer=Log(), settings=TrainingSettings(int(lanes), float(every)))
 """
 
 
@@ -156,11 +157,11 @@ def test_a_run_goes_on_from_its_checkpoint_bit_for_bit(tmp_path: Path, undisturb
 
     wanted = specs(4)
     store, starts = Store.open(tmp_path), []
-    settings = EngineSettings(lanes=2, checkpoint_every=1e9)
+    settings = TrainingSettings(lanes=2, checkpoint_every=1e9)
     for _ in range(100):
         observer = Impatient()
         try:
-            runner.run(wanted, store, None, observer, settings)
+            train(wanted, store, observer=observer, settings=settings)
         except KeyboardInterrupt:
             starts.append(observer.steps[0])
             continue
@@ -255,20 +256,20 @@ def test_a_checkpoint_of_another_network_is_told_and_the_run_begins_anew(
         def warned(self, message: str):
             warnings.append(message)
 
-    found = runner.run(specs(4), Store.open(tmp_path), None, Listener(), EngineSettings(lanes=2))
+    found = train(specs(4), Store.open(tmp_path), observer=Listener(), settings=TrainingSettings(lanes=2))
     assert len(warnings) == 1
     assert "another version" in warnings[0]
-    for run in found:
-        same(run, undisturbed[run.spec])
+    for one in found:
+        same(one, undisturbed[one.spec])
 
 
 def test_a_checkpoint_left_by_a_kill_after_storing_is_removed(tmp_path: Path):
     store = Store.open(tmp_path)
-    (run, *_) = runner.run(specs(1), store)
+    (stored, *_) = train(specs(1), store)
     ledger = Ledger(store, pytest.fail)
-    ledger.checkpoints.path(run.spec).write_bytes(b"stale")
-    assert ledger.find(run.spec) is not None
-    assert not ledger.checkpoints.path(run.spec).exists()
+    ledger.checkpoints.path(stored.spec).write_bytes(b"stale")
+    assert ledger.find(stored.spec) is not None
+    assert not ledger.checkpoints.path(stored.spec).exists()
 
 
 def test_lanes_are_chosen_once_however_often_held_runs_are_asked_for(
@@ -293,10 +294,10 @@ def test_lanes_are_chosen_once_however_often_held_runs_are_asked_for(
         chosen.append(1)
         return 2
 
-    monkeypatch.setattr(runner, "lanes_that_pay", choose)
+    monkeypatch.setattr(backend, "lanes_that_pay", choose)
     monkeypatch.setattr(runner, "POLLING_INTERVAL", 0.01)
     observer = Patient()
-    assert len(runner.run(wanted, Store.open(tmp_path), None, observer)) == 2
+    assert len(train(wanted, Store.open(tmp_path), observer=observer)) == 2
     assert observer.looks == 3
     assert len(chosen) == 1
 
@@ -343,12 +344,34 @@ def test_too_little_memory_means_fewer_lanes_said_once(
 
     monkeypatch.setattr(engine.Lanes, "advance", refusing)
     listener = Listener()
-    found = runner.run(specs(4), Store.open(tmp_path), None, listener, EngineSettings(lanes=8))
+    found = train(specs(4), Store.open(tmp_path), observer=listener, settings=TrainingSettings(lanes=8))
     assert len(listener.warnings) == 2
     assert "8 lanes do not fit" in listener.warnings[0]
     assert "going on with 2" in listener.warnings[1]
-    for run in found:
-        same(run, undisturbed[run.spec])
+    for one in found:
+        same(one, undisturbed[one.spec])
+
+
+def test_memory_that_runs_out_while_lanes_begin_leaves_no_claim(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undisturbed: dict[RunSpec, StoredRun]
+):
+    """The runs that were taken for too many lanes are taken again for fewer."""
+    real, refused = Lanes.begin, list[int]()
+
+    def refusing(self: Lanes, *arguments: Any):
+        if self.count > 2:
+            refused.append(self.count)
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes.")
+        return real(self, *arguments)
+
+    class Listener(Observer):
+        def waiting(self, held: Sequence[RunSpec]):
+            pytest.fail("it waits for runs that it has taken itself")
+
+    monkeypatch.setattr(engine.Lanes, "begin", refusing)
+    for one in train(specs(4), Store.open(tmp_path), observer=Listener(), settings=TrainingSettings(lanes=4)):
+        same(one, undisturbed[one.spec])
+    assert refused == [4]
 
 
 def test_memory_for_not_even_one_lane_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -357,7 +380,7 @@ def test_memory_for_not_even_one_lane_is_an_error(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(engine.Lanes, "advance", refusing)
     with pytest.raises(AttnsearchError, match="not enough memory for one run"):
-        runner.run(specs(1), Store.open(tmp_path), None, None, EngineSettings(lanes=1))
+        train(specs(1), Store.open(tmp_path), settings=TrainingSettings(lanes=1))
 
 
 def test_other_failures_of_the_device_are_not_taken_for_a_lack_of_memory(
@@ -368,9 +391,9 @@ def test_other_failures_of_the_device_are_not_taken_for_a_lack_of_memory(
 
     monkeypatch.setattr(engine.Lanes, "advance", failing)
     with pytest.raises(jax.errors.JaxRuntimeError, match="something else"):
-        runner.run(specs(1), Store.open(tmp_path), None, None, EngineSettings(lanes=2))
+        train(specs(1), Store.open(tmp_path), settings=TrainingSettings(lanes=2))
     monkeypatch.undo()
-    assert len(runner.run(specs(1), Store.open(tmp_path))) == 2, "its claims were given back"
+    assert len(train(specs(1), Store.open(tmp_path))) == 2, "its claims were given back"
 
 
 def test_every_lane_is_refilled_while_runs_are_pending(tmp_path: Path):
@@ -390,5 +413,5 @@ def test_every_lane_is_refilled_while_runs_are_pending(tmp_path: Path):
         def finished(self, run):
             self.left -= 1
 
-    runner.run(specs(4), Store.open(tmp_path), Registries(), Watcher(), EngineSettings(lanes=2))
+    train(specs(4), Store.open(tmp_path), observer=Watcher(), settings=TrainingSettings(lanes=2))
     assert {lanes for lanes, left in busy if left > 2} == {2}

@@ -8,7 +8,8 @@ import pytest
 
 from attnsearch.cli.plan import document, summary
 from attnsearch.runs.store import Store
-from attnsearch.training.jax.cohorts import Cohort, Registries, cohorts, specify
+from attnsearch.training.jax.backend import JaxBackend, specify
+from attnsearch.training.jax.cohorts import JaxCohort
 from attnsearch.training.jax.forecast import Forecast, Rate, forecast
 
 TINY = {"state_size": [4], "width": [32], "num_heads": [4], "mlp_width": [64], "tokens_per_step": [64]}
@@ -16,9 +17,9 @@ TINY = {"state_size": [4], "width": [32], "num_heads": [4], "mlp_width": [64], "
 RATE = Rate(lanes=2, compilation=5.0, point=0.01, map=1.0)
 
 
-def cohort(steps: list[int], seeds: int, support_sizes: tuple[int, ...] = (1,)) -> Cohort:
+def cohort(steps: list[int], seeds: int, support_sizes: tuple[int, ...] = (1,)) -> JaxCohort:
     values = {**TINY, "steps": steps, "support_size": support_sizes}
-    (only,) = cohorts(specify(["linear_map"], ["attention"], values, seeds=range(seeds)), Registries())
+    (only,) = JaxBackend().cohorts(specify(["linear_map"], ["attention"], values, seeds=range(seeds)))
     return only
 
 

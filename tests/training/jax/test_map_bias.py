@@ -17,7 +17,7 @@ from attnsearch.mixers import MIXERS, LogitMixer
 from attnsearch.mixers.base import LogitBias
 from attnsearch.runs.store import Store
 from attnsearch.spec.run import InterventionSpec, NetworkSpec, settings
-from attnsearch.training.jax.cohorts import Registries, cohorts, specify
+from attnsearch.training.jax.backend import JaxBackend, specify
 from attnsearch.training.jax.lanes import Lanes, stacked
 from attnsearch.training.jax.network import Network
 from attnsearch.training.jax.trainer import MapBias, RunInputs, RunState, Trainer
@@ -114,13 +114,13 @@ def test_strengths_steps_layers_and_placebo_are_lanes_of_one_compilation():
     }
     specs = specify(["linear_map"], ["attention"], values, seeds=range(1))
     assert len(specs) == 16
-    (cohort,) = cohorts(specs, Registries())
+    (cohort,) = JaxBackend().cohorts(specs)
     inputs = [cohort.inputs(spec).map_bias for spec in specs]
     assert len({tuple(map(str, jax.tree.leaves(one))) for one in inputs}) == 16
     # One without has no place for it in its program, and is as fast as it was.
     plain = specify(["linear_map"], ["attention"], {**values, "map_bias": [0.0]}, seeds=range(1))
     assert len(plain) == 1
-    (other,) = cohorts(plain, Registries())
+    (other,) = JaxBackend().cohorts(plain)
     assert other.trainer != cohort.trainer
     assert other.inputs(plain[0]).map_bias is None
 
@@ -196,7 +196,7 @@ def test_a_run_with_a_bias_is_stored_as_one_of_its_own(tmp_path: Path):
 def test_a_mixer_without_logits_is_refused_in_python_too():
     specs = specify(["linear_map"], ["mlp_mixer"], {"map_bias": [1.0]}, seeds=range(1))
     with pytest.raises(AttnsearchError, match=r"--map-bias works with attention$"):
-        cohorts(specs, Registries())
+        JaxBackend().cohorts(specs)
 
 
 class Halfway(LogitMixer):
@@ -230,9 +230,9 @@ class Transposed(Halfway):
     ],
 )
 def test_a_mixer_that_cannot_add_a_bias_says_so_before_it_is_trained(mixer: type[LogitMixer], said: str):
-    registries = Registries(mixers={"mine": mixer})
-    (plain,) = specify(["linear_map"], ["mine"], {"state_size": [4]}, seeds=[0], registries=registries)
-    assert len(cohorts([plain], registries)) == 1
+    backend = JaxBackend(mixers={"mine": mixer})
+    (plain,) = specify(["linear_map"], ["mine"], {"state_size": [4]}, seeds=[0], backend=backend)
+    assert len(backend.cohorts([plain])) == 1
     biased = replace(plain, cell=replace(plain.cell, intervention=InterventionSpec(map_bias=4.0)))
     with pytest.raises(AttnsearchError, match=said):
-        cohorts([biased], registries)
+        backend.cohorts([biased])

@@ -21,14 +21,14 @@ from attnsearch.runs.ledger import Ledger
 from attnsearch.runs.parameters import FILE, packed, unpacked
 from attnsearch.runs.store import Store, StoredRun, read
 from attnsearch.spec.run import RunSpec
-from attnsearch.training.jax.cohorts import Cohort, Registries, specify, trainer
-from attnsearch.training.jax.engine import EngineSettings
+from attnsearch.training.backend import TrainingSettings
+from attnsearch.training.jax.backend import JaxBackend, run, specify
+from attnsearch.training.jax.cohorts import JaxCohort
 from attnsearch.training.jax.parameters import named, rebuilt
 from attnsearch.training.observer import Observer
-from attnsearch.training.runner import run
 
 TINY = {**VALUES, "steps": [60]}
-KEEPING = EngineSettings(lanes=1, save_parameters=True)
+KEEPING = TrainingSettings(lanes=1, save_parameters=True)
 
 NAMES = {
     "tokens.embedding": (3, 32),
@@ -119,8 +119,8 @@ def test_they_are_those_of_the_last_step(kept: tuple[Store, list[StoredRun]]) ->
     """Trained on by hand, every run ends where it was stored."""
     store, runs = kept
     for one in runs:
-        made = trainer(one.spec.cell, Registries())
-        state = made.begin(Cohort(made, (one.spec,)).inputs(one.spec))
+        made = JaxBackend().trainer(one.spec.cell)
+        state = made.begin(JaxCohort(made, (one.spec,)).inputs(one.spec))
         advance = jax.jit(made.advance)
         for loss in one.curves.loss:
             state, record = advance(state)
@@ -268,7 +268,7 @@ def test_any_layout_in_memory_is_written_as_it_reads(tmp_path: Path) -> None:
 
 
 def test_names_lead_back_to_the_network() -> None:
-    network = trainer(tiny(num_layers=[2])[0].cell, Registries()).network
+    network = JaxBackend().trainer(tiny(num_layers=[2])[0].cell).network
     parameters = network.init(jax.random.key(3))
     arrays = named(parameters)
     assert {f"blocks.{n}.mixer.query.kernel" for n in (0, 1)} < arrays.keys()
@@ -288,7 +288,7 @@ def test_names_lead_back_to_the_network() -> None:
     ],
 )
 def test_what_is_not_the_networks_is_refused(change: dict[str, np.ndarray | None], reason: str) -> None:
-    network = trainer(tiny()[0].cell, Registries()).network
+    network = JaxBackend().trainer(tiny()[0].cell).network
     changed = {**named(network.init(jax.random.key(0))), **change}
     arrays = {name: array for name, array in changed.items() if array is not None}
     with pytest.raises(AttnsearchError, match=reason):

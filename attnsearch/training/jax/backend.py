@@ -1,0 +1,191 @@
+"""The jax backend: what it can train, and how it trains a cohort."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from pathlib import Path
+
+from attnsearch.base import AttnsearchError, nearest
+from attnsearch.generators import GENERATORS
+from attnsearch.generators.base import Generator
+from attnsearch.mixers import MIXERS
+from attnsearch.mixers.base import LogitMixer, Mixer, default_settings
+from attnsearch.runs.ledger import Ledger
+from attnsearch.runs.store import Store, StoredRun
+from attnsearch.spec import plugins
+from attnsearch.spec.grid import DEFAULT_SEEDS, KnownMixers, grid
+from attnsearch.spec.run import CellSpec, InterventionSpec, MixerSpec, NetworkSpec, RunSpec, TaskSpec, Value
+from attnsearch.spec.task_file import TaskFile
+from attnsearch.training import runner
+from attnsearch.training.backend import Ended, TrainingSettings
+from attnsearch.training.jax.cohorts import JaxCohort
+from attnsearch.training.jax.engine import Engine, OutOfDeviceMemory
+from attnsearch.training.jax.lanes import lanes_that_pay
+from attnsearch.training.jax.network import Network
+from attnsearch.training.jax.trainer import Trainer
+from attnsearch.training.observer import Observer
+
+
+class JaxBackend:
+    """Trains flax mixers in compiled lanes; a `training.Backend`.
+
+    generators, mixers:  what specifications may name. To add one: `MIXERS | {"mine": Mine}`. Beside these
+                         they may name entry points, and classes as `package.module:Class`
+
+    It keeps what it traces and measures, so that one backend is made for a whole command.
+    """
+
+    def __init__(
+        self,
+        *,
+        generators: Mapping[str, type[Generator]] | None = None,
+        mixers: Mapping[str, type[Mixer]] | None = None,
+    ):
+        self.generators = GENERATORS if generators is None else generators
+        self.mixers = MIXERS if mixers is None else mixers
+        self._networks: dict[tuple[NetworkSpec, MixerSpec, Generator], Network] = {}
+        self._trainers: dict[CellSpec, Trainer] = {}
+        self._lanes: dict[Trainer, int] = {}
+
+    @property
+    def known_mixers(self) -> KnownMixers:
+        """Each mixer's settings with their defaults. Lists the registered ones, and finds all others.
+
+        Errors: AttnsearchError, when asked for a mixer that cannot be had.
+        """
+        return _KnownMixers(self.mixers)
+
+    def mixer(self, name: str) -> type[Mixer]:
+        """The class of a mixer. Errors: AttnsearchError for one that cannot be had."""
+        return plugins.find(name, self.mixers, Mixer)
+
+    def generator(self, task: TaskSpec) -> Generator:
+        """The generator of a task. Errors: AttnsearchError for one that is unknown or lacks a knob."""
+        kind = plugins.find(task.generator, self.generators, Generator)
+        assert is_dataclass(kind)
+        static = {field.name for field in fields(kind)}
+        known, knobs = static | set(kind.traced_knobs), dict(task.knobs)
+        for name in knobs:
+            if name not in known:
+                hint = nearest(name, known)
+                raise AttnsearchError(
+                    f"task {task.name}: generator {task.generator} has no knob {name!r}.{hint}"
+                )
+        for name in known - set(knobs):
+            raise AttnsearchError(f"task {task.name}: knob {name!r} of generator {task.generator} is missing")
+        return kind(**{name: value for name, value in knobs.items() if name in static})
+
+    def trainer(self, cell: CellSpec) -> Trainer:
+        """The trainer of a cell; equal for cells that differ in traced values alone.
+
+        Errors: AttnsearchError where a generator or mixer refuses its settings.
+        """
+        if cell not in self._trainers:
+            self._trainers[cell] = self._made(cell)
+        return self._trainers[cell]
+
+    def cohorts(self, specs: Sequence[RunSpec]) -> list[JaxCohort]:
+        """`specs` grouped by what fixes shapes, in order of first appearance.
+
+        Errors: AttnsearchError where a generator or mixer refuses its settings.
+        """
+        grouped: dict[Trainer, list[RunSpec]] = {}
+        for spec in specs:
+            grouped.setdefault(self.trainer(spec.cell), []).append(spec)
+        return [JaxCohort(trainer, tuple(members)) for trainer, members in grouped.items()]
+
+    def train(
+        self,
+        cohort: JaxCohort,
+        pending: Sequence[RunSpec],
+        runs: Ledger,
+        observer: Observer,
+        settings: TrainingSettings,
+    ) -> Iterator[Ended]:
+        """The `pending` runs of `cohort` that are free, in fewer lanes where memory is short."""
+        left = dict.fromkeys(pending)
+        while left:
+            missing = replace(cohort, specs=tuple(left))
+            if cohort.trainer not in self._lanes:
+                # Once for each cohort: finding out may compile, and held runs are asked for again and again.
+                self._lanes[cohort.trainer] = settings.lanes or lanes_that_pay(missing)
+            count = self._lanes[cohort.trainer]
+            engine = Engine(missing, runs, observer, settings, count)
+            try:
+                for ended in engine.run():
+                    del left[ended.run.spec]
+                    yield ended
+                return
+            except OutOfDeviceMemory as error:
+                if count == 1:
+                    raise AttnsearchError(
+                        "the device has not enough memory for one run: use a smaller network or a smaller"
+                        " --tokens-per-step"
+                    ) from error
+                observer.warned(
+                    f"{count} lanes do not fit into the device's memory: going on with {count // 2}"
+                )
+                self._lanes[cohort.trainer] = count // 2
+
+    def _made(self, cell: CellSpec) -> Trainer:
+        made, mixer = self.generator(cell.task), self.mixer(cell.mixer.name)
+        static = (cell.network, cell.mixer, made)
+        if static not in self._networks:
+            self._networks[static] = Network.of(cell.network, mixer, cell.mixer.settings, made)
+        network, tokens = self._networks[static], cell.budget.tokens_per_step
+        if tokens < made.context_length:
+            raise AttnsearchError(
+                f"tokens_per_step {tokens} is less than one sequence of {cell.task.name}:"
+                f" at least {made.context_length}"
+            )
+        biased = cell.intervention != InterventionSpec()
+        if biased and not issubclass(mixer, LogitMixer):
+            able = [name for name, known in self.mixers.items() if issubclass(known, LogitMixer)]
+            raise AttnsearchError(
+                f"mixer {cell.mixer.name} has no attention logits to which a map could be added:"
+                f" --map-bias works with {', '.join(able)}"
+            )
+        if biased:
+            network.contract.check_bias()
+        return Trainer(made, network, tokens // made.context_length, biased=biased)
+
+
+@dataclass(frozen=True, eq=False)
+class _KnownMixers(Mapping[str, Mapping[str, Value]]):
+    mixers: Mapping[str, type[Mixer]]
+
+    def __getitem__(self, name: str) -> Mapping[str, Value]:
+        return default_settings(plugins.find(name, self.mixers, Mixer))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.mixers)
+
+    def __len__(self) -> int:
+        return len(self.mixers)
+
+
+def specify(
+    tasks: Sequence[str | Path | TaskFile],
+    mixers: Sequence[str],
+    values: Mapping[str, Sequence[Value]],
+    *,
+    seeds: Iterable[int] = range(DEFAULT_SEEDS),
+    rule_seed: int | None = None,
+    backend: JaxBackend | None = None,
+) -> list[RunSpec]:
+    """The runs of a grid (see `spec.grid.grid`) over mixers that `backend` knows."""
+    known_mixers = (backend or JaxBackend()).known_mixers
+    return grid(tasks, mixers, values, known_mixers=known_mixers, seeds=seeds, rule_seed=rule_seed)
+
+
+def run(
+    specs: Sequence[RunSpec],
+    store: Store,
+    *,
+    backend: JaxBackend | None = None,
+    observer: Observer | None = None,
+    settings: TrainingSettings | None = None,
+) -> list[StoredRun]:
+    """Train the runs of `specs` that `store` does not hold; all in order, as `training.runner.run` has it."""
+    return runner.run(specs, store, backend or JaxBackend(), observer, settings)

@@ -19,7 +19,6 @@ from attnsearch.runs.store import Store, StoredRun
 from attnsearch.spec.run import MixerSpec, RunSpec
 from attnsearch.spec.suite import Suite
 from attnsearch.training.backend import Backend, TrainingSettings
-from attnsearch.training.jax.devices import use_every_core
 from attnsearch.training.runner import run
 
 _LISTED_PICTURES = 8
@@ -83,6 +82,8 @@ def _trained(
     specs: Sequence[RunSpec], output: Output, backend: Backend[Any], settings: TrainingSettings
 ) -> list[StoredRun] | None:
     """The runs, trained where they were not stored; None where this was interrupted, which is said."""
+    from attnsearch.training.jax.devices import use_every_core
+
     store = Store.open(output.out)
     use_every_core()
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import click
 
 from attnsearch.base import AttnsearchError
 from attnsearch.cli.options import OUT, plots_option
+from attnsearch.cli.output import emit_json, say
 
 _DEFAULT = Path("results")
 _DIGITS = re.compile(r"[0-9a-f]{4,64}")
@@ -71,14 +71,14 @@ def ablate(run: str, out: Path | None, as_json: bool, no_plots: bool, sequences:
         title = f"Heads: {cell.task.name}, {cell.mixer.name}, seed {found.spec.seed}"
         picture = str(head_costs(path, costs, title))
     if as_json:
-        click.echo(json.dumps({**costs.to_json(), "picture": picture}, allow_nan=False))
+        emit_json({**costs.to_json(), "picture": picture})
         return
     screen = console(stderr=False)
     screen.print(table(costs))
     for sentence in sentences(costs):
         screen.print(sentence, markup=False, highlight=False)
     if picture is not None:
-        click.echo(f"Picture: {picture}")
+        say(f"Picture: {picture}")
 
 
 def _folder(name: str, out: Path | None) -> Path:

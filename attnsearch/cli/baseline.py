@@ -15,6 +15,7 @@ from attnsearch.cli.options import (
     suite_of,
     suite_options,
 )
+from attnsearch.cli.output import say
 
 
 @click.command(cls=SettingsCommand)
@@ -63,6 +64,6 @@ def baseline(
     recorded = Baseline.of(asked.name, runs)
     recorded.write(output)
     cells = len(recorded.cells)
-    click.echo(f"{output}: {len(runs)} runs of {cells} cells, {output.stat().st_size / 1000:.0f} kB")
+    say(f"{output}: {len(runs)} runs of {cells} cells, {output.stat().st_size / 1000:.0f} kB")
     for line in outlook(recorded, DEFAULT_SEEDS):
-        click.echo(line)
+        say(line)

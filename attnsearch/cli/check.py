@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ from attnsearch.cli.options import (
     suite_of,
     suite_options,
 )
+from attnsearch.cli.output import emit_json, note_lines, say
 
 if TYPE_CHECKING:
     from attnsearch.gate.baseline import Baseline
@@ -114,9 +114,9 @@ def check(
         files.write_whole(trend, notices.trend(report))
     notices.append_summary(report, os.environ)
     if report.failure:
-        click.echo(report.failure.trace, err=True)
+        note_lines(report.failure.trace)
     if as_json:
-        click.echo(json.dumps(verdicts.document(report), allow_nan=False))
+        emit_json(verdicts.document(report))
     else:
         _print(report)
     return report.exit_status
@@ -166,7 +166,7 @@ def _print(report: Report) -> None:
     if report.pairs:
         console(stderr=False).print(verdicts.table(report))
     for line in verdicts.sentences(report):
-        click.echo(line)
+        say(line)
     if notices.on_github(os.environ):
         for command in notices.commands(report):
-            click.echo(command)
+            say(command)

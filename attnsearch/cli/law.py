@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 import click
 
 from attnsearch.cli.options import runs_argument, said
+from attnsearch.cli.output import emit_json
 
 
 @click.command()
@@ -30,7 +30,7 @@ def law(runs: Sequence[str], as_json: bool) -> None:
     for warning in warnings(summaries):
         said(warning)
     if as_json:
-        click.echo(json.dumps(document(summaries), allow_nan=False))
+        emit_json(document(summaries))
         return
     screen = console(stderr=False)
     for growth in growths(summaries):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from attnsearch.cli.options import runs_argument, suite_option
+from attnsearch.cli.output import emit, say
 
 if TYPE_CHECKING:
     from attnsearch.leaderboard.board import Board
@@ -49,7 +50,7 @@ def leaderboard(runs: Sequence[str], suite: str, form: str, output: Path | None)
     made = board(asked, *gather(runs, asked))
     if output is not None:
         write_whole(output, _text(made, form))
-        click.echo(str(output))
+        say(str(output))
     elif form == "table":
         from attnsearch.cli.console import console
         from attnsearch.leaderboard.document import for_terminal
@@ -57,12 +58,11 @@ def leaderboard(runs: Sequence[str], suite: str, form: str, output: Path | None)
 
         console(stderr=False).print(*map(for_terminal, tables(made)), sep="\n")
     else:
-        click.echo(_text(made, form), nl=False)
+        emit(_text(made, form))
 
 
 def _text(board: Board, form: str) -> str:
-    from rich.console import Console
-
+    from attnsearch.cli.console import Screen
     from attnsearch.leaderboard import document as formats
     from attnsearch.leaderboard.page import page
     from attnsearch.leaderboard.tables import tables
@@ -75,6 +75,6 @@ def _text(board: Board, form: str) -> str:
         return formats.as_csv(board)
     if form == "json":
         return json.dumps(formats.document(board), allow_nan=False) + "\n"
-    screen = Console(file=io.StringIO(), width=200)
+    screen = Screen(file=io.StringIO())
     screen.print(*map(formats.for_terminal, tables(board)), sep="\n")
     return screen.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]

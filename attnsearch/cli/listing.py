@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from attnsearch.base import AttnsearchError
+from attnsearch.cli.output import say
 
 
 @click.command()
@@ -15,7 +16,7 @@ def tasks() -> None:
     known = shipped_tasks()
     width = max(map(len, known))
     for task in known.values():
-        click.echo(f"{task.name:<{width}}  {task.title}")
+        say(f"{task.name:<{width}}  {task.title}")
 
 
 @click.command()
@@ -32,4 +33,4 @@ def mixers() -> None:
             line = describe(plugins.find(name, MIXERS, Mixer))
         except AttnsearchError as error:
             line = f"cannot be used: {error}"
-        click.echo(f"{name:<{width}}  {line}")
+        say(f"{name:<{width}}  {line}")

@@ -1,8 +1,11 @@
-"""What commands say, line by line. Whatever a line is made of, it stays one line and obeys nothing."""
+"""What commands print. Whatever a line is made of, it stays one line and obeys nothing."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any
 
 import click
 
@@ -20,6 +23,17 @@ def note(line: str) -> None:
         click.echo(plain(line), err=True)
 
 
-def document(text: str) -> None:
-    """Print a whole document on standard output as it is: JSON, CSV, a page. Its own form keeps it safe."""
-    click.echo(text, nl=not text.endswith("\n"))
+def note_lines(text: str) -> None:
+    """Print each line of a text, a traceback say, on standard error."""
+    for line in text.splitlines():
+        note(line)
+
+
+def emit(document: str) -> None:
+    """Print a whole document on standard output as it is, CSV or a page: its own form keeps it safe."""
+    click.echo(document, nl=False)
+
+
+def emit_json(values: Mapping[str, Any]) -> None:
+    """Print JSON values on standard output, in one line of ASCII."""
+    emit(json.dumps(values, allow_nan=False) + "\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ import click
 from attnsearch.base import plain
 from attnsearch.cli.flags import SettingsCommand, given
 from attnsearch.cli.options import Assignments, output_options, suite_of, suite_options
+from attnsearch.cli.output import emit_json, note, say
 from attnsearch.spec.names import duration
 from attnsearch.spec.run import FORMAT_VERSION, Value
 
@@ -52,14 +52,14 @@ def plan(
     for number, cohort in enumerate(cohorts, start=1):
         if not (quiet or no_measurement):
             label = f"{cohort.specs[0].cell.task.name} {cohort.specs[0].cell.mixer.name}"
-            click.echo(f"measuring cohort {number} of {len(cohorts)}: {label}", err=True)
+            note(f"measuring cohort {number} of {len(cohorts)}: {label}")
         seconds = 0.0 if no_measurement else MEASURED_SECONDS
         forecasts.append(forecast(cohort, Store(out), seconds))
     if as_json:
-        click.echo(json.dumps(document(forecasts, suite, str(out)), allow_nan=False))
+        emit_json(document(forecasts, suite, str(out)))
         return
     console(stderr=False).print(table(forecasts))
-    click.echo(summary(forecasts))
+    say(summary(forecasts))
 
 
 def table(forecasts: Sequence[Forecast]) -> Table:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from attnsearch.cli.options import runs_argument, said
+from attnsearch.cli.output import say
 
 
 @click.command()
@@ -41,4 +42,4 @@ def report(runs: Sequence[str], output: Path, title: str | None) -> None:
     write_whole(output, page)
     for warning in protocol_warnings(cells(found), unverified):
         said(f"warning: {warning}")
-    click.echo(f"{output} ({len(page.encode()) / 1e6:.2f} MB)")
+    say(f"{output} ({len(page.encode()) / 1e6:.2f} MB)")

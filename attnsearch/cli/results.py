@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 import click
 
 from attnsearch.cli.options import runs_argument, said
+from attnsearch.cli.output import emit, emit_json
 
 
 @click.command()
@@ -32,13 +32,13 @@ def results(runs: Sequence[str], form: str) -> None:
 
     cells = summary.cells(collect(runs, said))
     if form == "csv":
-        click.echo(shown.as_csv(cells), nl=False)
+        emit(shown.as_csv(cells))
         return
     if form == "json":
         document = summary.document(cells, " ".join(runs), [])
         for cell, record in zip(document["cells"], shown.records(cells), strict=True):
             cell.update(record)
-        click.echo(json.dumps(document, allow_nan=False))
+        emit_json(document)
         return
     screen = console(stderr=False)
     for table in [*shown.tables(cells), sensitivity.table(sensitivity.sensitivity(cells))]:

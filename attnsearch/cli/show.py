@@ -9,6 +9,7 @@ import click
 from attnsearch.base import AttnsearchError
 from attnsearch.cli.flags import TaskCommand, given, tasks_of
 from attnsearch.cli.options import OUT
+from attnsearch.cli.output import say
 
 
 @click.command(cls=TaskCommand)
@@ -47,4 +48,4 @@ def show(ctx: click.Context, task: str, seed: int, target: int | None, out: Path
     if not no_plots:
         knobs = "-".join(f"{name}-{value}" for name, value in spec.knobs)
         path = out / "pictures" / f"example-{spec.name}-{knobs}-seed-{seed}-target-{target}.png"
-        click.echo(f"Picture: {example.picture(path, target, f'{spec.name}, seed {seed}')}")
+        say(f"Picture: {example.picture(path, target, f'{spec.name}, seed {seed}')}")

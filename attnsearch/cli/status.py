@@ -13,7 +13,7 @@ from typing import TextIO
 import click
 
 from attnsearch.base import AttnsearchError
-from attnsearch.cli.output import note
+from attnsearch.cli.output import note, note_lines
 from attnsearch.files import reason
 
 DONE, USAGE_ERROR, FAILED, INTERRUPTED = 0, 2, 4, 130
@@ -92,8 +92,7 @@ def _failed(error: Exception) -> int:
             note(f"attnsearch: cannot write the output: {reason(error)}")
         return FAILED
     note(f"attnsearch: unexpected error: {reason(error)}")
-    for line in "".join(traceback.format_exception(error)).splitlines():
-        note(line)
+    note_lines("".join(traceback.format_exception(error)))
     return FAILED
 
 

@@ -12,6 +12,7 @@ import click
 
 from attnsearch.base import AttnsearchError
 from attnsearch.cli.options import Assignments, mixer_set_option, runs_argument, said, suite_option
+from attnsearch.cli.output import say
 
 if TYPE_CHECKING:
     from attnsearch.leaderboard.entry import Entry
@@ -65,7 +66,7 @@ def submit(
     write_whole(output, text)
     if doubt := unverified(entry):
         said(f"{entry.mixer.name} is {doubt}: it will be listed apart; `attnsearch verify` checks it")
-    click.echo(f"{output}  {len(text.encode()) / 1e6:.2f} MB")
+    say(f"{output}  {len(text.encode()) / 1e6:.2f} MB")
 
 
 def _chosen(entries: Sequence[Entry], name: str | None, settings: Assignments, suite: str) -> Entry:

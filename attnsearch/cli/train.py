@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import click
-
 from attnsearch.cli.console import console
+from attnsearch.cli.output import emit_json, note, say
 from attnsearch.cli.progress import Interruptible, LiveProgress, PlainProgress
 from attnsearch.plots import gallery
 from attnsearch.results import cells as summary
@@ -91,10 +89,9 @@ def _trained(
             return run(specs, store, backend, observer, settings)
     except KeyboardInterrupt:
         stored = sum(store.holds(spec, parameters=settings.save_parameters) for spec in specs)
-        click.echo(
+        note(
             f"Interrupted: {stored} of {len(specs)} runs are stored in {output.out}, and those in training"
-            " are checkpointed; the same command goes on from there.",
-            err=True,
+            " are checkpointed; the same command goes on from there."
         )
         return None
 
@@ -106,7 +103,7 @@ def _show(runs: Sequence[StoredRun], output: Output, chosen: Mapping[MixerSpec, 
         document = summary.document(cells, str(output.out), list(map(str, pictures)))
         if chosen is not None:
             document["selection"] = [{**asdict(mixer), **asdict(choice)} for mixer, choice in chosen.items()]
-        click.echo(json.dumps(document, allow_nan=False))
+        emit_json(document)
         return
     screen = console(stderr=False)
     screen.print(summary.table(cells))
@@ -114,9 +111,9 @@ def _show(runs: Sequence[StoredRun], output: Output, chosen: Mapping[MixerSpec, 
         screen.print(str(measurement), highlight=False)
     for warning in summary.warnings(cells):
         screen.print(f"warning: {warning}", style="yellow", markup=False, highlight=False)
-    click.echo(f"Runs:     {output.out / 'runs'} ({len(runs)} of this command)")
+    say(f"Runs:     {output.out / 'runs'} ({len(runs)} of this command)")
     for label, line in zip(["Pictures:", *[""] * len(pictures)], _listed(pictures), strict=False):
-        click.echo(f"{label:<9} {line}")
+        say(f"{label:<9} {line}")
 
 
 def _listed(pictures: Sequence[Path]) -> list[str]:

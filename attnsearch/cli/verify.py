@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ import click
 
 from attnsearch.base import AttnsearchError
 from attnsearch.cli.options import Assignments, mixer_lists, mixer_set_option, output_options
+from attnsearch.cli.output import emit_json, note, say
 from attnsearch.cli.status import DONE
 
 if TYPE_CHECKING:
@@ -66,22 +66,22 @@ def verify(
     use_every_core()
     began, said = time.monotonic(), 0
 
-    def say(finding: Finding) -> None:
+    def tell(finding: Finding) -> None:
         nonlocal began, said
         seconds, began, said = time.monotonic() - began, time.monotonic(), said + 1
-        click.echo(f"[{said}/{len(CHECKS)}] {finding.check}: {finding.verdict}, {seconds:.1f} s", err=True)
+        note(f"[{said}/{len(CHECKS)}] {finding.check}: {finding.verdict}, {seconds:.1f} s")
 
     def keep_quiet(finding: Finding) -> None:
         del finding
 
     record = verify(
-        spec, find_task(task), width=width or NetworkSpec.width, found=keep_quiet if quiet else say
+        spec, find_task(task), width=width or NetworkSpec.width, found=keep_quiet if quiet else tell
     )
     file = record.save(out)
     if as_json:
-        click.echo(json.dumps({**record.to_json(), "record": str(file)}, allow_nan=False))
+        emit_json({**record.to_json(), "record": str(file)})
     else:
         console(stderr=False).print(verification.table(record))
-        click.echo(verification.conclusion(record))
-        click.echo(f"Record: {file}")
+        say(verification.conclusion(record))
+        say(f"Record: {file}")
     return DONE if record.passed else REFUSED

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
 
 from attnsearch.base import AttnsearchError, nearest
-from attnsearch.spec.grid import SETTINGS, KnownMixers
+from attnsearch.spec.grid import KnownMixers
 from attnsearch.spec.names import written
-from attnsearch.spec.run import Value
+from attnsearch.spec.run import Value, of_mixer
+from attnsearch.spec.settings import SETTINGS
 from attnsearch.spec.task_file import TaskFile, find_task, shipped_tasks
 
 _TASKS = "attnsearch.tasks"
@@ -80,7 +82,7 @@ class _SettingOption(click.Option):
 
     def __init__(self, name: str, section: str, text: str):
         super().__init__(
-            [f"--{name.replace('_', '-')}"],
+            [flag_of(name)],
             type=Values(),
             metavar="LIST",
             help=text,
@@ -88,11 +90,22 @@ class _SettingOption(click.Option):
             callback=_keep,
         )
         self.section = section
+        self.setting = name
+
+
+def flag_of(setting: str) -> str:
+    """The flag of a setting: `--state-size`, or `--mixer-state-size` for `mixer.state_size`."""
+    return f"--{re.sub('[_.]', '-', setting)}"
+
+
+def names_taken(tasks: Sequence[TaskFile]) -> set[str]:
+    """Names that mean a knob of `tasks` or a setting of every run, before they mean a mixer's setting."""
+    return {name for task in tasks for name in task.setting_names} | SETTINGS.keys()
 
 
 def _keep(ctx: click.Context, param: click.Parameter, values: tuple[Value, ...] | None) -> None:
-    if values is not None:
-        ctx.meta.setdefault(_VALUES, {})[param.name] = values
+    if values is not None and isinstance(param, _SettingOption):
+        ctx.meta.setdefault(_VALUES, {})[param.setting] = values
 
 
 def switch(flag: str, setting: str, value: bool, text: str) -> Callable[[_Command], _Command]:
@@ -148,11 +161,13 @@ class TaskCommand(SettingsCommand):
         return super().parse_args(ctx, args)
 
     def added(self, ctx: click.Context) -> list[_SettingOption]:
-        added = _knob_options(ctx.meta.get(_TASKS, []))
+        tasks = ctx.meta.get(_TASKS, [])
+        added = _knob_options(tasks)
         known_mixers = self.known_mixers()
         if known_mixers is not None:
-            defaults = [dict(task.defaults) for task in ctx.meta.get(_TASKS, [])]
-            added += _mixer_options(known_mixers, defaults) + _setting_options(defaults=defaults)
+            defaults = [dict(task.defaults) for task in tasks]
+            added += _mixer_options(known_mixers, defaults, names_taken(tasks))
+            added += _setting_options(defaults=defaults)
         return added
 
 
@@ -205,9 +220,13 @@ def _setting_options(default: str | None = None, defaults: _Defaults = ()) -> li
     ]
 
 
-def _mixer_options(known_mixers: KnownMixers, defaults: _Defaults) -> list[_SettingOption]:
+def _mixer_options(
+    known_mixers: KnownMixers, defaults: _Defaults, taken: Collection[str]
+) -> list[_SettingOption]:
     return [
-        _SettingOption(name, "Mixer", f"of {mixer}  [default: {_default(name, default, defaults)}]")
+        _SettingOption(
+            of_mixer(name, taken), "Mixer", f"of {mixer}  [default: {_default(name, default, defaults)}]"
+        )
         for mixer, has in known_mixers.items()
         for name, default in has.items()
     ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from attnsearch.base import AttnsearchError
-from attnsearch.cli.flags import Seeds, TaskCommand, given, tasks_of
+from attnsearch.cli.flags import Seeds, TaskCommand, flag_of, given, names_taken, tasks_of
 from attnsearch.cli.options import (
     Assignments,
     engine_options,
@@ -22,6 +22,7 @@ from attnsearch.cli.options import (
     switch_options,
 )
 from attnsearch.cli.status import INTERRUPTED
+from attnsearch.spec.run import of_mixer
 
 if TYPE_CHECKING:
     from attnsearch.spec.grid import KnownMixers
@@ -87,9 +88,13 @@ def run(
 
     del tasks
     names, flags, backend = names_in(mixers), given(ctx), JaxBackend()
-    settings = mixer_lists(names, mixer_settings, backend.known_mixers)
+    taken = names_taken(tasks_of(ctx))
+    listed = mixer_lists(names, mixer_settings, backend.known_mixers)
+    settings = {of_mixer(name, taken): values for name, values in listed.items()}
     for name in settings.keys() & flags.keys():
-        raise AttnsearchError(f"give --{name.replace('_', '-')} or --mixer-set {name}=..., not both")
+        raise AttnsearchError(
+            f"give {flag_of(name)} or --mixer-set {name.removeprefix('mixer.')}=..., not both"
+        )
     specs = specify(
         tasks_of(ctx), names, {**flags, **settings}, seeds=seeds, rule_seed=rule_seed, backend=backend
     )

@@ -27,7 +27,6 @@ from attnsearch.runs.cost import Cost
 from attnsearch.runs.measures import MASTERY_HOLD, held
 from attnsearch.runs.verification import Verification
 from attnsearch.spec import run as specs
-from attnsearch.spec.grid import SETTINGS
 from attnsearch.spec.run import (
     BudgetSpec,
     CellSpec,
@@ -39,6 +38,7 @@ from attnsearch.spec.run import (
     TaskSpec,
     settings,
 )
+from attnsearch.spec.settings import SETTINGS
 from attnsearch.spec.suite import placed
 
 LARGEST_FILE = 8 * 2**20

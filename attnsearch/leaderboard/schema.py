@@ -13,8 +13,9 @@ from attnsearch.base import RECORDING_INTERVAL, AttnsearchError
 from attnsearch.runs import verification
 from attnsearch.runs.store import Status
 from attnsearch.spec import run as specs
-from attnsearch.spec.grid import LARGEST_SEED, LARGEST_VALUE, SETTINGS
+from attnsearch.spec.grid import LARGEST_SEED
 from attnsearch.spec.run import BudgetSpec, NetworkSpec, OptimizerSpec, PlateauRule
+from attnsearch.spec.settings import LARGEST_VALUE, SETTINGS
 
 FORMAT_VERSION = 1
 """Version of the file of an entry."""

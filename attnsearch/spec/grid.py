@@ -6,9 +6,7 @@ import inspect
 import itertools
 import math
 import operator
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,93 +21,16 @@ from attnsearch.spec.run import (
     RunSpec,
     TaskSpec,
     Value,
+    of_mixer,
     settings,
 )
+from attnsearch.spec.settings import SETTINGS
 from attnsearch.spec.task_file import TaskFile, find_task
 
 DEFAULT_SEEDS = 8
 """Seeds of a quick run; below this many a distribution is guesswork."""
 
 LARGEST_SEED = 2**31 - 1
-
-LARGEST_VALUE = 2**31 - 1
-"""Of any setting: what is counted on a device is counted in 32 bits."""
-
-
-@dataclass(frozen=True)
-class Setting:
-    """A setting of network, optimizer, budget or intervention: what it means, and the values it may take.
-
-    minimum, above_minimum:  the least number, and whether it is excluded
-    form, example:           of a setting that is a word: a regular expression, and how it is told
-    """
-
-    meaning: str
-    default: Value
-    minimum: float = 0
-    above_minimum: bool = False
-    form: str = ""
-    example: str = ""
-
-    def describe(self) -> str:
-        """The values it may take, in a few words."""
-        bound = "above" if self.above_minimum else "at least"
-        return self.example or f"{bound} {self.minimum:g}"
-
-    def check(self, name: str, value: Value) -> Value:
-        """`value`, as the type of the default. Errors: AttnsearchError."""
-        if self.form:
-            if isinstance(value, bool | float) or not re.fullmatch(self.form, str(value)):
-                raise AttnsearchError(f"{name} {value!r} is not of the form {self.example}")
-            return str(value)
-        if isinstance(self.default, bool):
-            if isinstance(value, bool):
-                return value
-            raise AttnsearchError(f"{name} {value!r} is neither true nor false")
-        kind = float if isinstance(self.default, float) else int
-        if (
-            isinstance(value, bool | str | None)
-            or not isinstance(value, int | kind)
-            or (isinstance(value, float) and not math.isfinite(value))
-        ):
-            word = "number" if kind is float else "whole number"
-            raise AttnsearchError(f"{name} {value!r} is not a {word}")
-        if value < self.minimum or (self.above_minimum and value == self.minimum):
-            bound = "above" if self.above_minimum else "at least"
-            raise AttnsearchError(f"{name} {value} must be {bound} {self.minimum:g}")
-        if value > LARGEST_VALUE:
-            raise AttnsearchError(f"{name} {value} must be at most {LARGEST_VALUE}")
-        return kind(value)
-
-
-SETTINGS: dict[str, Setting] = {
-    "learning_rate": Setting("AdamW learning rate", OptimizerSpec.learning_rate, 0, above_minimum=True),
-    "weight_decay": Setting("AdamW weight decay", OptimizerSpec.weight_decay, 0),
-    "warmup_steps": Setting("steps of linear warm-up", OptimizerSpec.warmup_steps, 0),
-    "steps": Setting("budget of a run, in steps", BudgetSpec.steps, RECORDING_INTERVAL),
-    "tokens_per_step": Setting("tokens of a training step", BudgetSpec.tokens_per_step, 1),
-    "early_stopping": Setting("end a run when it has mastered every target", BudgetSpec.early_stopping, 0),
-    "width": Setting("features of a token, D", NetworkSpec.width, 1),
-    "num_layers": Setting("blocks of the network", NetworkSpec.num_layers, 1),
-    "mlp_width": Setting("hidden features of a block's MLP", NetworkSpec.mlp_width, 1),
-    "map_bias": Setting(
-        "added to attention logits where the true map is, c; 0: nothing", InterventionSpec.map_bias
-    ),
-    "map_bias_layers": Setting(
-        "layers with the bias, from 0",
-        InterventionSpec.map_bias_layers,
-        form=r"all|\d+(:\d+)?(\+\d+(:\d+)?)*",
-        example="all, 2, 0+2 or 1:3",
-    ),
-    "map_bias_steps": Setting(
-        "steps with the bias",
-        InterventionSpec.map_bias_steps,
-        form=r"all|\d+:\d+",
-        example="all or first:last, as in 0:500",
-    ),
-    "map_bias_placebo": Setting("a wrong map instead, the control", InterventionSpec.map_bias_placebo),
-}
-"""Every setting that is neither the task's nor the mixer's. Defaults stand in `specs`."""
 
 _Item = TypeVar("_Item")
 
@@ -134,7 +55,9 @@ def grid(
     """Every combination of tasks, mixers, `values` and seeds, cell by cell, seeds innermost.
 
     values:        lists by setting name: knobs of the tasks, settings of the mixers, and `SETTINGS`.
-                   One that only some of the tasks or mixers have makes a grid for those alone
+                   One that only some of the tasks or mixers have makes a grid for those alone. A mixer's
+                   setting may always be called `mixer.<name>`, and must be where a knob or one of
+                   `SETTINGS` has its name
     known_mixers:  what mixers there are, with their settings' defaults
     seeds:         initialisation and data order of each run; equal ones are paired across cells
     rule_seed:     the hidden rule of every run; each seed draws its own unless given
@@ -145,14 +68,17 @@ def grid(
     for mixer in mixers:
         if mixer not in known_mixers:
             raise AttnsearchError(f"unknown mixer {mixer!r}.{nearest(mixer, known_mixers)}")
-    check_meanings(files, mixers, known_mixers)
+    check_knobs(files)
+    taken = {name for file in files for name in file.setting_names} | SETTINGS.keys()
     _check_names(values, files, mixers, known_mixers)
     seeds = list(seeds)
     runs: list[RunSpec] = []
     for file in files:
-        own = {**{name: [value] for name, value in file.defaults}, **values}
-        specs = [spec for name in mixers for spec in mixer_specs(name, known_mixers[name], own)]
-        runs += product(task_specs(file, values), training_specs(own), specs, seeds, rule_seed)
+        own = {name: [value] for name, value in file.defaults}
+        of_mixers = {**_of_mixers(own, SETTINGS), **_of_mixers(values, taken)}
+        specs = [spec for name in mixers for spec in mixer_specs(name, known_mixers[name], of_mixers)]
+        trainings = training_specs({**own, **values})
+        runs += product(task_specs(file, values), trainings, specs, seeds, rule_seed)
     return _unique(runs)
 
 
@@ -180,39 +106,39 @@ def product(
     return [RunSpec(cell, seed, rule) for cell in cells for seed, rule in zip(seeds, rules, strict=True)]
 
 
-def check_meanings(files: Sequence[TaskFile], mixers: Sequence[str], known_mixers: KnownMixers) -> None:
-    """Settings have one namespace. Errors: AttnsearchError for a name that means two things."""
-    of_tasks, of_mixers = _names(files, mixers, known_mixers)
-    for name in sorted(of_tasks & (of_mixers | set(SETTINGS)) | of_mixers & set(SETTINGS)):
-        kinds = [("a knob of the task", of_tasks), ("a setting of the mixer", of_mixers)]
-        meanings = [kind for kind, names in kinds if name in names]
-        meanings += ["a setting of every run"] * (name in SETTINGS)
-        raise AttnsearchError(f"{name!r} is {' and '.join(meanings)}: rename one")
+def check_knobs(files: Sequence[TaskFile]) -> None:
+    """Errors: AttnsearchError for a knob that is called like a setting of every run."""
+    for file in files:
+        for name in sorted(file.setting_names & (SETTINGS.keys() | {"task", "mixer", "generator"})):
+            raise AttnsearchError(
+                f"knob {name!r} of task {file.name} is called like a setting of every run: rename the knob"
+            )
 
 
 def _check_names(
     values: Lists, files: Sequence[TaskFile], mixers: Sequence[str], known_mixers: KnownMixers
 ) -> None:
-    of_tasks, of_mixers = _names(files, mixers, known_mixers)
-    known = of_tasks | of_mixers | set(SETTINGS)
+    """Errors: AttnsearchError for a name that nothing at hand has, that is given twice, or has no values."""
+    of_mixers = {name for mixer in mixers for name in known_mixers[mixer]}
+    taken = {name for file in files for name in file.setting_names} | SETTINGS.keys()
+    known = taken | {of_mixer(name, taken) for name in of_mixers}
     for name, listed in values.items():
-        if name not in known:
-            users = [f"mixer {mixer}" for mixer, has in known_mixers.items() if name in has]
+        plain = name.removeprefix("mixer.")
+        if name not in known | {f"mixer.{one}" for one in of_mixers}:
+            users = [f"mixer {mixer}" for mixer, has in known_mixers.items() if plain in has]
             place = f"; it is a setting of {' and '.join(users)}" if users else ""
             asked = ", ".join([file.name for file in files] + list(mixers))
             raise AttnsearchError(f"no setting {name!r} in {asked}{place}.{nearest(name, known)}")
+        if name != plain and plain in values and plain not in taken:
+            raise AttnsearchError(f"give {plain} or {name}, not both: they are the same setting")
         if not listed:
             raise AttnsearchError(f"{name} has no values")
 
 
-def _names(
-    files: Sequence[TaskFile], mixers: Sequence[str], known_mixers: KnownMixers
-) -> tuple[set[str], set[str]]:
-    """What the tasks' settings are called, and the mixers'."""
-    return (
-        {name for file in files for name in file.setting_names},
-        {name for mixer in mixers for name in known_mixers[mixer]},
-    )
+def _of_mixers(values: Lists, taken: Collection[str]) -> Lists:
+    """Those of `values` that may be a mixer's, by the names that the mixer itself gives them."""
+    own = {name: listed for name, listed in values.items() if name not in taken}
+    return {name.removeprefix("mixer."): listed for name, listed in own.items()}
 
 
 def _checked_seeds(seeds: Iterable[int]) -> list[int]:

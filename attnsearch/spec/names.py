@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
 
@@ -28,10 +28,13 @@ _SHORT, _EXACT = 6, 17
 """Digits of a number in words, and those that tell any two numbers apart."""
 
 
-def facts(cell: CellSpec) -> dict[str, Value]:
-    """Everything that a cell is, flat: its settings by their names, then the generator and the thresholds."""
+def facts(cell: CellSpec, others: Collection[str] = ()) -> dict[str, Value]:
+    """Everything that a cell is, flat: its settings by their names, then the generator and the thresholds.
+
+    others:  names of the knobs of other cells at hand, as for `CellSpec.flat`
+    """
     thresholds = {f"{name}_threshold": value for name, value in asdict(cell.task.plateau).items()}
-    return {**cell.flat(), "generator": cell.task.generator, **thresholds}
+    return {**cell.flat(others), "generator": cell.task.generator, **thresholds}
 
 
 def written(value: Value, digits: int = _SHORT) -> str:
@@ -54,7 +57,7 @@ def told_apart(values: Iterable[Value]) -> dict[Value, str]:
 
 def heading(name: str) -> str:
     """The name of a setting as a table shows it."""
-    return plain(name.replace("_", " "))
+    return plain(re.sub("[_.]", " ", name))
 
 
 def in_words(name: str, value: Value) -> str:
@@ -76,7 +79,8 @@ class Names:
 
     def __init__(self, cells: Iterable[CellSpec]):
         self.cells = tuple(dict.fromkeys(cells))
-        self._facts = {cell: facts(cell) for cell in self.cells}
+        knobs = _knobs(*self.cells)
+        self._facts = {cell: facts(cell, knobs) for cell in self.cells}
 
     @cached_property
     def differing(self) -> tuple[str, ...]:
@@ -202,7 +206,8 @@ def mixer_names(mixers: Sequence[MixerSpec]) -> dict[MixerSpec, str]:
 def contrast(one: CellSpec, other: CellSpec) -> dict[str, tuple[str, str]]:
     """The facts in which two cells differ, each in the words of the one and of the other; "absent" where a
     cell lacks it."""
-    first, second = facts(one), facts(other)
+    knobs = _knobs(one, other)
+    first, second = facts(one, knobs), facts(other, knobs)
     found = {}
     for name in {**first, **second}:
         values = [facts[name] for facts in (first, second) if name in facts]
@@ -234,6 +239,10 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _knobs(*cells: CellSpec) -> set[str]:
+    return {name for cell in cells for name, _ in cell.task.knobs}
 
 
 def _unmeasured(cell: CellSpec) -> CellSpec:

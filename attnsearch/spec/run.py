@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -22,6 +22,11 @@ Settings = tuple[tuple[str, Value], ...]
 def settings(mapping: Mapping[str, Value]) -> Settings:
     """`mapping` as sorted pairs."""
     return tuple(sorted(mapping.items()))
+
+
+def of_mixer(name: str, taken: Collection[str]) -> str:
+    """What a mixer's setting is called among others: its own name, or `mixer.<name>` if that is `taken`."""
+    return f"mixer.{name}" if name in taken else name
 
 
 @dataclass(frozen=True)
@@ -134,18 +139,21 @@ class CellSpec:
     budget: BudgetSpec
     intervention: InterventionSpec = InterventionSpec()
 
-    def flat(self) -> dict[str, Value]:
-        """Every setting by its one name, as flags and columns call it."""
-        return {
-            "task": self.task.name,
-            **dict(self.task.knobs),
-            "mixer": self.mixer.name,
-            **dict(self.mixer.settings),
+    def flat(self, others: Collection[str] = ()) -> dict[str, Value]:
+        """Every setting by its one name, as flags and columns call it.
+
+        others:  names of the knobs of other cells at hand, if any
+        """
+        named = {"task": self.task.name, **dict(self.task.knobs), "mixer": self.mixer.name}
+        training = {
             **asdict(self.network),
             **asdict(self.optimizer),
             **asdict(self.budget),
             **asdict(self.intervention),
         }
+        taken = {"generator", *named, *training, *others}
+        mixer = {of_mixer(name, taken): value for name, value in self.mixer.settings}
+        return {**named, **mixer, **training}
 
 
 @dataclass(frozen=True)

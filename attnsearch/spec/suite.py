@@ -13,16 +13,16 @@ from typing import Any, Self
 
 from attnsearch.base import AttnsearchError, nearest
 from attnsearch.spec.grid import (
-    SETTINGS,
     KnownMixers,
     Lists,
-    check_meanings,
+    check_knobs,
     mixer_specs,
     product,
     task_specs,
     training_specs,
 )
 from attnsearch.spec.run import MixerSpec, RunSpec, TaskSpec, Value
+from attnsearch.spec.settings import SETTINGS
 from attnsearch.spec.task_file import TaskFile, check_keys, find_task, read_toml, table_at
 
 SUITE_FOLDER = Path("benchmarks")
@@ -127,16 +127,9 @@ class Suite:
     ) -> Self:
         """The suite with other seeds and mixers, unless None, and other values for some training settings.
 
-        Errors: AttnsearchError for a value of `training` that is out of range, and for a mixer's setting that
-        has the name of another one of the suite.
+        Errors: AttnsearchError for a value of `training` that is out of range.
         """
         training_specs(training)
-        taken = {name for task in self.tasks for name, _ in task.knobs} | set(SETTINGS)
-        for mixer in mixers or ():
-            for name in taken & dict(mixer.settings).keys():
-                raise AttnsearchError(
-                    f"{name!r} is a setting of mixer {mixer.name} and of the suite: rename one"
-                )
         return replace(
             self,
             training={**self.training, **training},
@@ -176,7 +169,7 @@ class Suite:
                     raise AttnsearchError(f"unknown mixer {name!r}.{nearest(name, known_mixers)}")
                 names.append(name)
                 mixers += mixer_specs(name, known_mixers[name], _lists(rest, set(known_mixers[name])))
-        check_meanings(files, names, known_mixers or {})
+        check_knobs(files)
         with placed("[training]"):
             training = _lists(table_at("training", document.get("training", {})), set(SETTINGS))
             training_specs(training)

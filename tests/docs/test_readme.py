@@ -36,7 +36,7 @@ def test_the_example_is_about_ten_lines():
 
 def test_the_flags_it_shows_are_flags():
     from attnsearch.cli.main import COMMANDS, cli
-    from attnsearch.spec.grid import SETTINGS
+    from attnsearch.spec.settings import SETTINGS
     from attnsearch.spec.task_file import shipped_tasks
 
     commands = re.findall(r"^attnsearch (\w+)([^#\n]*)", README.read_text(), flags=re.MULTILINE)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from attnsearch.base import AttnsearchError
-from attnsearch.spec.grid import DEFAULT_SEEDS, LARGEST_SEED, LARGEST_VALUE, SETTINGS, grid
+from attnsearch.spec.grid import DEFAULT_SEEDS, LARGEST_SEED, grid
 from attnsearch.spec.run import (
     BudgetSpec,
     CellSpec,
@@ -21,6 +21,7 @@ from attnsearch.spec.run import (
     RunSpec,
     Value,
 )
+from attnsearch.spec.settings import LARGEST_VALUE, SETTINGS
 from attnsearch.spec.task_file import TASK_FOLDER, Knob, TaskFile, find_task
 
 Values = Mapping[str, Sequence[Value]]
@@ -290,12 +291,10 @@ def test_both_ways_of_giving_a_knob() -> None:
     assert message({"sparsity": [0.5], "support_size": [4]}) == "give sparsity or support_size, not both"
 
 
-def test_a_name_with_two_meanings_is_refused_even_where_it_is_not_given() -> None:
+def test_a_knob_may_not_have_the_name_of_a_setting_of_every_run() -> None:
     wide = task("wide", Knob("width", "of the grid", default=3, minimum=1))
-    assert message({}, tasks=[wide]) == "'width' is a knob of the task and a setting of every run: rename one"
-    headed = task("headed", Knob("num_heads", "of the hydra", default=3, minimum=1))
-    text = message({"num_heads": [3]}, tasks=[headed])
-    assert text == "'num_heads' is a knob of the task and a setting of the mixer: rename one"
-    assert runs_of({"num_heads": [3]}, tasks=[headed], mixers=["identity"])
+    assert message({}, tasks=[wide]) == (
+        "knob 'width' of task wide is called like a setting of every run: rename the knob"
+    )
     # Tasks share knobs, as mixers may share settings: there the name means the same.
     assert len(runs_of({"state_size": [4, 6]}, tasks=[LINEAR, WORDY])) == 4

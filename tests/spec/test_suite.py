@@ -391,14 +391,17 @@ def test_training_is_a_table(write: Write) -> None:
     assert message(lambda: read(path)) == f"{path}: [training]: training = 3 is not a table"
 
 
-def test_a_name_with_two_meanings_is_refused(write: Write, tmp_path: Path) -> None:
+def test_a_knob_may_not_have_the_name_of_a_setting_of_every_run(write: Write, tmp_path: Path) -> None:
     task = (TASK_FOLDER / "linear_map.toml").read_text() + (
-        '\n[knobs.num_heads]\ndefault = 3\nminimum = 1\nmeaning = "of the hydra"\n'
+        '\n[knobs.width]\ndefault = 3\nminimum = 1\nmeaning = "of the grid"\n'
     )
-    (tmp_path / "hydra.toml").write_text(task)
-    path = write(GOOD.replace('"linear_map"\nstate_size = 16', '"hydra.toml"\nstate_size = 16'))
+    (tmp_path / "wide.toml").write_text(task)
+    path = write(GOOD.replace('"linear_map"\nstate_size = 16', '"wide.toml"\nstate_size = 16'))
     text = message(lambda: read(path))
-    assert text == f"{path}: 'num_heads' is a knob of the task and a setting of the mixer: rename one"
+    assert (
+        text
+        == f"{path}: knob 'width' of task linear_map is called like a setting of every run: rename the knob"
+    )
 
 
 # What a suite is called.

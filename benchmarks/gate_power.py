@@ -26,7 +26,6 @@ import numpy as np
 from attnsearch.base import RECORDING_INTERVAL, Integers, Plateaus
 from attnsearch.gate.baseline import RecordedRun, outcomes
 from attnsearch.gate.decision import TOLERANCE, Outcomes, Pair, Verdict, judge, levels, looks
-from attnsearch.runs.recorder import measured
 from attnsearch.runs.store import Store, StoredRun
 from attnsearch.spec.run import CellSpec
 from attnsearch.stats.survival import proportion
@@ -70,7 +69,7 @@ def trained(out: Path, name: str, *flags: str, xla_flags: str = "") -> list[Stor
     command = [sys.executable, "-m", "attnsearch", "sweep", str(SUITE), "--out", str(out / name), *flags]
     environment = {**os.environ, "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {xla_flags}".strip()}
     subprocess.run([*command, "--no-plots"], check=True, env=environment, stdout=subprocess.DEVNULL)
-    return [measured(run) for run in Store(out / name).runs(lambda warning: print(warning, file=sys.stderr))]
+    return list(Store(out / name).runs(lambda warning: print(warning, file=sys.stderr)))
 
 
 def at(learning_rate: float, runs: list[StoredRun]) -> Runs:

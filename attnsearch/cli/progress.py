@@ -35,13 +35,13 @@ def outcome(run: StoredRun) -> str:
     """How a run ended, in a few words."""
     measures = run.measures
     steps = int(run.curves.step[-1])
-    found = sum(measures["found"])
+    found = measures.found.observed
     if run.status == "diverged":
         return f"diverged at step {steps:,}: its loss is no longer finite"
-    escaped = f"escaped at {measures['plateau_length']:,}" if measures["escaped"] else "did not escape"
-    if measures["mastered"]:
-        return f"{escaped}, mastered at {measures['mastery_step']:,}"
-    return f"{escaped}, found {found} of {len(measures['found'])} within {steps:,} steps"
+    escaped = f"escaped at {measures.plateau_length:,}" if measures.escaped else "did not escape"
+    if measures.mastered:
+        return f"{escaped}, mastered at {measures.mastery_step:,}"
+    return f"{escaped}, found {found.sum()} of {len(found)} within {steps:,} steps"
 
 
 class Work:
@@ -80,8 +80,8 @@ class Work:
         """A run that has ended."""
         self.done += 1
         self._left.pop(run.spec, None)
-        self._found += sum(run.measures["found"])
-        self._targets += len(run.measures["found"])
+        self._found += int(run.measures.found.observed.sum())
+        self._targets += len(run.measures.found.observed)
 
     def describe(self) -> str:
         """Everything in one line."""

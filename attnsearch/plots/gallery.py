@@ -38,8 +38,8 @@ def draw_losses(run: StoredRun, folder: Path) -> Path:
         folder / f"{_stem(run)}-losses.png",
         run.curves,
         run.truth,
-        measures["plateau_length"] if measures["escaped"] else None,
-        measures["mastery_step"] if measures["mastered"] else None,
+        measures.plateau_length if measures.escaped else None,
+        measures.mastery_step if measures.mastered else None,
         f"Loss of each {lines_of(run.truth).of}: {_title(run)}",
     )
 
@@ -47,8 +47,8 @@ def draw_losses(run: StoredRun, folder: Path) -> Path:
 def draw_maps(run: StoredRun, folder: Path) -> Path:
     """The measured map of `run` at its start, escape and end, beside the true one."""
     moments = [("start", 0)]
-    if run.measures["escaped"]:
-        at = int(np.searchsorted(run.maps.step, run.measures["plateau_length"]))
+    if run.measures.escaped:
+        at = int(np.searchsorted(run.maps.step, run.measures.plateau_length))
         if 0 < at < len(run.maps.step) - 1:
             moments.append(("escape", at))
     moments.append(("end", len(run.maps.step) - 1))

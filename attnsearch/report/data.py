@@ -81,10 +81,9 @@ def document(cells: Sequence[Cell], labels: Labels) -> dict[str, Any]:
 
 def _run(run: StoredRun, cell: int, detail: Mapping[str, Any]) -> dict[str, Any]:
     measures, plateau = run.measures, plateau_of(run)
-    found = [
-        step if was else None for step, was in zip(measures["found_step"], measures["found"], strict=True)
-    ]
-    known = np.array([step for step in found if step is not None], np.int64)
+    steps, observed = measures.found
+    found = [step if was else None for step, was in zip(steps.tolist(), observed, strict=True)]
+    known = steps[observed]
     at = np.unique(known)
     return {
         "cell": cell,
@@ -92,8 +91,8 @@ def _run(run: StoredRun, cell: int, detail: Mapping[str, Any]) -> dict[str, Any]
         "status": run.status,
         "plateau": int(plateau.length[0]),
         "escaped": bool(plateau.observed[0]),
-        "mastery": measures["mastery_step"],
-        "mastered": measures["mastered"],
+        "mastery": measures.mastery_step,
+        "mastered": measures.mastered,
         # Step by step of the targets that have a row of the map, and in sum of all.
         "found": [found[target] for target in run.truth.mapped],
         "targets": len(found),

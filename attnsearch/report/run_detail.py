@@ -72,7 +72,7 @@ def _detail(run: StoredRun) -> dict[str, Any]:
     losses, lines, columns = curves.loss[at][:, truth.is_target], lines_of(truth), columns_of(truth)
     names, marks = names_of(truth), marks_of(truth)
     drawn = np.stack([losses[:, group].mean(axis=1) for group in lines.groups], axis=1)
-    found, steps = np.array(run.measures["found"], bool), np.array(run.measures["found_step"])
+    steps, found = run.measures.found
     return {
         "positions": columns.positions.tolist(),
         "gaps": columns.gaps,
@@ -101,7 +101,7 @@ def _detail(run: StoredRun) -> dict[str, Any]:
         "map_step": maps.step.tolist(),
         "map": _packed(shares_of(maps.influence)[:, :, columns.positions], _SHARE, "<u1"),
         "map_mass": _packed(mass_of(run), _MASS, "<u2"),
-        "chance_map_mass": [round(mass, 4) for mass in run.measures["chance_map_mass"]],
+        "chance_map_mass": [round(mass, 4) for mass in run.measures.chance_map_mass.tolist()],
         "heads": _heads(run) if run.heads.mass.shape[1] else None,
     }
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from attnsearch.base import Plateaus
 from attnsearch.report.data import Labels, plateaus
 from attnsearch.results.cells import FEWEST_SEEDS, Cell, constant, named, titled, varying
 from attnsearch.results.columns import found_columns, median, rate, restricted_mean
@@ -144,9 +145,9 @@ def run_table(cells: Sequence[Cell], labels: Labels) -> Table:
             str(run.spec.seed),
             str(run.spec.rule_seed),
             run.status,
-            _step(run, "plateau_length", "escaped"),
-            _step(run, "mastery_step", "mastered"),
-            f"{sum(run.measures['found'])} of {len(run.measures['found'])}",
+            _step(run.measures.plateau),
+            _step(run.measures.mastery),
+            f"{run.measures.found.observed.sum()} of {len(run.measures.found.observed)}",
             run.spec.digest[:16],
         )
         for cell in cells
@@ -212,8 +213,8 @@ def _bits(cell: Cell) -> str:
     return f"{cell.bits:.1f}{cheaper}"
 
 
-def _step(run: StoredRun, name: str, observed: str) -> str:
-    return ("" if run.measures[observed] else "> ") + steps(run.measures[name])
+def _step(waited: Plateaus) -> str:
+    return ("" if waited.observed[0] else "> ") + steps(waited.length[0])
 
 
 def _numeric(name: str, cells: Sequence[Cell]) -> bool:

@@ -53,15 +53,15 @@ class Alignment:
 
 def align(runs: Sequence[StoredRun]) -> Alignment:
     """The alignment of one cell's `runs`, at least one."""
-    escaped = [run for run in runs if run.measures["escaped"] and run.status != "diverged"]
+    escaped = [run for run in runs if run.measures.escaped and run.status != "diverged"]
     heads = [best_heads(run.heads) for run in escaped if _has(run)]
     leads, found = [], 0
     for run in escaped:
         mapped = run.truth.mapped
-        rise, known = risen(run), np.array(run.measures["found"], bool)[mapped]
+        rise, known = risen(run), run.measures.found.observed[mapped]
         found += int(known.sum())
         both = known & rise.observed
-        steps = np.array(run.measures["found_step"])[mapped]
+        steps = run.measures.found.length[mapped]
         leads += (steps[both] / np.maximum(rise.length[both], 1)).tolist()
     masses = np.array([known for run in escaped if len(run.maps.step) for known in mass_of(run)[-1]])
     masses = masses[np.isfinite(masses)]

@@ -77,14 +77,10 @@ class Cell:
     def state_loss(self) -> tuple[float, ...] | None:
         """Nats: last recorded loss of each predicted state, mean over the runs that escaped.
 
-        None where there is one state, no such run, or runs were stored before it was measured: runs that
-        have learned nothing would only dilute it.
+        None where there is one state or no such run: runs that have learned nothing would only dilute it.
         """
-        known = [
-            run.measures["state_loss"]
-            for run in self.runs
-            if run.measures["escaped"] and run.measures.get("in_context_gain") is not None
-        ]
+        escaped = [run.measures for run in self.runs if run.measures.escaped]
+        known = [measures.state_loss for measures in escaped if measures.in_context_gain is not None]
         return tuple(np.mean(known, axis=0).tolist()) if known else None
 
     @property
@@ -95,22 +91,22 @@ class Cell:
 
 def plateau_of(run: StoredRun) -> Plateaus:
     """A run's plateau length with its censoring, `[1]`; a diverged run waits to the end of its budget."""
-    return _waiting(run, "plateau_length", "escaped")
+    return _waiting(run, run.measures.plateau)
 
 
 def mastery_of(run: StoredRun) -> Plateaus:
     """The same of mastery."""
-    return _waiting(run, "mastery_step", "mastered")
+    return _waiting(run, run.measures.mastery)
 
 
 def found_of(run: StoredRun) -> Plateaus:
     """The same of each target's being found, `[R]`."""
-    return _waiting(run, "found_step", "found")
+    return _waiting(run, run.measures.found)
 
 
 def middle_run(cell: Cell) -> StoredRun:
     """The run of median plateau length, those that never escaped counting as longest."""
-    ordered = sorted(cell.runs, key=lambda run: (not run.measures["escaped"], run.measures["plateau_length"]))
+    ordered = sorted(cell.runs, key=lambda run: (not run.measures.escaped, run.measures.plateau_length))
     return ordered[(len(ordered) - 1) // 2]
 
 
@@ -140,12 +136,11 @@ def _cell(spec: CellSpec, runs: tuple[StoredRun, ...]) -> Cell:
     )
 
 
-def _waiting(run: StoredRun, length: str, observed: str) -> Plateaus:
-    steps, happened = np.atleast_1d(run.measures[length]), np.atleast_1d(run.measures[observed])
-    if run.status == "diverged":
-        # It would never have got there: censored where it broke, it would count as one that was about to.
-        steps = np.where(happened, steps, run.spec.cell.budget.steps)
-    return Plateaus(steps, happened)
+def _waiting(run: StoredRun, waited: Plateaus) -> Plateaus:
+    if run.status != "diverged":
+        return waited
+    # It would never have got there: censored where it broke, it would count as one that was about to.
+    return waited._replace(length=np.where(waited.observed, waited.length, run.spec.cell.budget.steps))
 
 
 def measurements(cells: Sequence[Cell]) -> list[Measurement]:
@@ -305,7 +300,7 @@ def document(summaries: Sequence[Cell], store: str, pictures: Sequence[str]) -> 
                 "spec": run.spec.to_json(),
                 "status": run.status,
                 "environment": dict(run.environment),
-                "measures": dict(run.measures),
+                "measures": run.measures.to_json(),
                 "log2_search_space_of_targets": run.truth.log2_search_space.tolist(),
             }
             for cell in summaries

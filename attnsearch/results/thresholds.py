@@ -9,7 +9,6 @@ from rich.table import Table
 
 from attnsearch.base import Plateaus
 from attnsearch.results.cells import Cell, named, plateau_of, varying
-from attnsearch.runs.measures import escapes, first_step
 from attnsearch.runs.store import StoredRun
 from attnsearch.stats.survival import Waiting, pool, summarise
 
@@ -44,11 +43,7 @@ def sensitivity(cells: Sequence[Cell], thresholds: Sequence[float] = THRESHOLDS)
 
 def plateau_at(run: StoredRun, threshold: float) -> Plateaus:
     """A run's plateau length, `[1]`, had escape been below `threshold` of chance."""
-    rule = replace(run.spec.cell.task.plateau, escape=threshold)
-    escaped = escapes(run.curves.loss[:, run.truth.is_target], run.truth, rule)
-    plateau = first_step(run.curves.step, escaped[:, None])
-    measures = {"plateau_length": int(plateau.length[0]), "escaped": bool(plateau.observed[0])}
-    return plateau_of(replace(run, measures=measures))
+    return plateau_of(run.under(replace(run.spec.cell.task.plateau, escape=threshold)))
 
 
 def table(rows: Sequence[Sensitivity]) -> Table:

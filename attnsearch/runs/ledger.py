@@ -8,7 +8,6 @@ from dataclasses import replace
 from attnsearch.base import Floats
 from attnsearch.runs.checkpoints import Checkpoints
 from attnsearch.runs.claims import Claim, Claims
-from attnsearch.runs.recorder import measured
 from attnsearch.runs.store import Store, StoredRun
 from attnsearch.spec.run import RunSpec
 
@@ -33,7 +32,7 @@ class Ledger:
         found = self._store.find(spec, self._warned)
         if found is None:
             return None
-        found = measured(replace(found, spec=spec))
+        found = replace(found, spec=spec)
         if not self._holds(spec):
             self.incomplete[spec] = found
             return None

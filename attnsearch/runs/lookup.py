@@ -8,7 +8,6 @@ from pathlib import Path
 
 from attnsearch.base import AttnsearchError
 from attnsearch.runs import verification
-from attnsearch.runs.recorder import measured
 from attnsearch.runs.store import Store, StoredRun, UnreadableRun, read
 from attnsearch.runs.verification import Verification
 from attnsearch.spec.run import MixerSpec
@@ -28,7 +27,7 @@ def collect(names: Sequence[str], warned: Callable[[str], None]) -> list[StoredR
     found: dict[str, StoredRun] = {}
     for name in names:
         for run in _runs_of(name, warned):
-            found.setdefault(run.spec.digest, measured(run))
+            found.setdefault(run.spec.digest, run)
     if not found:
         raise AttnsearchError(f"no stored runs in {', '.join(names)}: `attnsearch run` and `sweep` make them")
     return list(found.values())

@@ -23,16 +23,17 @@ SURE = 0.01
 """Share of chance that Bayes' own loss of a target may be while it counts as one that can be foreseen."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Measures:
-    """What one run's curves say.
+    """What one run's curves say, compared by identity, since equal arrays are not one truth value.
 
     plateau:         `[1]` steps until escape
     mastery:         `[1]` steps until every target is mastered
     found:           `[R]` steps until each target is found
     map_mass:        `f64[M, K]` share of the influence on each mapped target that comes from its support;
                      nan where nothing had any influence
-    chance_map_mass: `f64[K]` the same if every visible replaceable token had equal influence
+    chance_map_mass: `f64[K]` the same if every visible replaceable token had equal influence; nan where
+                     there is none
     state_loss:      `f64[T - 1]` nats: last recorded mean loss of the targets of each predicted state
     """
 
@@ -44,24 +45,48 @@ class Measures:
     state_loss: Floats
 
     @property
+    def escaped(self) -> bool:
+        """Whether the plateau ended within the steps trained."""
+        return bool(self.plateau.observed[0])
+
+    @property
+    def plateau_length(self) -> int:
+        """Steps until escape, or the steps trained without it."""
+        return int(self.plateau.length[0])
+
+    @property
+    def mastered(self) -> bool:
+        """Whether every target was mastered within the steps trained."""
+        return bool(self.mastery.observed[0])
+
+    @property
+    def mastery_step(self) -> int:
+        """Steps until every target was mastered, or the steps trained without that."""
+        return int(self.mastery.length[0])
+
+    @property
     def in_context_gain(self) -> float | None:
-        """Nats: how far the loss falls from the first predicted state to the last; None for one state."""
-        return float(self.state_loss[0] - self.state_loss[-1]) if len(self.state_loss) > 1 else None
+        """Nats: how far the loss falls from the first predicted state to the last.
+
+        None for one state, and where a loss is not finite.
+        """
+        if len(self.state_loss) < 2 or not np.isfinite(self.state_loss).all():
+            return None
+        return float(self.state_loss[0] - self.state_loss[-1])
 
     def to_json(self) -> dict[str, Any]:
         """JSON values; a length that was not observed is the steps trained without the event."""
-        gain = self.in_context_gain
         return {
-            "plateau_length": int(self.plateau.length[0]),
-            "escaped": bool(self.plateau.observed[0]),
-            "mastery_step": int(self.mastery.length[0]),
-            "mastered": bool(self.mastery.observed[0]),
+            "plateau_length": self.plateau_length,
+            "escaped": self.escaped,
+            "mastery_step": self.mastery_step,
+            "mastered": self.mastered,
             "found_step": self.found.length.tolist(),
             "found": self.found.observed.tolist(),
             "map_mass": [_finite(row) for row in self.map_mass],
-            "chance_map_mass": self.chance_map_mass.tolist(),
+            "chance_map_mass": _finite(self.chance_map_mass),
             "state_loss": _finite(self.state_loss),
-            "in_context_gain": None if gain is None else _finite([gain])[0],
+            "in_context_gain": self.in_context_gain,
         }
 
 
@@ -150,8 +175,10 @@ def map_mass(influence: Floats, truth: Truth) -> Floats:
 
 
 def chance_map_mass(truth: Truth) -> Floats:
-    """`f64[K]`: size of each support over the number of replaceable tokens its query can see."""
-    return truth.attention_map.sum(axis=1) / _visible(truth).sum(axis=1)
+    """`f64[K]`: size of each support over the number of replaceable tokens that its query can see; nan where
+    it sees none."""
+    support, visible = truth.attention_map.sum(axis=1), _visible(truth).sum(axis=1)
+    return np.divide(support, visible, out=np.full(len(support), np.nan), where=visible > 0)
 
 
 def _visible(truth: Truth) -> Bools:

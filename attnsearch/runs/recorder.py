@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from attnsearch.base import RECORDING_INTERVAL, Curves, Floats, Heads, MapRecord, Maps, Truth
-from attnsearch.runs.measures import MASTERY_HOLD, escapes, finds, held, masters, measure
+from attnsearch.runs.measures import MASTERY_HOLD, escapes, finds, held, masters
 from attnsearch.runs.store import Status, StoredRun
 from attnsearch.spec.run import RunSpec
 
@@ -83,21 +83,15 @@ class Recording:
         self.maps.append(record._replace(weights=weights))
 
     def stored(self, environment: Mapping[str, Any]) -> StoredRun:
-        """The ended run with its measures, as it is to be stored."""
+        """The ended run, as it is to be stored."""
         assert self.status is not None
         steps = RECORDING_INTERVAL * np.arange(1, len(self.loss) + 1, dtype=np.int32)
         curves = Curves(steps, np.stack(self.loss), np.stack(self.accuracy))
         recorded = MapRecord(*map(np.stack, zip(*self.maps, strict=True)))
         maps = Maps(np.array(self.map_steps, np.int32), recorded.influence)
         heads = Heads(recorded.weights, recorded.mass, recorded.entropy)
-        return measured(StoredRun(self.spec, self.status, environment, {}, self.truth, curves, maps, heads))
+        return StoredRun(self.spec, self.status, environment, self.truth, curves, maps, heads)
 
     def _masters(self, points: list[Floats]) -> bool:
         losses = np.stack(points)[:, self.truth.is_target]
         return bool(held(masters(losses, self.truth, self.spec.cell.task.plateau)).any())
-
-
-def measured(run: StoredRun) -> StoredRun:
-    """`run` with its measures computed from its curves, under the thresholds of its specification."""
-    measures = measure(run.curves, run.maps, run.truth, run.spec.cell.task.plateau)
-    return replace(run, measures=measures.to_json())

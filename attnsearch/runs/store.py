@@ -2,7 +2,7 @@
 
 Numpy side; never imports jax. Layout under the root of a store::
 
-    runs/<digest>/run.json                   specification, status, environment, measures
+    runs/<digest>/run.json                   specification, status, environment; measures, for people
     runs/<digest>/{truth,curves,maps}.npz    one array for each field of the NamedTuple of that name
     runs/<digest>/heads.npz                  the same; absent where no mixer has attention weights
     runs/<digest>/parameters.safetensors     the trained network, where that was asked for
@@ -21,7 +21,8 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
@@ -30,7 +31,8 @@ import numpy as np
 from attnsearch import files
 from attnsearch.base import AttnsearchError, Curves, Floats, Heads, Maps, Truth
 from attnsearch.runs import parameters as parameter_files
-from attnsearch.spec.run import FORMAT_VERSION, RunSpec
+from attnsearch.runs.measures import Measures, measure
+from attnsearch.spec.run import FORMAT_VERSION, PlateauRule, RunSpec
 
 Status = Literal["mastered", "exhausted", "diverged"]
 """How a run ended: every target mastered, step budget used up, or a loss that is not finite."""
@@ -55,17 +57,26 @@ class UnreadableRun(AttnsearchError):
 class StoredRun:
     """One finished run, compared by identity, since equal arrays are not one truth value.
 
-    `environment` and `measures` are JSON values, numbers finite; the arrays agree in their axes R, L, Q.
+    `environment` holds JSON values, numbers finite; the arrays agree in their axes R, L, Q.
     """
 
     spec: RunSpec
     status: Status
     environment: Mapping[str, Any]
-    measures: Mapping[str, Any]
     truth: Truth
     curves: Curves
     maps: Maps
     heads: Heads
+
+    @cached_property
+    def measures(self) -> Measures:
+        """The run's measures under the thresholds of its specification, from its curves and maps."""
+        return measure(self.curves, self.maps, self.truth, self.spec.cell.task.plateau)
+
+    def under(self, rule: PlateauRule) -> Self:
+        """The same run, measured under `rule`."""
+        task = replace(self.spec.cell.task, plateau=rule)
+        return replace(self, spec=replace(self.spec, cell=replace(self.spec.cell, task=task)))
 
 
 @dataclass(frozen=True)
@@ -191,7 +202,7 @@ def read(folder: Path) -> StoredRun:
             raise ValueError(f"its specification has the digest {spec.digest}, but it is stored as another")
         if status not in get_args(Status):
             raise ValueError(f"status {status!r}, expected one of {', '.join(get_args(Status))}")
-        environment, measures = dict(document["environment"]), dict(document["measures"])
+        environment = dict(document["environment"])
         arrays: dict[str, dict[str, np.ndarray]] = {}
         for stem in _LAYOUT:
             file = folder / f"{stem}.npz"
@@ -202,7 +213,7 @@ def read(folder: Path) -> StoredRun:
         truth = files.truth_of(arrays["truth"])
         curves, maps = Curves(**arrays["curves"]), Maps(**arrays["maps"])
         heads = Heads(**arrays["heads"]) if "heads" in arrays else Heads.none(maps)
-        run = StoredRun(spec, status, environment, measures, truth, curves, maps, heads)
+        run = StoredRun(spec, status, environment, truth, curves, maps, heads)
         file = folder
         _check_arrays(run)
     except files.DAMAGE as error:
@@ -215,7 +226,7 @@ def _contents(run: StoredRun) -> dict[str, bytes]:
     attention_heads = run.heads.mass.shape[1]
     question = {"format_version": FORMAT_VERSION, "digest": run.spec.digest, "spec": run.spec.to_json()}
     answer = {"status": run.status, "attention_heads": attention_heads}
-    answer |= {"environment": dict(run.environment), "measures": dict(run.measures)}
+    answer |= {"environment": dict(run.environment), "measures": run.measures.to_json()}
     contents = {"run.json": json.dumps(question | answer, sort_keys=True, indent=2, allow_nan=False).encode()}
     for stem in (stem for stem in _LAYOUT if stem != "heads" or attention_heads):
         contents[f"{stem}.npz"] = files.packed(getattr(run, stem)._asdict(), compressed=True)

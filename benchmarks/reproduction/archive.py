@@ -9,7 +9,6 @@ import numpy as np
 from attnsearch.base import Plateaus
 from attnsearch.results.cells import Cell, cells, plateau_of
 from attnsearch.runs.measures import first_step
-from attnsearch.runs.recorder import measured
 from attnsearch.runs.store import StoredRun
 from attnsearch.spec.run import RunSpec, Value
 from attnsearch.stats.survival import pool
@@ -17,10 +16,10 @@ from benchmarks.reproduction.commands import asked
 
 
 class Archive:
-    """Stored runs, looked up by the digests of their specifications and measured anew from their curves."""
+    """Stored runs, looked up by the digests of their specifications."""
 
     def __init__(self, runs: Iterable[StoredRun]):
-        self.stored = {run.spec.digest: measured(run) for run in runs}
+        self.stored = {run.spec.digest: run for run in runs}
 
     def among(self, specs: Iterable[RunSpec]) -> list[StoredRun]:
         """The runs of `specs` that are stored."""

@@ -111,8 +111,8 @@ def picture(archive: Archive) -> Figure:
     places = figure.add_gridspec(2, 3)
     whole = figure.add_subplot(places[0, :])
     step, loss = run.curves.step, run.curves.loss[:, run.truth.is_target]
-    known = np.flatnonzero(run.measures["found"])
-    known = known[np.argsort(np.array(run.measures["found_step"])[known], kind="stable")]
+    known = np.flatnonzero(run.measures.found.observed)
+    known = known[np.argsort(run.measures.found.length[known], kind="stable")]
     shown = known[[0, len(known) // 2, -1]].tolist() if len(known) else []
     colours = dict(zip(shown, COLOURS, strict=False))
     for target in range(loss.shape[1]):

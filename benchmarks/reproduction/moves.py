@@ -35,12 +35,12 @@ class Moved(NamedTuple):
     def of(cls, run: StoredRun) -> Moved:
         """The targets of a run with heads; every target must be mapped."""
         best, loss = best_heads(run.heads), run.curves.loss[:, run.truth.is_target]
-        mass, step = best.mass[:, 0], np.array(run.measures["found_step"], float)
+        mass, step = best.mass[:, 0], run.measures.found.length.astype(float)
         begun, done = (
             first_step(run.curves.step, loss < share * run.truth.chance_loss) for share in (0.9, 0.1)
         )
         return cls(
-            np.array(run.measures["found"], bool),
+            run.measures.found.observed,
             step,
             first_step(run.maps.step, mass >= (mass[0] + mass[-1]) / 2).length,
             np.where(done.observed, (done.length - begun.length) / step, np.nan),

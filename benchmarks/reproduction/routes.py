@@ -17,7 +17,7 @@ def _known_and_cheaper(run: StoredRun) -> tuple[Bools, Bools]:
     row."""
     truth = run.truth
     cheaper = truth.cheapest_route.sum(axis=1) < truth.attention_map.sum(axis=1)
-    return np.array(run.measures["found"], bool), cheaper
+    return run.measures.found.observed, cheaper
 
 
 class Routes(NamedTuple):
@@ -74,7 +74,7 @@ def route_gaps(runs: Iterable[StoredRun]) -> list[float]:
     """
     gaps = []
     for run in runs:
-        known, bits = np.array(run.measures["found"], bool), run.truth.log2_search_space
+        known, bits = run.measures.found.observed, run.truth.log2_search_space
         if known.any() and not known.all():
             gaps.append(float(bits[known].mean() - bits[~known].mean()))
     return gaps

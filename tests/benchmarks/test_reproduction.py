@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import made_automata
-from helpers.hand_made import run_of
+from helpers.hand_made import claiming, run_of
 
 from attnsearch.base import Plateaus
 from attnsearch.runs.store import Store, StoredRun
@@ -248,11 +248,12 @@ def test_what_has_a_way_round_is_compared_with_what_has_none_within_a_run(runs: 
     route = run.truth.cheapest_route.copy()
     route[:8] = np.arange(route.shape[1]) == 0
     shorter = run.truth._replace(cheapest_route=route)
-    known = {"found": [True] * 6 + [False] * 2 + [True] * 2 + [False] * 6}
-    split = replace(run, truth=shorter, measures={**run.measures, **known})
+    known = np.repeat([True, False, True, False], [6, 2, 2, 6])
+    found = run.measures.found._replace(observed=known)
+    split = claiming(replace(run, truth=shorter), found=found)
     assert routes.Routes.of([split, split]) == (16, 12, 16, 4)
-    assert routes.route_shares([split, replace(run, measures={**run.measures, **known})]) == [0.75 - 0.25]
-    assert routes.route_shares([replace(split, measures={**run.measures, "found": [False] * 16})]) == []
+    assert routes.route_shares([split, claiming(run, found=found)]) == [0.75 - 0.25]
+    assert routes.route_shares([claiming(split, found=found._replace(observed=known & False))]) == []
 
 
 def test_a_control_helps_where_as_many_runs_escape(runs: list[StoredRun]) -> None:
@@ -269,8 +270,8 @@ def made_hard(runs: tuple[StoredRun, ...]) -> tuple[StoredRun, ...]:
 
 
 def test_a_plotted_loss_of_targets_alone_has_the_unpredictable_at_chance(runs: list[StoredRun]) -> None:
-    run = next(run for run in runs if run.measures["mastered"] and len(run.truth.state) == 16)
-    first = min(run.measures["found_step"])
+    run = next(run for run in runs if run.measures.mastered and len(run.truth.state) == 16)
+    first = run.measures.found.length.min()
     # One row of sixteen takes the plotted loss below 0.68, and none of them leaves it at 0.6931.
     assert mixers.crossing(run, 0.68).length[0] == first
     assert not mixers.crossing(run, paper.FLOOR).observed[0]

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from attnsearch.base import RECORDING_INTERVAL, Bools, Curves, Heads, Maps, Truth
-from attnsearch.runs.recorder import is_map_step, measured
+from attnsearch.base import RECORDING_INTERVAL, Bools, Curves, Floats, Heads, Maps, Plateaus, Truth
+from attnsearch.runs.recorder import is_map_step
 from attnsearch.runs.store import Status, StoredRun
 from attnsearch.spec.grid import grid
 from attnsearch.spec.run import RunSpec, Value
@@ -78,17 +78,22 @@ def run_of(
     blurred = noise.uniform(0, 0.1, (len(at), size, 2 * size)) * truth.replaceable
     influence = np.where(known, truth.attention_map * 0.9 + 0.01 * blurred, blurred).astype(np.float32)
     status: Status = "diverged" if diverges is not None else "mastered" if mastered else "exhausted"
-    run = StoredRun(
+    return StoredRun(
         spec=spec,
         status=status,
         environment=environment or {"device": "cpu", "devices": 2, "versions": {"attnsearch": "0.1.0"}},
-        measures={},
         truth=truth,
         curves=Curves(steps.astype(np.int32), loss.astype(np.float32), (loss < 0.1).astype(np.float32)),
         maps=Maps(at.astype(np.int32), influence),
         heads=_heads(truth, known, heads, noise),
     )
-    return measured(run)
+
+
+def claiming(run: StoredRun, **measures: Plateaus | Floats) -> StoredRun:
+    """`run` with some measures that its curves do not show. They are gone where it is replaced."""
+    made = replace(run)
+    vars(made)["measures"] = replace(run.measures, **measures)
+    return made
 
 
 def renamed(run: StoredRun, task: str, mixer: str) -> StoredRun:

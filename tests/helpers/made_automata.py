@@ -9,7 +9,6 @@ from dataclasses import replace
 import numpy as np
 
 from attnsearch.base import RECORDING_INTERVAL, Bools, Curves, Heads, Integers, Maps, Truth
-from attnsearch.runs.recorder import measured
 from attnsearch.runs.store import StoredRun
 from attnsearch.spec.run import InterventionSpec, RunSpec, TaskSpec, settings
 from helpers.hand_made import spec_of
@@ -77,15 +76,12 @@ def run(given: RunSpec, first: int | None = 100, heads: int = 3) -> StoredRun:
     influence = noise.uniform(size=(3, rows, length)) * (truth.probed & visible)
     weights = noise.integers(0, 4, (3, heads, rows, length)) * visible
     mass = noise.uniform(size=(3, heads, rows)).astype(np.float32)
-    return measured(
-        StoredRun(
-            given,
-            "exhausted",
-            {"devices": ["cpu"]},
-            {},
-            truth,
-            Curves(step.astype(np.int32), loss, np.zeros_like(loss)),
-            Maps(np.array([0, 100, 400], np.int32), influence.astype(np.float32)),
-            Heads(weights.astype(np.uint8), mass, mass),
-        )
+    return StoredRun(
+        given,
+        "exhausted",
+        {"devices": ["cpu"]},
+        truth,
+        Curves(step.astype(np.int32), loss, np.zeros_like(loss)),
+        Maps(np.array([0, 100, 400], np.int32), influence.astype(np.float32)),
+        Heads(weights.astype(np.uint8), mass, mass),
     )

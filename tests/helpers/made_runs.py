@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from attnsearch.base import RECORDING_INTERVAL, Curves, Heads, Maps, Truth
-from attnsearch.runs.recorder import measured
 from attnsearch.runs.store import Store, StoredRun
 from attnsearch.runs.verification import CHECKS, Finding, Verification
 from attnsearch.spec.run import MixerSpec, RunSpec, settings
@@ -88,7 +87,7 @@ def run(
     maps = Maps(np.zeros(1, np.int32), np.zeros((1, size, 2 * size), np.float32))
     environment = {"device": "cpu", "versions": {"attnsearch": "0.1.0", "jax": "0.8.0"}}
     curves = Curves(step, loss, np.zeros_like(loss))
-    return measured(StoredRun(spec, status, environment, {}, truth, curves, maps, Heads.none(maps)))
+    return StoredRun(spec, status, environment, truth, curves, maps, Heads.none(maps))
 
 
 def runs(suite: Suite, mixer: MixerSpec, pace: float = 1.0, best: float = BEST) -> list[StoredRun]:

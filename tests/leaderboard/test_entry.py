@@ -47,10 +47,10 @@ def test_an_entry_says_of_its_runs_what_they_say_themselves(asked: Suite) -> Non
         assert cell.bits == truths[0].nominal_log2_search_space
         assert cell.chance_loss == truths[0].chance_loss
         measures = [made[kept.spec].measures for kept in cell.runs]
-        assert cell.plateau.observed.tolist() == [one["escaped"] for one in measures]
-        assert cell.plateau.length.tolist() == [one["plateau_length"] for one in measures]
-        assert cell.mastery.observed.tolist() == [one["mastered"] for one in measures]
-        waited = [one["mastery_step"] if one["mastered"] else 400 for one in measures]
+        assert cell.plateau.observed.tolist() == [one.escaped for one in measures]
+        assert cell.plateau.length.tolist() == [one.plateau_length for one in measures]
+        assert cell.mastery.observed.tolist() == [one.mastered for one in measures]
+        waited = [one.mastery_step if one.mastered else 400 for one in measures]
         assert cell.mastery.length.tolist() == waited
     outcomes = [bool(seen) for cell in cells for seen in cell.plateau.observed]
     assert set(outcomes) == {False, True}

@@ -172,8 +172,8 @@ def test_the_slider_moves_the_map_and_lights_up_what_is_found(tmp_path: Path, ru
     assert found["head"] != end["maps"][2]
     # The numbers are those of the store.
     for place, shown in ((0, first), (-1, end)):
-        assert shown["masses"] == [f"{mass:.2f}" for mass in run.measures["map_mass"][place]]
-    assert found["rows"] == [str(step) for step in run.measures["found_step"]]
+        assert shown["masses"] == [f"{mass:.2f}" for mass in run.measures.map_mass[place]]
+    assert found["rows"] == [str(step) for step in run.measures.found.length]
     assert f"at step {run.maps.step[-1]}: map mass" in end["label"]
 
 
@@ -211,11 +211,11 @@ def test_marks_tell_their_run_and_open_it_by_keyboard(tmp_path: Path, runs: list
     assert found["told"].replace("\n", ", ") == found["labels"][found["order"][0]]
     assert sorted(map(int, found["triangles"])) == [10, 11]
     for number, run in enumerate(runs):
-        label, length = found["labels"][str(number)], run.measures["plateau_length"]
+        label, length = found["labels"][str(number)], run.measures.plateau_length
         assert f"seed {run.spec.seed}, " in label
         assert f"run {run.spec.digest[:12]}" in label
-        if run.measures["escaped"]:
-            assert f"escaped at step {length}, mastered at {run.measures['mastery_step']}" in label
+        if run.measures.escaped:
+            assert f"escaped at step {length}, mastered at {run.measures.mastery_step}" in label
     assert "not escaped in 1,000 steps" in found["labels"]["10"]
     assert "diverged" in found["labels"]["11"]
 

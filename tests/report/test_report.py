@@ -124,13 +124,11 @@ def test_every_run_is_there_with_the_numbers_of_the_store(page: Page, runs: list
         found, measures = shown[run.spec.digest], run.measures
         assert found["seed"] == run.spec.seed
         assert found["status"] == run.status
-        assert found["escaped"] is measures["escaped"]
-        if measures["escaped"] or run.status != "diverged":
-            assert found["plateau"] == measures["plateau_length"]
-        assert (found["mastery"], found["mastered"]) == (measures["mastery_step"], measures["mastered"])
-        known = [
-            step if was else None for step, was in zip(measures["found_step"], measures["found"], strict=True)
-        ]
+        assert found["escaped"] is measures.escaped
+        if measures.escaped or run.status != "diverged":
+            assert found["plateau"] == measures.plateau_length
+        assert (found["mastery"], found["mastered"]) == (measures.mastery_step, measures.mastered)
+        known = [step if was else None for step, was in zip(*measures.found, strict=True)]
         assert found["found"] == known
         cell = page.data["cells"][found["cell"]]
         assert page.data["runs"][cell["runs"][0]]["cell"] == found["cell"]
@@ -139,7 +137,7 @@ def test_every_run_is_there_with_the_numbers_of_the_store(page: Page, runs: list
 
 def test_a_diverged_run_stands_censored_at_its_budget(page: Page, runs: list[StoredRun]) -> None:
     (found,) = [run for run in page.data["runs"] if run["status"] == "diverged"]
-    assert runs[-1].measures["plateau_length"] == 120
+    assert runs[-1].measures.plateau_length == 120
     assert (found["plateau"], found["escaped"]) == (1_000, False)
 
 
@@ -153,7 +151,7 @@ def test_curves_and_maps_are_those_of_the_store(page: Page, runs: list[StoredRun
         assert detail["map_step"] == run.maps.step.tolist()
         shares = run.maps.influence / run.maps.influence.sum(axis=-1, keepdims=True)
         np.testing.assert_allclose(unpacked(detail["map"]), shares[:, :, :4], atol=0.5 / 255 + 1e-6)
-        mass = np.array(run.measures["map_mass"], float)
+        mass = run.measures.map_mass
         np.testing.assert_allclose(unpacked(detail["map_mass"]), mass, atol=1e-4)
         support = [np.flatnonzero(row).tolist() for row in run.truth.attention_map]
         assert detail["support"] == support
@@ -229,7 +227,7 @@ def test_kaplan_meier_curves_by_mixer_and_by_cell(page: Page, runs: list[StoredR
     assert [curve["name"] for curve in by_mixer] == ["attention", "mlp_mixer"]
     assert len(by_cell) == 4
     first = by_cell[0]
-    assert first["step"] == [run.measures["plateau_length"] for run in runs[:8]]
+    assert first["step"] == [run.measures.plateau_length for run in runs[:8]]
     np.testing.assert_allclose(first["survival"], np.arange(7, -1, -1) / 8)
     assert first["censored"] == []
     # Two of the last cell never escaped.

@@ -11,7 +11,6 @@ import pytest
 
 from attnsearch.base import RECORDING_INTERVAL, Curves, Heads, Maps, Truth
 from attnsearch.results.alignment import align, best_heads, mass_of, risen
-from attnsearch.runs.recorder import measured
 from attnsearch.runs.store import StoredRun
 from attnsearch.spec.run import RunSpec
 
@@ -34,7 +33,7 @@ def make_run(spec: RunSpec, truth: Truth) -> MakeRun:
         everywhere[..., :2] = influence
         maps = Maps(np.array(steps), everywhere)
         status = "mastered" if losses[-1] == (0, 0) else "exhausted"
-        return measured(StoredRun(spec, status, {}, {}, truth, points, maps, heads or Heads.none(maps)))
+        return StoredRun(spec, status, {}, truth, points, maps, heads or Heads.none(maps))
 
     return run
 
@@ -57,7 +56,7 @@ def test_a_map_rises_halfway_between_chance_and_all(make_run: MakeRun) -> None:
         [[(0.1, 0.1), (0.1, 0.1)], [(0.2, 0.1), (0.3, 0.1)], [(0.2, 0.2), (0.4, 0.0)]],
     )
     np.testing.assert_allclose(mass_of(run), [[1, 0.5], [1, 0.75], [1, 1]], rtol=1e-6)
-    chance = run.measures["chance_map_mass"][1]
+    chance = run.measures.chance_map_mass[1]
     rise = risen(run)
     # The sum of both inputs can have its mass nowhere else, so that it has it before anything is learned.
     assert rise.length.tolist() == [0, 50 if (1 + chance) / 2 <= 0.75 else 100]
@@ -77,7 +76,7 @@ def test_lead_is_when_a_target_was_found_over_when_its_map_had_risen(make_run: M
         found_late, [0, 50, 120], [[(0.1, 0.1)] * 2, [(0.1, 0.1), (0.5, 0)], [(0.1, 0.1), (0.5, 0)]]
     )
     alignment = align([run])
-    assert run.measures["found_step"] == [100, 100]
+    assert run.measures.found.length.tolist() == [100, 100]
     # That of x0 + x1 was there from the start, hence at most one step's time; that of x0 at 50.
     assert (alignment.found, alignment.rises) == (2, 2)
     assert alignment.lead == np.median([100 / 1, 100 / 50])
@@ -93,7 +92,7 @@ def test_what_did_not_escape_is_not_averaged_in(make_run: MakeRun) -> None:
     nothing = align([lost])
     assert nothing.map_mass is nothing.lead is nothing.attention_mass is None
     assert (nothing.escaped, nothing.found, nothing.rises) == (0, 0, 0)
-    assert nothing.chance_map_mass == np.mean(lost.measures["chance_map_mass"])
+    assert nothing.chance_map_mass == np.mean(lost.measures.chance_map_mass)
 
 
 def test_the_best_head_of_each_row_is_chosen_at_the_end(make_run: MakeRun) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.hand_made import claiming
 from rich.console import Console
 
 from attnsearch.base import Curves, Floats, Heads, Maps, Plateaus, Truth
@@ -58,29 +59,25 @@ def make_run(spec: RunSpec, truth: Truth) -> MakeRun:
         loss[:, 0] = first_query
         loss[-1, 1:] = math.nan if diverged else last_target
         status: Status = "diverged" if diverged else "exhausted" if mastery is None else "mastered"
-        measures = {
-            "plateau_length": BUDGET if escape is None else escape,
-            "escaped": escape is not None,
-            "mastery_step": BUDGET if mastery is None else mastery,
-            "mastered": mastery is not None,
-            "found_step": [BUDGET if step is None else step for step in found],
-            "found": [step is not None for step in found],
-            "map_mass": [[None, 0.5]],
-            "chance_map_mass": [1.0, 0.5],
-        }
         maps = Maps(np.zeros(1, np.int32), np.zeros((1, 2, 4), np.float32))
-        return StoredRun(
+        run = StoredRun(
             spec=replace(spec, cell=replace(spec.cell, task=task, budget=budget), seed=seed),
             status=status,
             environment={"devices": ["cpu"]},
-            measures=measures,
             truth=truth,
             curves=Curves(np.arange(1, len(loss) + 1) * 10, loss, loss),
             maps=maps,
             heads=Heads.none(maps),
         )
+        return claiming(run, plateau=waits(escape), mastery=waits(mastery), found=waits(*found))
 
     return run
+
+
+def waits(*steps: int | None) -> Plateaus:
+    """Lengths, each None where the budget was used up in vain."""
+    length = [BUDGET if step is None else step for step in steps]
+    return Plateaus(np.array(length), np.array([step is not None for step in steps]))
 
 
 def few(waiting: Waiting) -> tuple[int, int, float | None, int | None, int | None]:
@@ -136,9 +133,7 @@ def test_censored_runs_are_counted_and_never_averaged_in(make_run: MakeRun) -> N
     assert {waiting.horizon for waiting in (cell.plateau, cell.mastery, cell.found)} == {BUDGET}
     # A longer budget for those that never escaped, and nothing of it shows.
     longer = [
-        replace(run, measures={**run.measures, "plateau_length": 10**6})
-        if not run.measures["escaped"]
-        else run
+        run if run.measures.escaped else claiming(run, plateau=Plateaus(np.array([10**6]), np.array([False])))
         for run in runs
     ]
     assert only(longer).plateau == cell.plateau
@@ -159,7 +154,8 @@ def test_diverged_runs_are_counted(make_run: MakeRun) -> None:
 
 def test_a_diverged_run_waits_to_the_end_of_its_budget(make_run: MakeRun) -> None:
     broken = make_run(1, diverged=True, escape=None, mastery=None, found=(50, None))
-    broken = replace(broken, measures={**broken.measures, "plateau_length": 40, "mastery_step": 40})
+    never = Plateaus(np.array([40]), np.array([False]))
+    broken = claiming(broken, plateau=never, mastery=never)
     assert plateau_of(broken).length.tolist() == [BUDGET]
     assert mastery_of(broken).length.tolist() == [BUDGET]
     assert found_of(broken).length.tolist() == [50, BUDGET]
@@ -296,8 +292,7 @@ def test_interventions_are_columns_where_cells_differ_in_them(make_run: MakeRun)
 
 def test_the_in_context_gain_is_that_of_runs_that_escaped(make_run: MakeRun) -> None:
     def gaining(run: StoredRun, *loss: float) -> StoredRun:
-        gain = {"state_loss": list(loss), "in_context_gain": loss[0] - loss[-1]}
-        return replace(run, measures={**run.measures, **gain})
+        return claiming(run, state_loss=np.array(loss))
 
     never = gaining(make_run(2, escape=None, mastery=None), 1.0, 1.0, 1.0)
     cell = only([gaining(make_run(0), 1.0, 0.5, 0.25), gaining(make_run(1), 0.5, 0.5, 0.25), never])
@@ -306,10 +301,9 @@ def test_the_in_context_gain_is_that_of_runs_that_escaped(make_run: MakeRun) -> 
     assert shown([cell])["in-context gain of escaped (nats)"] == ["0.500"]
     (found,) = document([cell], "results", [])["cells"]
     assert (found["in_context_gain"], found["state_loss"]) == (0.5, [0.75, 0.5, 0.25])
-    # Of one state, of runs stored before it was measured, or of none that escaped, there is none.
-    single = make_run(3)
-    single = replace(single, measures={**single.measures, "state_loss": [0.2], "in_context_gain": None})
-    for other in (only([single]), only([make_run()]), only([never])):
+    # Of one state, of one that has no number, or of none that escaped, there is none.
+    lost = gaining(make_run(3), 1.0, math.nan)
+    for other in (only([make_run()]), only([lost]), only([never])):
         assert (other.state_loss, other.in_context_gain) == (None, None)
         assert not any("gain" in name for name in shown([other]))
 
@@ -444,6 +438,6 @@ def test_the_document_is_strict_json_with_its_censoring_beside_each_length(make_
         assert RunSpec.from_json(run["spec"]) == stored.spec
         assert run["status"] == stored.status
         assert run["environment"] == stored.environment
-        assert run["measures"] == stored.measures
+        assert run["measures"] == stored.measures.to_json()
         assert {"escaped", "mastered", "found"} <= set(run["measures"])
         assert run["log2_search_space_of_targets"] == stored.truth.log2_search_space.tolist()

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.hand_made import claiming
 from rich.console import Console
 
 from attnsearch.base import Curves, Heads, Maps, Truth
 from attnsearch.cli import main as cli
 from attnsearch.results import columns as results
 from attnsearch.results.cells import Cell, cells
-from attnsearch.runs.recorder import measured
 from attnsearch.runs.store import Store, StoredRun
 from attnsearch.spec.run import RunSpec, settings
 
@@ -37,17 +37,14 @@ def run_of(
     maps = Maps(np.array([0, 80]), influence)
     weights = np.full((2, heads, 2, 4), 64, np.uint8)
     mass = np.full((2, heads, 2), 0.25, np.float32)
-    return measured(
-        StoredRun(
-            replace(spec, cell=replace(spec.cell, task=task), seed=seed),
-            "exhausted" if escape is None else "mastered",
-            {"devices": ["cpu"]},
-            {},
-            truth,
-            Curves(steps, loss, loss),
-            maps,
-            Heads(weights, mass, mass),
-        )
+    return StoredRun(
+        replace(spec, cell=replace(spec.cell, task=task), seed=seed),
+        "exhausted" if escape is None else "mastered",
+        {"devices": ["cpu"]},
+        truth,
+        Curves(steps, loss, loss),
+        maps,
+        Heads(weights, mass, mass),
     )
 
 
@@ -105,8 +102,7 @@ def test_the_table_says_what_differs_in_columns_and_the_rest_once(summaries: lis
 
 
 def test_the_in_context_gain_is_everywhere_where_there_is_one(runs: list[StoredRun]) -> None:
-    gain = {"state_loss": [0.75, 0.5], "in_context_gain": 0.25}
-    gaining = cells([replace(run, measures={**run.measures, **gain}) for run in runs])
+    gaining = cells([claiming(run, state_loss=np.array([0.75, 0.5])) for run in runs])
     assert "gain (nats)" in printed(gaining)
     first, second = results.records(gaining)
     assert (first["in_context_gain"], first["state_loss_1"], first["state_loss_2"]) == (0.25, 0.75, 0.5)

@@ -17,7 +17,6 @@ from attnsearch.results.thresholds import (
     sensitivity,
     table,
 )
-from attnsearch.runs.measures import measure
 from attnsearch.runs.store import Status, StoredRun
 from attnsearch.spec.run import PlateauRule, RunSpec
 
@@ -30,7 +29,7 @@ at 50 and 0.9 at 60."""
 
 @pytest.fixture
 def make_run(spec: RunSpec, truth: Truth) -> MakeRun:
-    """A run of two targets that lose the same, with its measures by its own rule."""
+    """A run of two targets that lose the same."""
 
     def run(loss: Sequence[float] = FALLING, seed: int = 0, status: Status = "exhausted") -> StoredRun:
         losses = np.ones((len(loss), 3), np.float32)
@@ -41,7 +40,6 @@ def make_run(spec: RunSpec, truth: Truth) -> MakeRun:
             spec=replace(spec, seed=seed),
             status=status,
             environment={},
-            measures=measure(curves, maps, truth, spec.cell.task.plateau).to_json(),
             truth=truth,
             curves=curves,
             maps=maps,

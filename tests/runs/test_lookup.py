@@ -27,7 +27,6 @@ def run_of(spec: RunSpec, truth: Truth, seed: int, size: int) -> StoredRun:
         RunSpec(replace(spec.cell, task=task), seed, 0),
         "exhausted",
         {},
-        {},
         truth,
         Curves(np.array([10, 20]), loss, loss),
         maps,
@@ -58,7 +57,7 @@ def test_a_folder_stands_for_its_runs_in_the_order_of_settings(folder: Path) -> 
 
 def test_runs_are_measured_when_they_are_collected(folder: Path) -> None:
     run = collect(["results"], unexpected)[0]
-    assert run.measures["plateau_length"] == 20
+    assert run.measures.plateau_length == 20
     assert run.spec.cell.task.plateau == PlateauRule()
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from attnsearch.base import RECORDING_INTERVAL, Floats, MapRecord, Truth
-from attnsearch.runs.recorder import Recording, is_map_step, measured
+from attnsearch.runs.recorder import Recording, is_map_step
 from attnsearch.runs.store import StoredRun
 from attnsearch.spec.run import PlateauRule, RunSpec
 
@@ -52,7 +52,7 @@ def test_a_run_is_mastered_at_the_third_low_point_in_a_row(begin: Begin) -> None
     recording = begin()
     train(recording, [HIGH, LOW, LOW, LUCKY, LOW, LOW, LOW, HIGH])
     assert (recording.status, recording.step) == ("mastered", 70)
-    assert recording.stored({}).measures["mastery_step"] == 50
+    assert recording.stored({}).measures.mastery_step == 50
 
 
 def test_two_low_points_do_not_end_a_run(begin: Begin) -> None:
@@ -65,7 +65,7 @@ def test_without_early_stopping_a_run_uses_its_budget(begin: Begin) -> None:
     recording = begin(early_stopping=False)
     train(recording, [LOW, LOW, LOW, HIGH, HIGH, HIGH, HIGH, HIGH, HIGH])
     assert (recording.status, recording.step) == ("mastered", 80)
-    assert recording.stored({}).measures["mastery_step"] == 10
+    assert recording.stored({}).measures.mastery_step == 10
 
 
 @pytest.mark.parametrize("early_stopping", [True, False])
@@ -97,7 +97,7 @@ def test_a_loss_that_is_not_finite_ends_a_run_whichever_query_it_is_of(
     assert (recording.status, recording.step) == ("diverged", 30)
     assert asked[-1] == 30
     stored = recording.stored({})
-    assert stored.measures["mastered"] is False
+    assert stored.measures.mastered is False
     np.testing.assert_array_equal(stored.curves.loss[-1], broken)
 
 
@@ -157,8 +157,8 @@ def test_an_ended_run_is_stored_as_it_was_recorded(begin: Begin, spec: RunSpec, 
     assert run.curves.accuracy.shape == (6, 3)
     assert run.maps.step.tolist() == [0, 20, 50, 60]
     np.testing.assert_array_equal(run.maps.influence[:, 0, 0], [0, 20, 50, 60])
-    assert run.measures["plateau_length"] == 20
-    assert run.measures["found_step"] == [40, 30]
+    assert run.measures.plateau_length == 20
+    assert run.measures.found.length.tolist() == [40, 30]
     assert run.spec.cell.task == spec.cell.task
 
 
@@ -166,12 +166,13 @@ def test_other_thresholds_measure_a_stored_run_anew(begin: Begin) -> None:
     recording = begin(6)
     train(recording, [HIGH, (1, 0.9, 0.9), (1, 0.9, 0.4), LOW, LOW, LOW])
     run = recording.stored({})
-    late = replace(run.spec.cell.task, plateau=PlateauRule(escape=0.7, found=0.05, mastery=0.01))
-    again = measured(replace(run, spec=replace(run.spec, cell=replace(run.spec.cell, task=late))))
-    assert again.measures["plateau_length"] == 30
-    assert again.measures["found"] == [False, False]
-    assert again.measures["mastered"] is False
-    assert measured(again).measures == again.measures
+    rule = PlateauRule(escape=0.7, found=0.05, mastery=0.01)
+    again = run.under(rule)
+    assert (again.spec.digest, again.spec.cell.task.plateau) == (run.spec.digest, rule)
+    assert again.measures.plateau_length == 30
+    assert again.measures.found.observed.tolist() == [False, False]
+    assert again.measures.mastered is False
+    assert run.measures.plateau_length == 20
 
 
 # How it ended is what is measured: many curves, most of their points at the very thresholds.
@@ -223,15 +224,15 @@ def test_status_and_measures_never_disagree(spec: RunSpec, truth: Truth) -> None
         end, last = run.measures, int(run.curves.step[-1])
         assert (run.status == "diverged") == (not np.isfinite(run.curves.loss).all()), seed
         if run.status != "diverged":
-            assert (run.status == "mastered") == end["mastered"], seed
+            assert (run.status == "mastered") == end.mastered, seed
         if run.status == "mastered" and run.spec.cell.budget.early_stopping:
-            assert end["mastery_step"] == last - 2 * RECORDING_INTERVAL, seed
+            assert end.mastery_step == last - 2 * RECORDING_INTERVAL, seed
         else:
             assert run.status == "diverged" or last == run.spec.cell.budget.steps, seed
-        if end["escaped"]:
-            assert end["plateau_length"] in asked, seed
+        if end.escaped:
+            assert end.plateau_length in asked, seed
         assert asked[-1] == last
     # The curves are worth their name: each end is met often, and escape is neither always nor never.
     ends = [run.status for run in runs]
     assert min(ends.count(end) for end in ("mastered", "exhausted", "diverged")) > 20
-    assert 20 < sum(run.measures["escaped"] for run in runs) < 480
+    assert 20 < sum(run.measures.escaped for run in runs) < 480

@@ -115,7 +115,7 @@ def test_runs_come_in_the_order_of_their_digests(store: Store) -> None:
 def test_the_first_of_two_equal_runs_is_kept(store: Store) -> None:
     first = make_run(0)
     store.save(first)
-    store.save(replace(first, measures={"escape": "another"}))
+    store.save(replace(first, environment={"another": True}))
     assert_same(store.find(first.spec, unexpected), first)
     assert names(store) == [first.spec.digest]
 
@@ -159,7 +159,7 @@ def test_a_run_that_lacks_its_parameters_is_given_them(store: Store) -> None:
     assert store.holds(run.spec)
     assert not store.holds(run.spec, parameters=True)
     before = files(store.path(run.spec))
-    store.save(replace(run, measures={"escape": "another"}), PARAMETERS)
+    store.save(replace(run, environment={"another": True}), PARAMETERS)
     after = files(store.path(run.spec))
     assert unpacked(store.path(run.spec), run.spec.digest)[0].keys() == PARAMETERS.keys()
     # The first are kept, as of everything else.
@@ -216,9 +216,9 @@ def test_the_folder_of_a_run_by_the_digits_it_begins_with(store: Store) -> None:
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
-def test_measures_that_are_not_finite_are_the_callers_bug(store: Store, number: float) -> None:
+def test_an_environment_that_is_not_finite_is_the_callers_bug(store: Store, number: float) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
-        store.save(replace(make_run(0), measures={"plateau": [number]}))
+        store.save(replace(make_run(0), environment={"plateau": [number]}))
     assert names(store) == []
 
 

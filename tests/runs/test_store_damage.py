@@ -289,13 +289,6 @@ DAMAGES: list[tuple[str, str, str, Damage]] = [
         "status 'paused', expected one of mastered, exhausted, diverged",
         rewrite_document(lambda document: document.update(status="paused")),
     ),
-    ("no measures", "run.json", "measures", rewrite_document(lambda document: document.pop("measures"))),
-    (
-        "measures not an object",
-        "run.json",
-        "TypeError",
-        rewrite_document(lambda document: document.update(measures=5)),
-    ),
     ("other JSON", "run.json", "TypeError", write_document("[]")),
     ("not JSON", "run.json", "JSONDecodeError", write_document("run = 1")),
     ("deep JSON", "run.json", "RecursionError", write_document("[" * 100_000)),

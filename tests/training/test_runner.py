@@ -68,13 +68,13 @@ def test_a_tiny_attention_masters_four_cells(masters):
     assert [one.spec for one in runs] == specs
     for one in runs:
         assert one.status == "mastered"
-        assert one.measures["escaped"]
-        assert one.measures["plateau_length"] <= one.measures["mastery_step"] < one.spec.cell.budget.steps
+        assert one.measures.escaped
+        assert one.measures.plateau_length <= one.measures.mastery_step < one.spec.cell.budget.steps
         assert (one.curves.accuracy[-1] > 0.97).all()
         # The measured map is the true one at the end, and was not at the start.
-        assert min(one.measures["map_mass"][-1]) > 0.9
-        assert np.mean(one.measures["map_mass"][0]) < 0.8
-        assert one.measures["chance_map_mass"] == [0.5] * 4
+        assert one.measures.map_mass[-1].min() > 0.9
+        assert one.measures.map_mass[0].mean() < 0.8
+        assert one.measures.chance_map_mass.tolist() == [0.5] * 4
     assert watcher.compiled == 1
     assert sorted(spec.seed for spec in watcher.finished_runs) == [0, 1, 2]
     assert not watcher.warnings
@@ -88,7 +88,7 @@ def test_curves_and_maps_are_recorded_where_they_should_be(masters):
         steps = one.maps.step.tolist()
         assert steps[0] == 0
         assert steps[-1] == one.curves.step[-1]
-        assert one.measures["plateau_length"] in steps
+        assert one.measures.plateau_length in steps
         assert {50, 70, 100} <= set(steps) or steps[-1] < 100
         assert one.maps.influence.shape == (len(steps), 4, 8)
         assert one.curves.loss[0].mean() > 0.6, "nothing is known before the search"
@@ -103,7 +103,7 @@ def test_what_is_stored_is_not_trained_again(masters):
     assert watcher.compiled == 0
     for one, other in zip(runs, again, strict=True):
         np.testing.assert_array_equal(one.curves.loss, other.curves.loss)
-        assert one.measures == other.measures
+        assert one.measures.to_json() == other.measures.to_json()
 
 
 def test_only_what_is_missing_is_trained(masters):
@@ -125,7 +125,7 @@ def test_a_threshold_changes_without_retraining(masters):
     again = run(changed, store, observer=watcher)
     assert not watcher.pending
     for one, other in zip(runs, again, strict=True):
-        assert other.measures["plateau_length"] > one.measures["plateau_length"]
+        assert other.measures.plateau_length > one.measures.plateau_length
 
 
 def test_an_unreadable_run_is_named_set_aside_and_run_again(tmp_path: Path):
@@ -148,7 +148,7 @@ def test_a_diverging_run_ends_as_diverged_and_spares_the_others(tmp_path: Path):
     wild = [one for one in runs if one.spec.cell.optimizer.learning_rate > 1]
     good = [one for one in runs if one.spec.cell.optimizer.learning_rate < 1]
     assert {one.status for one in wild} == {"diverged"}
-    assert all(not one.measures["escaped"] for one in wild)
+    assert all(not one.measures.escaped for one in wild)
     assert all(np.isfinite(one.curves.loss[:-1]).all() for one in wild)
     for one, other in zip(calm, good, strict=True):
         np.testing.assert_array_equal(one.curves.loss, other.curves.loss)
@@ -166,7 +166,7 @@ def test_early_stopping_off_trains_to_the_budget(tmp_path: Path):
     (one,) = run(specs, Store.open(tmp_path))
     assert one.status == "mastered"
     assert one.curves.step[-1] == 600
-    assert one.measures["mastery_step"] < 600
+    assert one.measures.mastery_step < 600
 
 
 def test_the_published_loss_is_recorded_and_unpredictable_tokens_stay_at_chance(tmp_path: Path):

@@ -1,0 +1,59 @@
+"""What `--help`, `tasks` and `mixers` list."""
+
+import pytest
+from helpers.terminal import attnsearch
+
+
+def text(*arguments: str) -> str:
+    done = attnsearch(*arguments, "--help")
+    assert done.status == 0, done.err
+    return " ".join(done.out.split())
+
+
+def test_a_task_s_own_flags_are_listed_with_range_and_default():
+    found = text("run", "--task", "linear_map")
+    assert (
+        "--state-size LIST cells of the state, S; the context is 2S tokens [at least 2; default: 8]" in found
+    )
+    assert "[1 to state_size; default: sparsity 0.5]" in found
+    for flag in (
+        *("--task", "--mixer", "--seeds", "--steps", "--learning-rate", "--weight-decay", "--warmup-steps"),
+        *("--tokens-per-step", "--width", "--num-heads", "--num-layers", "--mlp-width", "--out", "--json"),
+        *("--quiet", "--no-plots", "--sparsity", "--support-size", "--rule-seed", "--no-early-stopping"),
+    ):
+        assert f"{flag} " in found, flag
+    assert "blocks of the network [at least 1; default: 1]" in found
+
+
+def test_a_task_s_own_defaults_of_training_and_mixers_are_listed():
+    found = text("run", "--task", "cellular_automaton,linear_map")
+    assert "blocks of the network [at least 1; default: 4 or 1]" in found
+    assert "--num-heads LIST of attention [default: 8 or 16]" in found
+    assert "--head-width LIST of attention [default: its own]" in found
+
+
+@pytest.mark.parametrize("command", ["sweep", "plan"])
+def test_a_suite_s_commands_list_every_training_setting(command: str):
+    found = text(command)
+    assert "--steps LIST budget of a run, in steps [at least 10; default: the suite's]" in found
+    for flag in (
+        *("--seeds", "--learning-rate", "--weight-decay", "--warmup-steps", "--tokens-per-step", "--width"),
+        *("--num-layers", "--mlp-width", "--no-early-stopping", "--out", "--json", "--quiet"),
+    ):
+        assert f"{flag} " in found, flag
+
+
+@pytest.mark.parametrize(
+    ("command", "names"),
+    [
+        ("tasks", ("cellular_automaton", "linear_map", "linear_map_autoregressive")),
+        ("mixers", ("attention", "mlp_mixer")),
+    ],
+)
+def test_tasks_and_mixers_are_listed_one_line_each(command: str, names: tuple[str, ...]):
+    done = attnsearch(command)
+    assert done.status == 0
+    lines = done.out.splitlines()
+    assert len(lines) == len(names)
+    for name in names:
+        assert sum(line.split()[0] == name for line in lines) == 1

@@ -83,36 +83,6 @@ class Truth(NamedTuple):
     mapped: Integers
     probed: Bools
 
-    @classmethod
-    def whole(
-        cls,
-        *,
-        attention_map: Bools,
-        cheapest_route: Bools,
-        query_positions: Integers,
-        is_target: Bools,
-        replaceable: Bools,
-        log2_search_space: Floats,
-        nominal_log2_search_space: Floats,
-        chance_loss: Floats,
-    ) -> Truth:
-        """One that keeps the rows of all R targets, which are of one state and determined by what is seen."""
-        targets = len(attention_map)
-        return cls(
-            attention_map,
-            cheapest_route,
-            query_positions,
-            is_target,
-            replaceable,
-            log2_search_space,
-            nominal_log2_search_space,
-            chance_loss,
-            bayes_loss=np.zeros(targets),
-            state=np.ones(targets, np.int64),
-            mapped=np.arange(targets),
-            probed=replaceable,
-        )
-
     @property
     def queries(self) -> Integers:
         """`i32[K]`: the positions whose logits answer the mapped targets."""

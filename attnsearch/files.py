@@ -1,7 +1,6 @@
-"""What every file of arrays has in common, whatever it holds: packed, written whole, read without trust.
+"""What all files have in common, whatever they hold: written whole, read without trust.
 
-Numpy side; never imports jax. A layout maps the name of an array to the kind of its dtype followed by its
-axes, in the letters of the legend in `attnsearch.base`; "iQ" is `integer[Q]`, "f" is one number.
+Numpy side; never imports jax.
 """
 
 from __future__ import annotations
@@ -20,16 +19,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from attnsearch.base import AttnsearchError, Truth
-
-TRUTH_LAYOUT: Mapping[str, str] = dict(
-    zip(
-        Truth._fields,
-        ("bKL", "bKL", "iQ", "bQ", "bL", "fR", "f", "f", "fR", "iR", "iK", "bL"),
-        strict=True,
-    )
-)
-"""Of the arrays of a `Truth`."""
+from attnsearch.base import AttnsearchError
 
 DAMAGE: tuple[type[Exception], ...] = (
     *(AttributeError, EOFError, LookupError, OSError, RuntimeError, SyntaxError, TypeError, ValueError),
@@ -126,36 +116,6 @@ def unpacked(file: Path | BinaryIO, names: Collection[str] | None = None) -> dic
         if names is not None and sorted(members) != (expected := sorted(f"{name}.npy" for name in names)):
             raise ValueError(f"members {', '.join(members)}, expected {', '.join(expected)}")
         return {member.removesuffix(".npy"): _array(archive.read(member)) for member in sorted(members)}
-
-
-def truth_of(arrays: Mapping[str, np.ndarray]) -> Truth:
-    """The truth that is made of `arrays`, by name. Errors: ValueError for other names."""
-    if differing := arrays.keys() ^ TRUTH_LAYOUT.keys():
-        # Stored before there were tasks of which some rows are kept, or that even Bayes cannot foresee.
-        if differing == {"bayes_loss", "state", "mapped", "probed"} - arrays.keys():
-            return Truth.whole(**arrays)
-        raise ValueError(f"members missing or unknown: {', '.join(sorted(differing))}")
-    return Truth(**arrays)
-
-
-def check_layout(
-    arrays: Mapping[str, np.ndarray], layout: Mapping[str, str], known: Mapping[str, tuple[int, str]]
-) -> dict[str, tuple[int, str]]:
-    """The size of each axis and the name of what says so: `known` ones, and those of `arrays`.
-
-    Errors: ValueError where an array is not as in `layout`, or disagrees with an earlier one in an axis.
-    """
-    sizes = dict(known)
-    for name, (kind, *axes) in layout.items():
-        array = arrays[name]
-        found = f"{name} is {array.dtype}{[*array.shape]}"
-        if array.dtype.kind != kind or array.ndim != len(axes):
-            raise ValueError(f"{found}, expected kind {kind}[{', '.join(axes)}]")
-        for axis, size in zip(axes, array.shape, strict=True):
-            agreed, source = sizes.setdefault(axis, (size, name))
-            if size != agreed:
-                raise ValueError(f"{found}, but {axis} = {agreed} by {source}")
-    return sizes
 
 
 def _array(member: bytes) -> np.ndarray:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.truths import whole
 
 from attnsearch.base import Truth
 from attnsearch.runs.store import Store
@@ -65,15 +66,14 @@ def truth() -> Truth:
     The first query asks for x1, which nothing predicts. Chance is 1, so that losses are shares of it.
     """
     attention_map = np.array([[1, 1, 0, 0], [1, 0, 0, 0]], bool)
-    return Truth.whole(
+    return whole(
         attention_map=attention_map,
-        cheapest_route=attention_map,
         query_positions=np.arange(3),
         is_target=np.array([False, True, True]),
         replaceable=np.ones(4, bool),
         log2_search_space=np.array([0.0, np.log2(3)]),
-        nominal_log2_search_space=np.array(1.0),
-        chance_loss=np.array(1.0),
+        nominal_log2_search_space=1.0,
+        chance_loss=1.0,
     )
 
 

@@ -18,6 +18,8 @@ import numpy as np
 
 from attnsearch import files
 from attnsearch.base import RECORDING_INTERVAL, MapRecord, Truth
+from attnsearch.runs import layout
+from attnsearch.runs.layout import Layout
 from attnsearch.runs.recorder import Recording
 from attnsearch.spec.run import RunSpec
 
@@ -28,10 +30,12 @@ CHECKPOINT_VERSION = 3
 _KINDS = "biufc"
 
 # Of the arrays in the file, without the document and the leaves.
-_LAYOUT: Mapping[str, str] = {
-    **files.TRUTH_LAYOUT,
-    **{"loss": "fEQ", "accuracy": "fEQ", "map_steps": "iM"},
-    **dict(zip(MapRecord._fields, ("fMKL", "uMAKL", "fMAK", "fMAK"), strict=True)),
+_LAYOUT: Layout = {
+    **layout.TRUTH,
+    "loss": layout.CURVES["loss"],
+    "accuracy": layout.CURVES["accuracy"],
+    "map_steps": layout.MAPS["step"],
+    **layout.RECORDED_MAPS,
 }
 
 
@@ -160,4 +164,4 @@ def _check(arrays: Mapping[str, np.ndarray], leaves: Sequence[np.ndarray]) -> No
     if differing := arrays.keys() ^ _LAYOUT.keys():
         raise ValueError(f"missing or unknown: {', '.join(sorted(differing))}")
     known = {"R": (int(np.count_nonzero(arrays["is_target"])), "is_target")}
-    files.check_layout(arrays, _LAYOUT, known)
+    layout.check(arrays, _LAYOUT, known)

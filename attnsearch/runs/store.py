@@ -3,8 +3,8 @@
 Numpy side; never imports jax. Layout under the root of a store::
 
     runs/<digest>/run.json                   specification, status, environment; measures, for people
-    runs/<digest>/{truth,curves,maps}.npz    one array for each field of the NamedTuple of that name
-    runs/<digest>/heads.npz                  the same; absent where no mixer has attention weights
+    runs/<digest>/{truth,curves,maps,heads}.npz
+                                             one array for each field of the NamedTuple of that name
     runs/<digest>/parameters.safetensors     the trained network, where that was asked for
     runs/.partial-<digest>-<pid>-<random>/   being written, or left by a killed process: never read
     runs/.unreadable-<digest>-<n>/           set aside by `Store.find`: never read
@@ -30,7 +30,9 @@ import numpy as np
 
 from attnsearch import files
 from attnsearch.base import AttnsearchError, Curves, Floats, Heads, Maps, Truth
+from attnsearch.runs import layout
 from attnsearch.runs import parameters as parameter_files
+from attnsearch.runs.layout import Layout
 from attnsearch.runs.measures import Measures, measure
 from attnsearch.spec.run import FORMAT_VERSION, PlateauRule, RunSpec
 
@@ -38,11 +40,11 @@ Status = Literal["mastered", "exhausted", "diverged"]
 """How a run ended: every target mastered, step budget used up, or a loss that is not finite."""
 
 # The layouts of the files of arrays, by their stems.
-_LAYOUT: Mapping[str, Mapping[str, str]] = {
-    "truth": files.TRUTH_LAYOUT,
-    "curves": dict(zip(Curves._fields, ("iE", "fEQ", "fEQ"), strict=True)),
-    "maps": dict(zip(Maps._fields, ("iM", "fMKL"), strict=True)),
-    "heads": dict(zip(Heads._fields, ("uMAKL", "fMAK", "fMAK"), strict=True)),
+_LAYOUTS: Mapping[str, Layout] = {
+    "truth": layout.TRUTH,
+    "curves": layout.CURVES,
+    "maps": layout.MAPS,
+    "heads": layout.HEADS,
 }
 
 # System errors that say nothing against the file that was to be read.
@@ -204,15 +206,11 @@ def read(folder: Path) -> StoredRun:
             raise ValueError(f"status {status!r}, expected one of {', '.join(get_args(Status))}")
         environment = dict(document["environment"])
         arrays: dict[str, dict[str, np.ndarray]] = {}
-        for stem in _LAYOUT:
+        for stem, known in _LAYOUTS.items():
             file = folder / f"{stem}.npz"
-            # Runs stored before heads were recorded do not say how many they had.
-            if stem != "heads" or document.get("attention_heads", 0):
-                arrays[stem] = files.unpacked(file, None if stem == "truth" else _LAYOUT[stem])
-        file = folder / "truth.npz"
-        truth = files.truth_of(arrays["truth"])
-        curves, maps = Curves(**arrays["curves"]), Maps(**arrays["maps"])
-        heads = Heads(**arrays["heads"]) if "heads" in arrays else Heads.none(maps)
+            arrays[stem] = files.unpacked(file, known)
+        truth, curves = Truth(**arrays["truth"]), Curves(**arrays["curves"])
+        maps, heads = Maps(**arrays["maps"]), Heads(**arrays["heads"])
         run = StoredRun(spec, status, environment, truth, curves, maps, heads)
         file = folder
         _check_arrays(run)
@@ -223,21 +221,19 @@ def read(folder: Path) -> StoredRun:
 
 def _contents(run: StoredRun) -> dict[str, bytes]:
     _check_arrays(run)
-    attention_heads = run.heads.mass.shape[1]
     question = {"format_version": FORMAT_VERSION, "digest": run.spec.digest, "spec": run.spec.to_json()}
-    answer = {"status": run.status, "attention_heads": attention_heads}
-    answer |= {"environment": dict(run.environment), "measures": run.measures.to_json()}
+    answer = {"status": run.status, "environment": dict(run.environment), "measures": run.measures.to_json()}
     contents = {"run.json": json.dumps(question | answer, sort_keys=True, indent=2, allow_nan=False).encode()}
-    for stem in (stem for stem in _LAYOUT if stem != "heads" or attention_heads):
+    for stem in _LAYOUTS:
         contents[f"{stem}.npz"] = files.packed(getattr(run, stem)._asdict(), compressed=True)
     return contents
 
 
 def _check_arrays(run: StoredRun) -> None:
     sizes: Mapping[str, tuple[int, str]] = {}
-    for stem, layout in _LAYOUT.items():
+    for stem, known in _LAYOUTS.items():
         # Named by their files too, for they agree across these.
-        arrays = {f"{stem}.npz: {name}": np.asarray(getattr(getattr(run, stem), name)) for name in layout}
-        sizes = files.check_layout(arrays, dict(zip(arrays, layout.values(), strict=True)), sizes)
+        arrays = {f"{stem}.npz: {name}": np.asarray(getattr(getattr(run, stem), name)) for name in known}
+        sizes = layout.check(arrays, dict(zip(arrays, known.values(), strict=True)), sizes)
     if (targets := int(np.sum(run.truth.is_target))) != sizes["R"][0]:
         raise ValueError(f"truth.npz: is_target has {targets} targets, but R = {sizes['R'][0]}")

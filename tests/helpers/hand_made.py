@@ -14,6 +14,7 @@ from attnsearch.runs.recorder import is_map_step
 from attnsearch.runs.store import Status, StoredRun
 from attnsearch.spec.grid import grid
 from attnsearch.spec.run import RunSpec, Value
+from helpers.truths import whole
 
 KNOWN_MIXERS = {"attention": {"head_width": None, "num_heads": 16}, "mlp_mixer": {"expansion": 4}}
 CHANCE = float(np.log(2))
@@ -36,15 +37,14 @@ def truth_of(spec: RunSpec) -> Truth:
     for row in rows:
         row[drawn.choice(size, support, replace=False)] = True
     bits = math.log2(math.comb(size, support))
-    return Truth.whole(
+    return whole(
         attention_map=rows,
-        cheapest_route=rows,
         query_positions=np.arange(size, 2 * size),
         is_target=np.ones(size, bool),
         replaceable=np.arange(2 * size) < size,
         log2_search_space=np.full(size, bits),
-        nominal_log2_search_space=np.array(bits),
-        chance_loss=np.array(CHANCE),
+        nominal_log2_search_space=bits,
+        chance_loss=CHANCE,
     )
 
 

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from attnsearch.base import RECORDING_INTERVAL, Curves, Heads, Maps, Truth
+from attnsearch.base import RECORDING_INTERVAL, Curves, Heads, Maps
 from attnsearch.runs.store import Store, StoredRun
 from attnsearch.runs.verification import CHECKS, Finding, Verification
 from attnsearch.spec.run import MixerSpec, RunSpec, settings
 from attnsearch.spec.suite import Suite
+from helpers.truths import whole
 
 SUITE = """\
 name = "small"
@@ -74,15 +75,14 @@ def run(
     support = np.zeros((size, 2 * size), bool)
     support[:, : int(str(dict(spec.cell.task.knobs)["support_size"]))] = True
     bits = math.log2(math.comb(size, int(support[0].sum())))
-    truth = Truth.whole(
+    truth = whole(
         attention_map=support,
-        cheapest_route=support,
         query_positions=np.arange(size, 2 * size, dtype=np.int32),
         is_target=np.ones(size, bool),
         replaceable=np.arange(2 * size) < size,
         log2_search_space=np.full(size, bits),
-        nominal_log2_search_space=np.array(bits),
-        chance_loss=np.array(chance),
+        nominal_log2_search_space=bits,
+        chance_loss=chance,
     )
     maps = Maps(np.zeros(1, np.int32), np.zeros((1, size, 2 * size), np.float32))
     environment = {"device": "cpu", "versions": {"attnsearch": "0.1.0", "jax": "0.8.0"}}

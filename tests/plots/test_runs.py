@@ -14,6 +14,7 @@ from typing import IO
 import numpy as np
 import pytest
 from helpers import made_automata
+from helpers.truths import whole
 
 from attnsearch.base import AttnsearchError, Bools, Curves, Floats, Maps, Plateaus, Truth
 from attnsearch.plots import examples as pictures_examples
@@ -45,15 +46,14 @@ def falling_curves(falls: Floats, steps: int, noise: float = 0.02) -> Curves:
 def truth_of(matrix: Bools, autoregressive: bool) -> Truth:
     size = len(matrix)
     attention_map = np.concatenate([matrix, np.zeros_like(matrix)], axis=1)
-    return Truth.whole(
+    return whole(
         attention_map=attention_map,
-        cheapest_route=attention_map,
         query_positions=np.arange(size) + size - autoregressive,
         is_target=np.ones(size, bool),
         replaceable=(np.arange(2 * size) < size) | autoregressive,
         log2_search_space=np.full(size, 3.0),
-        nominal_log2_search_space=np.array(3.0),
-        chance_loss=np.array(CHANCE),
+        nominal_log2_search_space=3.0,
+        chance_loss=CHANCE,
     )
 
 

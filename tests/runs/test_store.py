@@ -70,25 +70,18 @@ def test_layout_on_disk(store: Store) -> None:
     assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
     text = (folder / "run.json").read_text()
     document = json.loads(text)
-    assert list(document) == ["attention_heads", *FIELDS]
-    assert document["attention_heads"] == 4
+    assert list(document) == [*FIELDS]
     assert text == json.dumps(document, sort_keys=True, indent=2)
     with np.load(folder / "curves.npz") as archive:
         assert sorted(archive.files) == sorted(Curves._fields)
 
 
-def test_a_run_without_heads_has_no_file_of_them(store: Store) -> None:
+def test_a_run_without_heads_is_written_as_any_other(store: Store) -> None:
     run = make_run(0)
     run = replace(run, heads=Heads.none(run.maps))
     store.save(run)
-    folder = store.path(run.spec)
-    assert not (folder / "heads.npz").exists()
-    assert_same(read(folder), run)
-    # As runs were stored before heads were recorded.
-    document = json.loads((folder / "run.json").read_text())
-    del document["attention_heads"]
-    (folder / "run.json").write_text(json.dumps(document))
-    assert_same(read(folder), run)
+    assert sorted(files(store.path(run.spec))) == sorted(FILES)
+    assert_same(read(store.path(run.spec)), run)
 
 
 def test_a_stored_run_is_as_open_to_others_as_any_file(store: Store) -> None:

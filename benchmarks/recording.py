@@ -20,6 +20,7 @@ from rich.table import Table
 
 from attnsearch.base import RECORDING_INTERVAL
 from attnsearch.runs.recorder import is_map_step
+from attnsearch.training.jax import probes
 from attnsearch.training.jax.backend import JaxBackend, specify
 
 
@@ -54,7 +55,7 @@ def main() -> None:
         (cohort,) = JaxBackend().cohorts(specify(["linear_map"], [case.mixer], values, seeds=[0]))
         trainer = cohort.trainer
         state = jax.jit(trainer.begin)(cohort.inputs(cohort.specs[0]))
-        parts = (trainer.advance, trainer.influence, trainer.heads)
+        parts = (trainer.advance, partial(probes.influence, trainer), partial(probes.heads, trainer))
         point, influence, heads = alternated([partial(jax.jit(part), state) for part in parts], seconds)
         # One before the first step, one at escape, one at the end.
         maps = 3 + sum(map(is_map_step, range(RECORDING_INTERVAL, case.steps + 1, RECORDING_INTERVAL)))

@@ -93,7 +93,7 @@ def test_every_layer_has_its_heads(trained: tuple[StoredRun, dict[str, Floats], 
         np.testing.assert_allclose(found.without[index], by_hand.whole, rtol=1e-5)
         assert np.abs(found.increase[index]).max() > 1e-4
     # As many sequences as are asked for, of a stream that is not trained on.
-    assert train._FRESH not in (train._INIT, train._DATA, train._PROBE, train._RULE)
+    assert train._FRESH not in (train._INIT, train._DATA, train.PROBE, train._RULE)
 
 
 def test_long_contexts_have_fewer_sequences(

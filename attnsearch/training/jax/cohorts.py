@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from attnsearch.spec.run import CellSpec, RunSpec
-from attnsearch.training.jax.trainer import MapBias, RunInputs, Trainer
+from attnsearch.training.jax.intervention import MapBias
+from attnsearch.training.jax.trainer import RunInputs, Trainer
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from attnsearch.base import Bools, Floats, MapRecord
 from attnsearch.training.jax.cohorts import JaxCohort
 from attnsearch.training.jax.devices import gradient_parts
 from attnsearch.training.jax.parameters import named
+from attnsearch.training.jax.probes import look
 from attnsearch.training.jax.trainer import Record, RunInputs, RunState, Trainer
 
 _LANES = PartitionSpec("lanes")
@@ -186,6 +187,6 @@ def _idle(trainer: Trainer, state: RunState) -> tuple[RunState, Record]:
 
 
 def _look(trainer: Trainer, state: RunState, wanted: jax.Array) -> MapRecord:
-    shapes = jax.eval_shape(trainer.look, state)
+    shapes = jax.eval_shape(partial(look, trainer), state)
     nothing = jax.tree.map(lambda field: jnp.zeros(field.shape, field.dtype), shapes)
-    return jax.lax.cond(wanted, trainer.look, lambda _: nothing, state)
+    return jax.lax.cond(wanted, partial(look, trainer), lambda _: nothing, state)

@@ -1,4 +1,4 @@
-"""One run as three pure functions: begin, advance by one recorded point, measure the map.
+"""One run as two pure functions: begin, and advance by one recorded point. `probes` measure it.
 
 Written for one run; `lanes` maps them over lanes. What a run sees at step t depends on its own
 seeds and t alone.
@@ -8,42 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NamedTuple
 
 import chex
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 
-from attnsearch.base import RECORDING_INTERVAL, Example, Integers, MapRecord
+from attnsearch.base import RECORDING_INTERVAL, Example
 from attnsearch.generators.base import Generator, Rule
+from attnsearch.training.jax.intervention import MapBias, biases
 from attnsearch.training.jax.network import LayerBiases, Network, Parameters
 
-PROBE_SEQUENCES = 32
-"""Sequences over which a map is averaged; the same ones at every step of a run."""
-
-LARGEST_PROBE = 2**15
-"""Tokens that may be read to measure an influence, unless that left fewer than `FEWEST_PROBE_SEQUENCES`."""
-
-FEWEST_PROBE_SEQUENCES = 2
-
-_INIT, _DATA, _PROBE, _RULE, _FRESH = range(5)
-
-
-class MapBias(NamedTuple):
-    """A map that is added to the attention logits of the queries.
-
-    strength:     `f32[num_layers]`, what an entry of the map adds, in every head of a layer
-    first, last:  `i32[]`, while first <= steps done < last
-    placebo:      `bool[]`, whether it is the wrong map
-    """
-
-    strength: Any
-    first: Any
-    last: Any
-    placebo: Any
+_INIT, _DATA, PROBE, _RULE, _FRESH = range(5)
 
 
 class RunInputs(NamedTuple):
@@ -99,7 +76,7 @@ class Trainer:
     def begin(self, inputs: RunInputs) -> RunState:
         """A run before its first step."""
         rule = draw_rule(self.generator, inputs.rule_seed, inputs.knobs)
-        parameters = self.network.init(_stream(inputs.seed, _INIT))
+        parameters = self.network.init(stream(inputs.seed, _INIT))
         optimizer_state = _optimizer(inputs).init(parameters)
         return RunState(inputs, rule, parameters, optimizer_state, jnp.zeros((), jnp.int32))
 
@@ -110,97 +87,22 @@ class Trainer:
 
     def batch(self, state: RunState) -> Example:
         """The sequences of the step after `state`; a leading axis B on every field."""
-        key = jax.random.fold_in(_stream(state.inputs.seed, _DATA), state.step)
-        return self._sample(state.rule, key, self.batch_size)
+        key = jax.random.fold_in(stream(state.inputs.seed, _DATA), state.step)
+        return self.sample(state.rule, key, self.batch_size)
 
     def fresh(self, state: RunState, count: int) -> Example:
         """Sequences of `state`'s rule, of a stream that training never draws from; a leading axis `count`."""
-        return self._sample(state.rule, _stream(state.inputs.seed, _FRESH), count)
-
-    def influence(self, state: RunState) -> jax.Array:
-        """How far the answer to each mapped target moves when one token is replaced: `f32[K, L]`, in [0, 1].
-
-        Mean over `PROBE_SEQUENCES` sequences, fewer for long contexts, of the total variation distance
-        between the answers' distributions before and after the token at a position becomes another
-        symbol; zero at positions that are not probed. It needs the network's output alone, so it is
-        defined for every mixer alike.
-        """
-        key, shift_key = jax.random.split(_stream(state.inputs.seed, _PROBE))
-        tokens = self._sample(state.rule, key, PROBE_SEQUENCES).tokens
-        positions = self.generator.probed_positions.nonzero()[0]
-        tokens = tokens[: _probe_sequences(positions.size * tokens.shape[1])]
-        symbols = self.generator.num_symbols
-        shifts = jax.random.randint(shift_key, tokens.shape, 1, symbols)
-        replaced = (tokens + shifts) % symbols
-        mapped = self._mapped_queries
-        # As many at a time as in a part of a training step, which fits into a cache.
-        at_once = min(len(tokens), -(-self.batch_size // self.parts))
-
-        def probabilities(sequence: jax.Array) -> jax.Array:
-            logits = self.network.apply(state.parameters, sequence, self.bias(state, sequence))
-            return jax.nn.softmax(logits[mapped])
-
-        def answered(position: jax.Array) -> jax.Array:
-            changed = jnp.where(jnp.arange(tokens.shape[1]) == position, replaced, tokens)
-            return jax.lax.map(probabilities, changed, batch_size=at_once)
-
-        # The untouched sequences go the same way as the others, so that what has no influence differs
-        # by nothing at all, not by how two programs round.
-        answers = jax.lax.map(answered, jnp.asarray([-1, *positions]))
-        distances = jnp.abs(answers[1:] - answers[0]).sum(axis=-1).mean(axis=1) / 2
-        influence = jnp.zeros((tokens.shape[1], distances.shape[1])).at[positions].set(distances)
-        return influence.T
-
-    def heads(self, state: RunState) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """What the attention heads look at, as in `MapRecord`: weights, mass and entropy, mean over
-        `PROBE_SEQUENCES` sequences, of which `influence` reads the first, or all."""
-        key, _ = jax.random.split(_stream(state.inputs.seed, _PROBE))
-        targets = self.generator.mapped_targets
-        queries = self.generator.query_positions[self._mapped_queries]
-
-        def looked(tokens: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-            weights = self.network.weights(state.parameters, tokens, queries, self.bias(state, tokens))
-            mass = (weights * self.generator.supports(state.rule, tokens, targets)).sum(axis=-1)
-            return weights, mass, jax.scipy.special.entr(weights).sum(axis=-1)
-
-        # Added up one by one, for the weights of all sequences at once would not fit at long contexts.
-        sequences = self._sample(state.rule, key, PROBE_SEQUENCES).tokens
-        shapes = jax.eval_shape(looked, sequences[0])
-        nothing = jax.tree.map(lambda field: jnp.zeros(field.shape, field.dtype), shapes)
-        sums, _ = jax.lax.scan(
-            lambda total, tokens: (jax.tree.map(jnp.add, total, looked(tokens)), None), nothing, sequences
-        )
-        return jax.tree.map(lambda total: total / PROBE_SEQUENCES, sums)
-
-    def look(self, state: RunState) -> MapRecord:
-        """The measured map, and what the heads look at."""
-        return MapRecord(self.influence(state), *self.heads(state))
-
-    @property
-    def _mapped_queries(self) -> Integers:
-        """`i64[K]`: which queries ask for the mapped targets."""
-        return self.generator.is_target.nonzero()[0][self.generator.mapped_targets]
+        return self.sample(state.rule, stream(state.inputs.seed, _FRESH), count)
 
     def bias(self, state: RunState, tokens: jax.Array) -> LayerBiases | None:
         """What is added to the attention logits of one sequence in the step after `state`."""
-        given, generator = state.inputs.map_bias, self.generator
+        given = state.inputs.map_bias
         if given is None:
             return None
-        active = (given.first <= state.step) & (state.step < given.last)
-        target_at = np.full(generator.context_length, -1)
-        target_at[generator.query_positions[generator.is_target]] = np.arange(generator.is_target.sum())
+        return biases(given, self.generator, state.rule, tokens, state.step)
 
-        def added(strength: jax.Array, positions: Integers | jax.Array) -> jax.Array:
-            targets = jnp.asarray(target_at)[positions]
-            one = jnp.maximum(targets, 0)
-            right = generator.supports(state.rule, tokens, one)
-            wrong = generator.placebo(state.rule, tokens, one)
-            chosen = jnp.where(given.placebo, wrong, right) & (targets >= 0)[:, None]
-            return chosen * jnp.where(active, strength, 0.0)
-
-        return [partial(added, strength) for strength in given.strength]
-
-    def _sample(self, rule: Rule, key: jax.Array, count: int) -> Example:
+    def sample(self, rule: Rule, key: jax.Array, count: int) -> Example:
+        """Sequences that obey `rule`; a leading axis `count`."""
         return jax.vmap(self.generator.sample, in_axes=(None, 0))(rule, jax.random.split(key, count))
 
     def _step(self, state: RunState, _: None) -> tuple[RunState, Record]:
@@ -234,15 +136,10 @@ class Trainer:
 
 def draw_rule(generator: Generator, rule_seed: jax.Array, knobs: Mapping[str, jax.Array]) -> Rule:
     """The hidden rule that runs with this seed have."""
-    return generator.init(_stream(rule_seed, _RULE), knobs)
+    return generator.init(stream(rule_seed, _RULE), knobs)
 
 
-def _probe_sequences(tokens: int) -> int:
-    """Sequences over which an influence is averaged that costs so many tokens for each."""
-    return min(PROBE_SEQUENCES, max(FEWEST_PROBE_SEQUENCES, LARGEST_PROBE // tokens))
-
-
-def _stream(seed: jax.Array, stream: int) -> jax.Array:
+def stream(seed: jax.Array, stream: int) -> jax.Array:
     """A key of its own for each use of a seed."""
     return jax.random.fold_in(jax.random.key(seed), stream)
 

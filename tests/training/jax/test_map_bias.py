@@ -17,6 +17,7 @@ from attnsearch.mixers import MIXERS, LogitMixer
 from attnsearch.mixers.base import LogitBias
 from attnsearch.runs.store import Store
 from attnsearch.spec.run import InterventionSpec, NetworkSpec, settings
+from attnsearch.training.jax import probes
 from attnsearch.training.jax.backend import JaxBackend, specify
 from attnsearch.training.jax.lanes import Lanes, stacked
 from attnsearch.training.jax.network import Network
@@ -55,20 +56,20 @@ def begun(made: Trainer, given: MapBias | None, step: int = 0) -> RunState:
 class TestWeights:
     def test_a_strong_bias_leaves_the_heads_nothing_but_the_support(self, name: str):
         made = trainer(GENERATORS[name])
-        weights, mass, _ = made.heads(begun(made, bias(50.0, 50.0)))
+        weights, mass, _ = probes.heads(made, begun(made, bias(50.0, 50.0)))
         np.testing.assert_allclose(mass, 1, atol=1e-4)
         assert weights.shape[0] == 2 * 4
 
     def test_a_placebo_leaves_them_nothing_of_it(self, name: str):
         made = trainer(GENERATORS[name])
-        _, mass, _ = made.heads(begun(made, bias(50.0, 50.0, placebo=True)))
+        _, mass, _ = probes.heads(made, begun(made, bias(50.0, 50.0, placebo=True)))
         np.testing.assert_allclose(mass, 0, atol=1e-4)
 
     def test_layers_without_strength_are_left_alone(self, name: str):
         made = trainer(GENERATORS[name])
-        plain = np.asarray(made.heads(begun(made, None))[1])
-        first = np.asarray(made.heads(begun(made, bias(50.0, 0.0)))[1])
-        second = np.asarray(made.heads(begun(made, bias(0.0, 50.0)))[1])
+        plain = np.asarray(probes.heads(made, begun(made, None))[1])
+        first = np.asarray(probes.heads(made, begun(made, bias(50.0, 0.0)))[1])
+        second = np.asarray(probes.heads(made, begun(made, bias(0.0, 50.0)))[1])
         np.testing.assert_allclose(first[:4], 1, atol=1e-4)
         assert first[4:].max() < 0.9
         np.testing.assert_allclose(second[:4], plain[:4], rtol=1e-5, atol=1e-6)
@@ -79,8 +80,8 @@ class TestWeights:
         self, name: str, step: int, active: bool
     ):
         made = trainer(GENERATORS[name])
-        plain = np.asarray(made.heads(begun(made, None))[1])
-        mass = np.asarray(made.heads(begun(made, bias(50.0, 50.0, first=10, last=20), step))[1])
+        plain = np.asarray(probes.heads(made, begun(made, None))[1])
+        mass = np.asarray(probes.heads(made, begun(made, bias(50.0, 50.0, first=10, last=20), step))[1])
         expected = np.ones_like(plain) if active else plain
         np.testing.assert_allclose(mass, expected, rtol=1e-4, atol=1e-4)
 
@@ -90,7 +91,7 @@ def test_tokens_that_answer_nothing_have_no_bias():
     # second layer sees the same inputs, so that influence beyond the support comes from these alone.
     made = trainer(LinearMap(8), num_layers=1)
     state = begun(made, bias(1e4))
-    influence = np.asarray(made.influence(state))
+    influence = np.asarray(probes.influence(made, state).mean)
     support = np.asarray(made.generator.truth(np.asarray(state.rule)).attention_map)
     assert (influence[~support] == 0).all()
     assert (influence[support] > 0).all()

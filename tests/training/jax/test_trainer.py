@@ -7,34 +7,16 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from helpers.trainers import SPEC, inputs, trainer
 
 from attnsearch.base import RECORDING_INTERVAL
-from attnsearch.generators import LinearMap, LinearMapAutoregressive
+from attnsearch.generators import LinearMap
 from attnsearch.mixers import MIXERS
-from attnsearch.spec.run import NetworkSpec, settings
+from attnsearch.spec.run import settings
 from attnsearch.training.jax import devices
 from attnsearch.training.jax.lanes import Lanes
 from attnsearch.training.jax.network import Network
 from attnsearch.training.jax.trainer import RunInputs, Trainer
-
-SPEC = NetworkSpec(width=32, num_layers=1, mlp_width=64)
-
-
-def trainer(mixer: str = "attention", generator: type = LinearMap, **knobs: str) -> Trainer:
-    made = generator(4, **knobs)
-    chosen = settings({"num_heads": 4} if mixer == "attention" else {})
-    return Trainer(made, Network.of(SPEC, MIXERS[mixer], chosen, made), batch_size=16)
-
-
-def inputs(seed: int = 0, support_size: int = 2, learning_rate: float = 1e-3, rule_seed: int | None = None):
-    return RunInputs(
-        seed=jnp.asarray(seed),
-        rule_seed=jnp.asarray(seed if rule_seed is None else rule_seed),
-        knobs={"support_size": jnp.asarray(support_size)},
-        learning_rate=jnp.asarray(learning_rate),
-        weight_decay=jnp.asarray(0.01),
-        warmup_steps=jnp.asarray(20),
-    )
 
 
 def stacked(*runs: RunInputs) -> RunInputs:
@@ -169,74 +151,3 @@ def test_sparsity_rates_and_seeds_share_one_compilation():
         states, _ = lanes.advance(states, on)
         assert np.asarray(states.rule).sum() == 4 * support_size
     assert len(traces) == after_first
-
-
-def test_influence_is_where_a_token_matters():
-    """A network that looks inputs up: with the unembedding reading position 0 alone nothing else moves."""
-    subject = trainer()
-    state = subject.begin(inputs())
-    influence = np.asarray(subject.influence(state))
-    assert influence.shape == (4, 8)
-    assert (influence[:, :4] > 0).all()
-    assert (influence[:, 4:] == 0).all(), "blanks are never replaced"
-    assert (influence <= 1).all()
-    np.testing.assert_array_equal(influence, subject.influence(state))
-
-
-def test_influence_respects_causality_in_the_published_arrangement():
-    subject = trainer(generator=LinearMapAutoregressive, loss="all")
-    influence = np.asarray(subject.influence(subject.begin(inputs())))
-    assert influence.shape == (4, 8)
-    for target, row in enumerate(influence):
-        assert (row[: 4 + target] > 0).all()
-        assert (row[4 + target :] == 0).all()
-
-
-def test_influence_of_a_known_function_is_exact():
-    """For a network that answers target r by input r alone, the map is the identity."""
-    subject = trainer()
-
-    class Copier:
-        vocab_size, context_length, query_positions = 3, 8, (4, 5, 6, 7)
-
-        def init(self, key):
-            return {}
-
-        def apply(self, parameters, tokens, bias):
-            return 50.0 * jax.nn.one_hot(tokens[:4], 3)
-
-    copier = Trainer(subject.generator, Copier(), 16)  # pyright: ignore[reportArgumentType]
-    state = subject.begin(inputs())._replace(parameters={})
-    np.testing.assert_allclose(copier.influence(state)[:, :4], np.eye(4), atol=1e-6)
-
-
-def test_heads_of_known_weights_have_their_mass_and_entropy():
-    """One head looks everywhere alike, the other at the first position alone."""
-    subject = trainer()
-
-    class Looking:
-        vocab_size, context_length, query_positions = 3, 8, (4, 5, 6, 7)
-
-        def weights(self, parameters, tokens, positions, bias):
-            assert positions.tolist() == [4, 5, 6, 7]
-            return jnp.stack([jnp.full((4, 8), 1 / 8), jnp.zeros((4, 8)).at[:, 0].set(1.0)])
-
-    state = subject.begin(inputs())
-    looking = Trainer(subject.generator, Looking(), 16)  # pyright: ignore[reportArgumentType]
-    weights, mass, entropy = looking.heads(state._replace(parameters={}))
-    np.testing.assert_allclose(weights[0], 1 / 8, rtol=1e-6)
-    np.testing.assert_allclose(mass[0], 2 / 8, rtol=1e-6)
-    np.testing.assert_array_equal(mass[1], np.asarray(state.rule)[:, 0])
-    np.testing.assert_allclose(entropy, np.stack([np.full(4, np.log(8)), np.zeros(4)]), rtol=1e-6)
-
-
-def test_heads_of_every_layer_are_recorded_and_those_of_no_mixer_without():
-    made = LinearMap(4)
-    deep = Network.of(replace(SPEC, num_layers=2), MIXERS["attention"], settings({"num_heads": 4}), made)
-    subject = Trainer(made, deep, 16)
-    record = subject.look(subject.begin(inputs()))
-    assert (record.weights.shape, record.mass.shape, record.entropy.shape) == ((8, 4, 8), (8, 4), (8, 4))
-    np.testing.assert_allclose(record.weights.sum(axis=-1), 1, rtol=1e-5)
-    assert not np.allclose(record.weights[:4], record.weights[4:], atol=1e-3)
-    subject = trainer("mlp_mixer")
-    assert subject.look(subject.begin(inputs())).mass.shape == (0, 4)

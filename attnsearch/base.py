@@ -108,10 +108,13 @@ class Maps(NamedTuple):
     step:       `i32[M]` steps done when the map was measured; 0 is before training
     influence:  `f32[M, K, L]` how much the answer to a mapped target moves when the token at a position
                 is replaced: mean total variation distance, in [0, 1]; 0 where never replaced
+    mass:       `f32[M, K]` map mass: the share of the influence on a mapped target that lies on its support
+                in the very sequence; nan where nothing had any influence
     """
 
     step: Integers
     influence: Floats
+    mass: Floats
 
 
 class Heads(NamedTuple):
@@ -138,21 +141,22 @@ class Heads(NamedTuple):
 class MapRecord(NamedTuple):
     """One recorded map, on the device or on the host: the fields of `Maps` and `Heads` without axis M.
 
-    influence: `f32[K, L]`; mass, entropy: `f32[A, K]`
-    weights:   `f32[A, K, L]` as measured, in [0, 1]
+    influence:  `f32[K, L]`; map_mass: `f32[K]`, `Maps.mass`; mass, entropy: `f32[A, K]`, of `Heads`
+    weights:    `f32[A, K, L]` as measured, in [0, 1]
     """
 
     influence: Any
+    map_mass: Any
     weights: Any
     mass: Any
     entropy: Any
 
     @classmethod
-    def of(cls, influence: Floats) -> MapRecord:
+    def of(cls, influence: Floats, map_mass: Floats) -> MapRecord:
         """That of a network without heads."""
         rows, length = influence.shape
         nothing = np.zeros((0, rows), np.float32)
-        return cls(influence, np.zeros((0, rows, length), np.float32), nothing, nothing)
+        return cls(influence, map_mass, np.zeros((0, rows, length), np.float32), nothing, nothing)
 
 
 class Plateaus(NamedTuple):

@@ -16,7 +16,7 @@ import numpy as np
 from attnsearch import files
 from attnsearch.base import AttnsearchError, Curves, Floats, Maps, Plateaus, Truth
 from attnsearch.results.layout import columns_of, lines_of, marks_of, several_states, shares_of
-from attnsearch.runs.measures import chance_map_mass, map_mass
+from attnsearch.runs.measures import chance_map_mass
 from attnsearch.stats.survival import summarise
 
 if TYPE_CHECKING:
@@ -125,8 +125,11 @@ def _maps_figure(maps: Maps, truth: Truth, moments: Sequence[tuple[str, int]], t
     visible = positions <= truth.queries[:, None]
     # Where each position stands, when one hatched column is kept for every run of those in between.
     places = np.arange(len(positions)) + np.searchsorted(gaps, np.arange(len(positions)), side="right")
-    panels = [(f"{label}, step {maps.step[index]:,}", maps.influence[index]) for label, index in moments]
-    panels.append(("ground truth", truth.attention_map))
+    panels = [
+        (f"{label}, step {maps.step[index]:,}", maps.influence[index], maps.mass[index])
+        for label, index in moments
+    ]
+    panels.append(("ground truth", truth.attention_map, np.ones(len(truth.attention_map))))
 
     rows, columns = len(visible), len(positions) + len(gaps)
     # At most eight ticks along each side.
@@ -154,8 +157,8 @@ def _maps_figure(maps: Maps, truth: Truth, moments: Sequence[tuple[str, int]], t
     rows_named = [marks[target] for target in truth.mapped]
     row_label = "target: state, cell" if several_states(truth) else "target"
 
-    for index, (name, influence) in enumerate(panels):
-        shares, mass = shares_of(influence[:, positions]), map_mass(influence, truth)
+    for index, (name, influence, mass) in enumerate(panels):
+        shares = shares_of(influence[:, positions])
         known = mass[np.isfinite(mass)]
         # Grey is what a target cannot see. Influence from there is a leak, and is never covered up.
         seen = np.full((rows, columns), np.nan)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from attnsearch.base import Floats, Heads, Plateaus
-from attnsearch.runs.measures import chance_map_mass, first_step, map_mass
+from attnsearch.runs.measures import chance_map_mass, first_step
 from attnsearch.runs.store import StoredRun
 
 HALFWAY = 0.5
@@ -63,7 +63,7 @@ def align(runs: Sequence[StoredRun]) -> Alignment:
         both = known & rise.observed
         steps = run.measures.found.length[mapped]
         leads += (steps[both] / np.maximum(rise.length[both], 1)).tolist()
-    masses = np.array([known for run in escaped if len(run.maps.step) for known in mass_of(run)[-1]])
+    masses = np.array([known for run in escaped if len(run.maps.step) for known in run.measures.map_mass[-1]])
     masses = masses[np.isfinite(masses)]
     return Alignment(
         runs=len(runs),
@@ -82,17 +82,12 @@ def align(runs: Sequence[StoredRun]) -> Alignment:
     )
 
 
-def mass_of(run: StoredRun) -> Floats:
-    """`f64[M, K]`: the map mass of each mapped target at each map; nan where nothing had influence."""
-    return map_mass(run.maps.influence, run.truth)
-
-
 def risen(run: StoredRun) -> Plateaus:
     """`[K]`: the first recorded map at which each mapped target's mass is `HALFWAY` from chance to 1."""
     chance = chance_map_mass(run.truth)
     # A target that depends on all that can be seen has its mass from the start.
     threshold = np.minimum(chance + HALFWAY * (1 - chance), 1 - 1e-6)
-    return first_step(run.maps.step, np.nan_to_num(mass_of(run)) >= threshold)
+    return first_step(run.maps.step, np.nan_to_num(run.measures.map_mass) >= threshold)
 
 
 def best_heads(heads: Heads) -> Heads:

@@ -152,7 +152,8 @@ def _stacked(points: Sequence[np.ndarray], shape: tuple[int, ...]) -> np.ndarray
 
 
 def _stacked_maps(recording: Recording) -> Mapping[str, np.ndarray]:
-    nothing = MapRecord.of(np.zeros(recording.truth.attention_map.shape, np.float32))
+    shape = recording.truth.attention_map.shape
+    nothing = MapRecord.of(np.zeros(shape, np.float32), np.zeros(shape[:1], np.float32))
     records = recording.maps or [nothing._replace(weights=nothing.weights.astype(np.uint8))]
     stacked = zip(MapRecord._fields, map(np.stack, zip(*records, strict=True)), strict=True)
     return {name: array[: len(recording.maps)] for name, array in stacked}

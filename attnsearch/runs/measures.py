@@ -30,7 +30,7 @@ class Measures:
     plateau:         `[1]` steps until escape
     mastery:         `[1]` steps until every target is mastered
     found:           `[R]` steps until each target is found
-    map_mass:        `f64[M, K]` share of the influence on each mapped target that comes from its support;
+    map_mass:        `f32[M, K]` share of the influence on each mapped target that comes from its support;
                      nan where nothing had any influence
     chance_map_mass: `f64[K]` the same if every visible replaceable token had equal influence; nan where
                      there is none
@@ -97,7 +97,7 @@ def measure(curves: Curves, maps: Maps, truth: Truth, rule: PlateauRule) -> Meas
         plateau=first_step(curves.step, escapes(loss, truth, rule)[:, None]),
         mastery=first_step(curves.step, held(masters(loss, truth, rule))[:, None]),
         found=first_step(curves.step, finds(loss, truth, rule)),
-        map_mass=map_mass(maps.influence, truth),
+        map_mass=maps.mass,
         chance_map_mass=chance_map_mass(truth),
         state_loss=_last(state_loss(loss, truth)),
     )
@@ -156,22 +156,6 @@ def held(condition: Bools, points: int = MASTERY_HOLD) -> Bools:
         windows = np.lib.stride_tricks.sliding_window_view(condition, points, axis=0)
         holds[: len(windows)] = windows.all(axis=-1)
     return holds
-
-
-def map_mass(influence: Floats, truth: Truth) -> Floats:
-    """`f64[..., K]`: share of `influence`, `f32[..., K, L]`, on the support; nan where there is none.
-
-    Where not every position was probed, those that belong to no support stand for all such: their mean for
-    each of them. Positions of supports were all probed, and stand for themselves.
-    """
-    influence = influence.astype(np.float64)
-    on_support = (influence * truth.attention_map).sum(axis=-1)
-    elsewhere = _visible(truth) & ~truth.attention_map.any(axis=0)
-    probed = (elsewhere & truth.probed).sum(axis=-1, keepdims=True)
-    # What a query cannot see, and yet moves with, is a leak: it counts as it was measured.
-    weight = np.where(elsewhere, elsewhere.sum(axis=-1, keepdims=True) / np.maximum(probed, 1), 1.0)
-    total = (influence * weight).sum(axis=-1)
-    return np.divide(on_support, total, out=np.full_like(total, np.nan), where=total > 0)
 
 
 def chance_map_mass(truth: Truth) -> Floats:

@@ -88,7 +88,7 @@ class Recording:
         steps = RECORDING_INTERVAL * np.arange(1, len(self.loss) + 1, dtype=np.int32)
         curves = Curves(steps, np.stack(self.loss), np.stack(self.accuracy))
         recorded = MapRecord(*map(np.stack, zip(*self.maps, strict=True)))
-        maps = Maps(np.array(self.map_steps, np.int32), recorded.influence)
+        maps = Maps(np.array(self.map_steps, np.int32), recorded.influence, recorded.map_mass)
         heads = Heads(recorded.weights, recorded.mass, recorded.entropy)
         return StoredRun(self.spec, self.status, environment, self.truth, curves, maps, heads)
 

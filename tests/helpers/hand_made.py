@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from attnsearch.base import RECORDING_INTERVAL, Bools, Curves, Floats, Heads, Maps, Plateaus, Truth
+from attnsearch.base import RECORDING_INTERVAL, Bools, Curves, Floats, Heads, Plateaus, Truth
 from attnsearch.runs.recorder import is_map_step
 from attnsearch.runs.store import Status, StoredRun
 from attnsearch.spec.grid import grid
 from attnsearch.spec.run import RunSpec, Value
+from helpers.maps import maps_of
 from helpers.truths import whole
 
 KNOWN_MIXERS = {"attention": {"head_width": None, "num_heads": 16}, "mlp_mixer": {"expansion": 4}}
@@ -84,7 +85,7 @@ def run_of(
         environment=environment or {"device": "cpu", "devices": 2, "versions": {"attnsearch": "0.1.0"}},
         truth=truth,
         curves=Curves(steps.astype(np.int32), loss.astype(np.float32), (loss < 0.1).astype(np.float32)),
-        maps=Maps(at.astype(np.int32), influence),
+        maps=maps_of(truth, at.astype(np.int32), influence),
         heads=_heads(truth, known, heads, noise),
     )
 

@@ -8,10 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from attnsearch.base import RECORDING_INTERVAL, Bools, Curves, Heads, Integers, Maps, Truth
+from attnsearch.base import RECORDING_INTERVAL, Bools, Curves, Heads, Integers, Truth
 from attnsearch.runs.store import StoredRun
 from attnsearch.spec.run import InterventionSpec, RunSpec, TaskSpec, settings
 from helpers.hand_made import spec_of
+from helpers.maps import maps_of
 
 CHANCE = math.log(4)
 
@@ -82,6 +83,6 @@ def run(given: RunSpec, first: int | None = 100, heads: int = 3) -> StoredRun:
         {"devices": ["cpu"]},
         truth,
         Curves(step.astype(np.int32), loss, np.zeros_like(loss)),
-        Maps(np.array([0, 100, 400], np.int32), influence.astype(np.float32)),
+        maps_of(truth, np.array([0, 100, 400], np.int32), influence.astype(np.float32)),
         Heads(weights.astype(np.uint8), mass, mass),
     )

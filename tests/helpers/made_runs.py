@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from attnsearch.base import RECORDING_INTERVAL, Curves, Heads, Maps
+from attnsearch.base import RECORDING_INTERVAL, Curves, Heads
 from attnsearch.runs.store import Store, StoredRun
 from attnsearch.runs.verification import CHECKS, Finding, Verification
 from attnsearch.spec.run import MixerSpec, RunSpec, settings
 from attnsearch.spec.suite import Suite
+from helpers.maps import no_maps
 from helpers.truths import whole
 
 SUITE = """\
@@ -84,7 +85,7 @@ def run(
         nominal_log2_search_space=bits,
         chance_loss=chance,
     )
-    maps = Maps(np.zeros(1, np.int32), np.zeros((1, size, 2 * size), np.float32))
+    maps = no_maps(np.zeros(1, np.int32), size, 2 * size)
     environment = {"device": "cpu", "versions": {"attnsearch": "0.1.0", "jax": "0.8.0"}}
     curves = Curves(step, loss, np.zeros_like(loss))
     return StoredRun(spec, status, environment, truth, curves, maps, Heads.none(maps))

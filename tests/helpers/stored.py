@@ -54,7 +54,11 @@ def make_run(seed: int) -> StoredRun:
         loss=random.random((4, 5), dtype=np.float32),
         accuracy=random.random((4, 5), dtype=np.float32),
     )
-    maps = Maps(np.array([0, 40], np.int32), random.random((2, 3, 7), dtype=np.float32))
+    maps = Maps(
+        step=np.array([0, 40], np.int32),
+        influence=random.random((2, 3, 7), dtype=np.float32),
+        mass=random.random((2, 3), dtype=np.float32),
+    )
     environment = {
         "attnsearch": "0.1",
         "devices": ["cpu", "cpu"],

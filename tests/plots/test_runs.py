@@ -14,6 +14,8 @@ from typing import IO
 import numpy as np
 import pytest
 from helpers import made_automata
+from helpers.maps import maps_of as recorded_maps
+from helpers.maps import no_maps
 from helpers.truths import whole
 
 from attnsearch.base import AttnsearchError, Bools, Curves, Floats, Maps, Plateaus, Truth
@@ -67,7 +69,7 @@ def sharpening_maps(truth: Truth) -> Maps:
     visible = np.arange(len(truth.replaceable)) <= truth.query_positions[truth.is_target][:, None]
     spread = (visible & truth.replaceable) * 0.1
     exact = truth.attention_map * 1.0
-    return Maps(np.array([0, 250, 1500]), np.stack([spread, (spread + exact) / 2, exact]))
+    return recorded_maps(truth, np.array([0, 250, 1500]), np.stack([spread, (spread + exact) / 2, exact]))
 
 
 def lengthening_series(labels: str, budget: int, runs: int = 8) -> list[Series]:
@@ -115,7 +117,7 @@ TINY = truth_of(np.eye(2, dtype=bool), False)
 MOMENTS = [("start", 0), ("escape", 1), ("end", 2)]
 FALLS = falling_curves(np.linspace(300, 1500, 16), 2000)
 DIVERGED = Curves(FALLS.step, np.where(FALLS.step[:, None] > 700, np.nan, FALLS.loss), FALLS.accuracy)
-NO_INFLUENCE = Maps(np.array([0]), np.zeros((1, 16, 32)))
+NO_INFLUENCE = no_maps(np.array([0]), 16, 32)
 
 REALISTIC: dict[str, Write] = {
     "losses": losses_of(FALLS, 420, 1720),
@@ -136,7 +138,9 @@ DEGENERATE: dict[str, Write] = {
     "no moments": maps_of(ISOLATED, sharpening_maps(ISOLATED), []),
     "a row that is not full": maps_of(WIDE, sharpening_maps(WIDE), MOMENTS[:2]),
     "no influence": maps_of(ISOLATED, NO_INFLUENCE, [("start", 0)]),
-    "unknown influence": maps_of(ISOLATED, Maps(np.array([0]), np.full((1, 16, 32), np.nan)), [("start", 0)]),
+    "unknown influence": maps_of(
+        ISOLATED, recorded_maps(ISOLATED, np.array([0]), np.full((1, 16, 32), np.nan)), [("start", 0)]
+    ),
     "single run": plateaus_of([Series("a", np.array([4.0]), Plateaus(np.array([90]), np.array([True])))]),
     "all censored": plateaus_of([Series("a", np.full(3, 4.0), censored_at(0, 0, 10_000))]),
     "empty series": plateaus_of([Series("a", np.empty(0), censored_at())]),

@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers.maps import maps_of
 
-from attnsearch.base import RECORDING_INTERVAL, Curves, Heads, Maps, Truth
-from attnsearch.results.alignment import align, best_heads, mass_of, risen
+from attnsearch.base import RECORDING_INTERVAL, Curves, Heads, Truth
+from attnsearch.results.alignment import align, best_heads, risen
 from attnsearch.runs.store import StoredRun
 from attnsearch.spec.run import RunSpec
 
@@ -31,7 +32,7 @@ def make_run(spec: RunSpec, truth: Truth) -> MakeRun:
         points = Curves(RECORDING_INTERVAL * np.arange(1, len(loss) + 1), loss, loss)
         everywhere = np.zeros((len(steps), 2, 4), np.float32)
         everywhere[..., :2] = influence
-        maps = Maps(np.array(steps), everywhere)
+        maps = maps_of(truth, np.array(steps), everywhere)
         status = "mastered" if losses[-1] == (0, 0) else "exhausted"
         return StoredRun(spec, status, {}, truth, points, maps, heads or Heads.none(maps))
 
@@ -55,7 +56,7 @@ def test_a_map_rises_halfway_between_chance_and_all(make_run: MakeRun) -> None:
         [0, 50, 100],
         [[(0.1, 0.1), (0.1, 0.1)], [(0.2, 0.1), (0.3, 0.1)], [(0.2, 0.2), (0.4, 0.0)]],
     )
-    np.testing.assert_allclose(mass_of(run), [[1, 0.5], [1, 0.75], [1, 1]], rtol=1e-6)
+    np.testing.assert_allclose(run.measures.map_mass, [[1, 0.5], [1, 0.75], [1, 1]], rtol=1e-6)
     chance = run.measures.chance_map_mass[1]
     rise = risen(run)
     # The sum of both inputs can have its mass nowhere else, so that it has it before anything is learned.
@@ -65,7 +66,7 @@ def test_a_map_rises_halfway_between_chance_and_all(make_run: MakeRun) -> None:
 
 def test_a_map_that_shows_nothing_has_not_risen(make_run: MakeRun) -> None:
     run = make_run([(1, 1)] * 10, [0, 100], [[(0, 0), (0, 0)], [(0, 0), (0.1, 0.5)]])
-    assert np.isnan(mass_of(run)[0]).all()
+    assert np.isnan(run.measures.map_mass[0]).all()
     assert risen(run).observed.tolist() == [False, False]
     assert risen(run).length.tolist() == [100, 100]
 

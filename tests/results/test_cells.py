@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.hand_made import claiming
+from helpers.maps import no_maps
 from rich.console import Console
 
-from attnsearch.base import Curves, Floats, Heads, Maps, Plateaus, Truth
+from attnsearch.base import Curves, Floats, Heads, Plateaus, Truth
 from attnsearch.results import cells as summary
 from attnsearch.results.cells import (
     FEWEST_SEEDS,
@@ -59,7 +60,7 @@ def make_run(spec: RunSpec, truth: Truth) -> MakeRun:
         loss[:, 0] = first_query
         loss[-1, 1:] = math.nan if diverged else last_target
         status: Status = "diverged" if diverged else "exhausted" if mastery is None else "mastered"
-        maps = Maps(np.zeros(1, np.int32), np.zeros((1, 2, 4), np.float32))
+        maps = no_maps(np.zeros(1, np.int32), 2, 4)
         run = StoredRun(
             spec=replace(spec, cell=replace(spec.cell, task=task, budget=budget), seed=seed),
             status=status,

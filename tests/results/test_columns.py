@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.hand_made import claiming
+from helpers.maps import maps_of
 from rich.console import Console
 
-from attnsearch.base import Curves, Heads, Maps, Truth
+from attnsearch.base import Curves, Heads, Truth
 from attnsearch.cli import main as cli
 from attnsearch.results import columns as results
 from attnsearch.results.cells import Cell, cells
@@ -34,7 +35,7 @@ def run_of(
         loss[steps >= escape, 1:] = 0.01
     influence = np.full((2, 2, 4), 0.1, np.float32)
     influence[..., 2:] = 0
-    maps = Maps(np.array([0, 80]), influence)
+    maps = maps_of(truth, np.array([0, 80]), influence)
     weights = np.full((2, heads, 2, 4), 64, np.uint8)
     mass = np.full((2, heads, 2), 0.25, np.float32)
     return StoredRun(

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers.maps import no_maps
 from rich.console import Console
 
-from attnsearch.base import RECORDING_INTERVAL, Curves, Heads, Maps, Truth
+from attnsearch.base import RECORDING_INTERVAL, Curves, Heads, Truth
 from attnsearch.results.cells import Measurement, cells, measurements, plateau_of
 from attnsearch.results.thresholds import (
     THRESHOLDS,
@@ -35,7 +36,7 @@ def make_run(spec: RunSpec, truth: Truth) -> MakeRun:
         losses = np.ones((len(loss), 3), np.float32)
         losses[:, 1:] = np.array(loss, np.float32)[:, None]
         curves = Curves(np.arange(1, len(loss) + 1) * RECORDING_INTERVAL, losses, losses)
-        maps = Maps(np.zeros(1, np.int32), np.zeros((1, 2, 4), np.float32))
+        maps = no_maps(np.zeros(1, np.int32), 2, 4)
         return StoredRun(
             spec=replace(spec, seed=seed),
             status=status,

@@ -41,10 +41,14 @@ def make(spec: RunSpec, truth: Truth) -> Make:
     def checkpoint(points: int = 4, random_seed: int = 0) -> Checkpoint:
         random = np.random.default_rng(random_seed)
         recording = Recording(spec, truth)
-        recording.add_map(MapRecord.of(random.random((2, 4), dtype=np.float32)))
+        recording.add_map(
+            MapRecord.of(random.random((2, 4), dtype=np.float32), random.random(2, dtype=np.float32))
+        )
         for _ in range(points):
             if recording.add(1 + random.random(3, np.float32), random.random(3, np.float32)):
-                recording.add_map(MapRecord.of(random.random((2, 4), dtype=np.float32)))
+                recording.add_map(
+                    MapRecord.of(random.random((2, 4), dtype=np.float32), random.random(2, dtype=np.float32))
+                )
         return Checkpoint(recording, leaves(random))
 
     return checkpoint
@@ -230,7 +234,9 @@ def go_on(recording: Recording, losses: Floats) -> list[int]:
     for loss in losses[len(recording.loss) :]:
         if recording.add(loss, -loss):
             asked.append(recording.step)
-            recording.add_map(MapRecord.of(np.full((2, 4), recording.step, np.float32)))
+            recording.add_map(
+                MapRecord.of(np.full((2, 4), recording.step, np.float32), np.zeros(2, np.float32))
+            )
         if recording.status is not None:
             break
     return asked
@@ -247,7 +253,7 @@ def test_going_on_from_a_checkpoint_is_going_on(
         random = np.random.default_rng(seed)
         curve_spec, losses = random_curve(random, spec, truth)
         original = Recording(curve_spec, truth)
-        original.add_map(MapRecord.of(np.zeros((2, 4), np.float32)))
+        original.add_map(MapRecord.of(np.zeros((2, 4), np.float32), np.zeros(2, np.float32)))
         stop = int(random.integers(len(losses)))
         go_on(original, losses[:stop])
         if original.status is not None:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.maps import no_maps
 
-from attnsearch.base import AttnsearchError, Curves, Heads, Maps, Truth
+from attnsearch.base import AttnsearchError, Curves, Heads, Truth
 from attnsearch.runs.lookup import collect
 from attnsearch.runs.store import Store, StoredRun
 from attnsearch.spec.run import PlateauRule, RunSpec, settings
@@ -22,7 +23,7 @@ def unexpected(line: str) -> None:
 def run_of(spec: RunSpec, truth: Truth, seed: int, size: int) -> StoredRun:
     task = replace(spec.cell.task, knobs=settings({**dict(spec.cell.task.knobs), "state_size": size}))
     loss = np.array([[1, 1, 1], [1, 0.6, 0.6]], np.float32)
-    maps = Maps(np.zeros(1, np.int32), np.zeros((1, 2, 4), np.float32))
+    maps = no_maps(np.zeros(1, np.int32), 2, 4)
     return StoredRun(
         RunSpec(replace(spec.cell, task=task), seed, 0),
         "exhausted",

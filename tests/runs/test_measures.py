@@ -9,15 +9,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers.maps import maps_of, no_maps
 
-from attnsearch.base import Curves, Maps, Plateaus, Truth
+from attnsearch.base import Curves, Plateaus, Truth
 from attnsearch.runs.measures import (
     MASTERY_HOLD,
     Measures,
     chance_map_mass,
     first_step,
     held,
-    map_mass,
     measure,
     prediction_loss,
 )
@@ -25,7 +25,7 @@ from attnsearch.spec.run import PlateauRule
 
 NAN = math.nan
 RULE = PlateauRule(escape=0.938, found=0.5, mastery=0.1)
-NO_MAPS = Maps(np.empty(0, np.int32), np.empty((0, 2, 4), np.float32))
+NO_MAPS = no_maps(np.empty(0, np.int32), 2, 4)
 
 # Losses are shares of chance, which is 1 in the truth that these tests share.
 Losses = Sequence[tuple[float, float]]
@@ -187,17 +187,6 @@ INFLUENCE = np.array(
 MASS = np.array([[1, 0.25], [NAN, 0], [0.25, 1]])
 
 
-def test_map_mass_is_the_share_of_influence_on_the_support(truth: Truth) -> None:
-    np.testing.assert_allclose(map_mass(INFLUENCE, truth), MASS, rtol=1e-6)
-    np.testing.assert_allclose(map_mass(INFLUENCE[0], truth), MASS[0], rtol=1e-6)
-    measures = measure(curves_of([LOW]), Maps(np.array([0, 10, 20]), INFLUENCE), truth, RULE)
-    np.testing.assert_allclose(measures.map_mass, MASS, rtol=1e-6)
-
-
-def test_map_mass_of_an_influence_that_is_no_number_is_unknown(truth: Truth) -> None:
-    assert np.isnan(map_mass(INFLUENCE[0] * NAN, truth)).all()
-
-
 def test_chance_counts_the_replaceable_tokens_that_a_query_sees(truth: Truth) -> None:
     # Token by token: t0 is asked at x1 and sees two tokens, t1 at t0 and sees three.
     np.testing.assert_allclose(chance_map_mass(truth), [2 / 2, 1 / 3])
@@ -210,16 +199,11 @@ def test_chance_counts_the_replaceable_tokens_that_a_query_sees(truth: Truth) ->
     np.testing.assert_allclose(chance_map_mass(isolated), [2 / 2, 1 / 2])
 
 
-def test_equal_influence_everywhere_has_the_mass_of_chance(truth: Truth) -> None:
-    visible = np.arange(4) <= truth.query_positions[truth.is_target][:, None]
-    np.testing.assert_allclose(map_mass(visible * 0.3, truth), chance_map_mass(truth))
-
-
 # As it is stored.
 
 
 def test_measures_are_strict_json_with_their_censoring(truth: Truth) -> None:
-    maps = Maps(np.array([0, 10, 20]), INFLUENCE)
+    maps = maps_of(truth, np.array([0, 10, 20]), INFLUENCE)
     losses = [(1, 1), (0.2, 0.9)]
     document = json.loads(
         json.dumps(measure(curves_of(losses), maps, truth, RULE).to_json(), allow_nan=False)
@@ -290,43 +274,3 @@ def test_in_context_gain_is_the_fall_from_the_first_state_to_the_last(truth: Tru
     broken = measure(curves_of([(NAN, 1)]), NO_MAPS, of_two_states(truth, 0.0), RULE).to_json()
     assert broken["state_loss"] == [None, 1.0]
     assert broken["in_context_gain"] is None
-
-
-def test_what_was_probed_elsewhere_stands_for_what_was_not(truth: Truth) -> None:
-    # Six positions, of which the last query sees all; its support is the first.
-    wide = truth._replace(
-        attention_map=np.array([[True] + [False] * 5]),
-        cheapest_route=np.array([[True] + [False] * 5]),
-        query_positions=np.array([5]),
-        is_target=np.array([True]),
-        replaceable=np.ones(6, bool),
-        mapped=np.array([0]),
-        probed=np.array([1, 1, 0, 0, 0, 1], bool),
-    )
-    everywhere = np.array([[0.5, 0.1, 0.1, 0.1, 0.1, 0.1]])
-    np.testing.assert_allclose(map_mass(everywhere, wide._replace(probed=np.ones(6, bool))), 0.5)
-    np.testing.assert_allclose(map_mass(everywhere * wide.probed, wide), 0.5)
-
-
-def test_positions_of_supports_were_probed_and_stand_for_themselves(truth: Truth) -> None:
-    """Of eight positions the last query sees all. Those of both supports were probed, and two of the others:
-    `0+ 1+ 2- 3- 4 - - 7`."""
-    supports = np.array([[1, 1, 0, 0, 0, 0, 0, 0], [0, 0, 1, 1, 0, 0, 0, 0]], bool)
-    partly = truth._replace(
-        attention_map=supports,
-        cheapest_route=supports,
-        query_positions=np.array([7, 7]),
-        is_target=np.ones(2, bool),
-        replaceable=np.ones(8, bool),
-        mapped=np.arange(2),
-        probed=np.array([1, 1, 1, 1, 1, 0, 0, 1], bool),
-    )
-    influence = np.array([[0.4, 0.4, 0.2, 0.2, 0.1, 0.1, 0.1, 0.1]])
-    whole = map_mass(influence, partly._replace(probed=np.ones(8, bool)))
-    np.testing.assert_allclose(whole[0], 0.8 / 1.6)
-    np.testing.assert_allclose(map_mass(influence * partly.probed, partly), whole)
-
-
-def test_influence_from_beyond_a_query_counts_as_it_was_measured(truth: Truth) -> None:
-    leaking = np.array([[0.5, 0.0, 0.0, 0.5], [0.5, 0.0, 0.0, 0.5]])
-    np.testing.assert_allclose(map_mass(leaking, truth), 0.5)

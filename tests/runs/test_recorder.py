@@ -33,13 +33,15 @@ def begin(spec: RunSpec, truth: Truth) -> Begin:
 
 def train(recording: Recording, losses: Losses | Floats) -> list[int]:
     """Add `losses` until the run ends; the steps at which its map was asked for, and measured."""
-    recording.add_map(MapRecord.of(np.zeros((2, 4), np.float32)))
+    recording.add_map(MapRecord.of(np.zeros((2, 4), np.float32), np.zeros(2, np.float32)))
     asked = []
     for loss in np.asarray(losses, np.float32):
         assert recording.status is None
         if recording.add(loss, np.zeros(3, np.float32)):
             asked.append(recording.step)
-            recording.add_map(MapRecord.of(np.full((2, 4), recording.step, np.float32)))
+            recording.add_map(
+                MapRecord.of(np.full((2, 4), recording.step, np.float32), np.zeros(2, np.float32))
+            )
         if recording.status is not None:
             break
     return asked
@@ -206,7 +208,7 @@ def random_run(seed: int, spec: RunSpec, truth: Truth) -> tuple[StoredRun, list[
         spec.cell.budget, steps=points * RECORDING_INTERVAL, early_stopping=bool(random.integers(2))
     )
     recording = Recording(replace(spec, cell=replace(spec.cell, budget=budget)), truth)
-    recording.add_map(MapRecord.of(np.zeros(truth.attention_map.shape, np.float32)))
+    recording.add_map(MapRecord.of(np.zeros(truth.attention_map.shape, np.float32), np.zeros(2, np.float32)))
     asked = []
     for point in loss:
         if recording.add(point, point):

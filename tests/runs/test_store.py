@@ -12,9 +12,10 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from helpers.maps import no_maps
 from helpers.stored import FILES, PARAMETERS, assert_same, files, make_run, names, unexpected
 
-from attnsearch.base import AttnsearchError, Curves, Heads, Maps
+from attnsearch.base import AttnsearchError, Curves, Heads
 from attnsearch.runs.parameters import FILE as PARAMETER_FILE
 from attnsearch.runs.parameters import unpacked
 from attnsearch.runs.store import Status, Store, StoredRun, read
@@ -48,7 +49,7 @@ def test_a_run_with_nothing_recorded_comes_back(store: Store) -> None:
     run = make_run(0)
     curves = Curves(run.curves.step[:0], run.curves.loss[:0], run.curves.accuracy[:0])
     heads = Heads(run.heads.weights[:0], run.heads.mass[:0], run.heads.entropy[:0])
-    run = replace(run, curves=curves, maps=Maps(run.maps.step[:0], run.maps.influence[:0]), heads=heads)
+    run = replace(run, curves=curves, maps=no_maps(run.maps.step[:0], 3, 7), heads=heads)
     store.save(run)
     assert_same(store.find(run.spec, unexpected), run)
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from attnsearch.base import Integers, MapRecord
+from attnsearch.generators.base import Generator, Rule
 from attnsearch.training.jax.trainer import PROBE, RunState, Trainer, stream
 
 PROBE_SEQUENCES = 32
@@ -52,7 +53,7 @@ def influence(trainer: Trainer, state: RunState) -> Influence:
     symbols = generator.num_symbols
     shifts = jax.random.randint(shift_key, tokens.shape, 1, symbols)
     replaced = (tokens + shifts) % symbols
-    mapped = _mapped_queries(trainer)
+    mapped = _mapped_queries(generator)
     # As many at a time as in a part of a training step, which fits into a cache.
     at_once = min(len(tokens), -(-trainer.batch_size // trainer.parts))
 
@@ -69,7 +70,7 @@ def influence(trainer: Trainer, state: RunState) -> Influence:
     answers = jax.lax.map(answered, jnp.asarray([-1, *positions]))
     distances = jnp.abs(answers[1:] - answers[0]).sum(axis=-1) / 2
     mean = jnp.zeros((tokens.shape[1], distances.shape[2])).at[positions].set(distances.mean(axis=1))
-    return Influence(mean.T, _mass(trainer, state, tokens, distances))
+    return Influence(mean.T, map_mass(generator, state.rule, tokens, distances))
 
 
 def heads(trainer: Trainer, state: RunState) -> tuple[jax.Array, jax.Array, jax.Array]:
@@ -79,7 +80,7 @@ def heads(trainer: Trainer, state: RunState) -> tuple[jax.Array, jax.Array, jax.
     """
     key, _ = jax.random.split(stream(state.inputs.seed, PROBE))
     targets = trainer.generator.mapped_targets
-    queries = trainer.generator.query_positions[_mapped_queries(trainer)]
+    queries = trainer.generator.query_positions[_mapped_queries(trainer.generator)]
 
     def looked(tokens: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         weights = trainer.network.weights(state.parameters, tokens, queries, trainer.bias(state, tokens))
@@ -96,19 +97,21 @@ def heads(trainer: Trainer, state: RunState) -> tuple[jax.Array, jax.Array, jax.
     return jax.tree.map(lambda total: total / PROBE_SEQUENCES, sums)
 
 
-def _mass(trainer: Trainer, state: RunState, tokens: jax.Array, distances: jax.Array) -> jax.Array:
-    """`f32[K]`: the share of `distances`, `f32[P, B, K]`, on the support of each of B sequences.
+def map_mass(generator: Generator, rule: Rule, tokens: jax.Array, distances: jax.Array) -> jax.Array:
+    """`f32[K]`: the share of `distances` on the supports of the very sequences; nan where all are 0.
+
+    tokens:     `i32[B, L]`
+    distances:  `f32[P, B, K]` how far the answers moved when each of the P probed positions was replaced
 
     Where not every position was probed, the positions that belong to no support stand for all such: each
     counts as many times as there are of them for each that was probed. Supports were all probed.
     """
-    generator = trainer.generator
     probed, targets = generator.probed_positions, generator.mapped_targets
-    queries = generator.query_positions[_mapped_queries(trainer)]
+    queries = generator.query_positions[_mapped_queries(generator)]
     visible = generator.replaceable & (np.arange(generator.context_length) <= queries[:, None])
 
     def shares(sequence: jax.Array, moved: jax.Array) -> tuple[jax.Array, jax.Array]:
-        supports = generator.supports(state.rule, sequence, targets)
+        supports = generator.supports(rule, sequence, targets)
         elsewhere = visible & ~supports.any(axis=0)
         of_each = elsewhere.sum(axis=1) / jnp.maximum((elsewhere & probed).sum(axis=1), 1)
         # What a query cannot see, and yet moves with, is a leak: it counts as it was measured.
@@ -121,9 +124,9 @@ def _mass(trainer: Trainer, state: RunState, tokens: jax.Array, distances: jax.A
     return jnp.where(total > 0, on_support / jnp.where(total > 0, total, 1.0), jnp.nan)
 
 
-def _mapped_queries(trainer: Trainer) -> Integers:
+def _mapped_queries(generator: Generator) -> Integers:
     """`i64[K]`: which queries ask for the mapped targets."""
-    return trainer.generator.is_target.nonzero()[0][trainer.generator.mapped_targets]
+    return generator.is_target.nonzero()[0][generator.mapped_targets]
 
 
 def _probe_sequences(tokens: int) -> int:

@@ -247,7 +247,7 @@ def test_a_checkpoint_of_another_network_is_told_and_the_run_begins_anew(
     ledger = Ledger(Store.open(tmp_path), pytest.fail)
     truth = undisturbed[spec].truth
     recording = Recording(spec, truth)
-    recording.add_map(MapRecord.of(undisturbed[spec].maps.influence[0]))
+    recording.add_map(MapRecord.of(undisturbed[spec].maps.influence[0], undisturbed[spec].maps.mass[0]))
     recording.add(undisturbed[spec].curves.loss[0], undisturbed[spec].curves.accuracy[0])
     ledger.checkpoints.save(Checkpoint(recording, (np.zeros(3, np.float32),)))
     warnings: list[str] = []

@@ -1,18 +1,116 @@
 """What a network is measured to read: replaced tokens, and the weights of attention heads."""
 
-from dataclasses import replace
+# A stub says in one line each what the properties of a generator return.
+# pyright: reportIncompatibleMethodOverride=false, reportAssignmentType=false
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from helpers.maps import map_mass
 from helpers.trainers import SPEC, inputs, trainer
 
+from attnsearch.base import Bools, Example, Integers, Truth
 from attnsearch.generators import LinearMap, LinearMapAutoregressive
+from attnsearch.generators.base import Generator, Rule
 from attnsearch.mixers import MIXERS
 from attnsearch.spec.run import settings
 from attnsearch.training.jax import probes
 from attnsearch.training.jax.network import Network
-from attnsearch.training.jax.trainer import Trainer
+from attnsearch.training.jax.trainer import PROBE, RunState, Trainer, stream
+
+
+@dataclass(frozen=True)
+class Pointer(Generator):
+    """Four inputs and a pointer, `x0 x1 x2 x3 p`: the answer is the input that p names, asked at p.
+
+    Its map differs for every sequence: the support is p and the input it names.
+    """
+
+    vocab_size = num_symbols = 4
+    context_length = 5
+    query_positions = np.array([4], np.int32)
+    is_target = np.array([True])
+    replaceable = np.ones(5, bool)
+    chance_loss = float(np.log(4))
+
+    def init(self, key: jax.Array, knobs: Mapping[str, jax.Array]) -> Rule:
+        return jnp.zeros(())
+
+    def sample(self, rule: Rule, key: jax.Array) -> Example:
+        tokens = jax.random.randint(key, (5,), 0, 4)
+        return Example(tokens, tokens[tokens[4]][None])
+
+    def supports(self, rule: Rule, tokens: jax.Array, targets: Integers | jax.Array) -> jax.Array:
+        at = jnp.arange(5)
+        return jnp.broadcast_to((at == 4) | (at == tokens[4]), (len(targets), 5))
+
+    def truth(self, rule: Rule) -> Truth:
+        raise AssertionError("nobody asks")
+
+
+def of_network(network: object, generator: Generator) -> tuple[Trainer, RunState]:
+    """A trainer round a function that stands for a network, and a state without parameters."""
+    made = Trainer(generator, network, 16)  # pyright: ignore[reportArgumentType]
+    state = RunState(inputs(), generator.init(jax.random.key(0), {}), {}, None, jnp.zeros((), jnp.int32))
+    return made, state
+
+
+def test_mass_is_measured_against_the_support_of_each_sequence():
+    """A network that follows the pointer reads nothing else, though over sequences it reads every input."""
+
+    class Follower:
+        def apply(self, parameters, tokens, bias):
+            return 50.0 * jax.nn.one_hot(tokens[tokens[4]], 4)[None]
+
+    measured = probes.influence(*of_network(Follower(), Pointer()))
+    assert (np.asarray(measured.mean)[0] > 0.05).all(), "in the mean every token moves the answer"
+    np.testing.assert_allclose(measured.mass, 1.0, rtol=1e-6)
+
+
+def test_what_is_read_beside_the_support_of_a_sequence_takes_mass_away():
+    """A network that always reads input 0 is right only where the pointer names it."""
+
+    class Stubborn:
+        def apply(self, parameters, tokens, bias):
+            return 50.0 * jax.nn.one_hot(tokens[0], 4)[None]
+
+    made, state = of_network(Stubborn(), Pointer())
+    tokens = made.sample(state.rule, jax.random.split(stream(state.inputs.seed, PROBE))[0], 32).tokens
+    measured = probes.influence(made, state)
+    np.testing.assert_allclose(measured.mean[0], [1, 0, 0, 0, 0], atol=1e-6)
+    np.testing.assert_allclose(measured.mass, np.mean(tokens[:, 4] == 0), rtol=1e-5)
+
+
+def test_mass_of_one_map_for_all_sequences_is_the_definition():
+    """On the linear map, against plain numpy; some positions replaced, some seen, some leaking."""
+    made = LinearMap(8)
+    rule = made.init(jax.random.key(3), {"support_size": jnp.asarray(3)})
+    tokens = made.sample(rule, jax.random.key(0)).tokens[None]
+    moved = np.random.default_rng(0).random((8, 1, 8)).astype(np.float32)
+    influence = np.zeros((8, 16), np.float32)
+    influence[:, :8] = moved[:, 0].T
+    expected = map_mass(influence, made.truth(rule))
+    np.testing.assert_allclose(probes.map_mass(made, rule, tokens, jnp.asarray(moved)), expected, rtol=1e-5)
+    assert np.isnan(probes.map_mass(made, rule, tokens, jnp.zeros_like(moved))).all()
+
+
+def test_positions_that_were_probed_stand_for_those_that_were_not():
+    """`0+ 1+ 2 3 4 - - 7`: supports are probed, and two of the six other inputs stand for all six."""
+
+    class Partly(LinearMap):
+        @property
+        def probed_positions(self) -> Bools:
+            return np.array([1, 1, 1, 1, 1, 0, 0, 1] + [0] * 8, bool)
+
+    rule = jnp.zeros((8, 8), bool).at[:, :2].set(True)
+    tokens = jnp.zeros((1, 16), jnp.int32)
+    moved = jnp.array([0.4, 0.4, 0.1, 0.1, 0.1, 0.1])[:, None, None] * jnp.ones((1, 1, 8))
+    np.testing.assert_allclose(
+        probes.map_mass(Partly(8), rule, tokens, moved), 0.8 / (0.8 + 6 * 0.1), rtol=1e-5
+    )
 
 
 def test_influence_is_where_a_token_matters():

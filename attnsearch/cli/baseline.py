@@ -49,7 +49,7 @@ def baseline(
     baseline is recorded once and checked often, and a check tells more against one with four times as many
     seeds as its own.
     """
-    from attnsearch.cli.train import _progress
+    from attnsearch.cli.progress import progress_for
     from attnsearch.gate.baseline import Baseline
     from attnsearch.gate.verdict import outlook
     from attnsearch.runs.store import Store
@@ -59,7 +59,7 @@ def baseline(
 
     asked, backend = suite_of(suite, seeds, given(ctx), mixers, mixer_settings)
     store = Store.open(out)
-    with _progress(quiet) as observer:
+    with progress_for(quiet) as observer:
         runs = run(asked.runs(), store, backend, observer, TrainingSettings(lanes, checkpoint_every))
     recorded = Baseline.of(asked.name, runs)
     recorded.write(output)

@@ -78,7 +78,7 @@ def check(
                  4 nothing measured, or a run failed
     """
     from attnsearch import files
-    from attnsearch.cli.train import _progress
+    from attnsearch.cli.progress import progress_for
     from attnsearch.gate import ci as notices
     from attnsearch.gate import verdict as verdicts
     from attnsearch.gate.baseline import Baseline
@@ -99,7 +99,7 @@ def check(
                 backend,
                 name=str(baseline),
                 tolerance=tolerated,
-                observer=held.enter_context(_progress(quiet)),
+                observer=held.enter_context(progress_for(quiet)),
                 settings=TrainingSettings(lanes, checkpoint_every),
             )
     except AttnsearchError:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import IO
+from typing import IO, Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
+from rich.text import Text
 
 from attnsearch.base import plain
 
@@ -24,6 +25,10 @@ class Screen(Console):
         super().__init__(stderr=stderr, file=file, markup=False, emoji=False, highlight=False)
         if not self.is_terminal:
             self.width = WIDE
+
+    def render_str(self, text: str, **how: Any) -> Text:
+        """A string as text, with its control characters written out. Rich would drop some of them."""
+        return super().render_str(_lines(text), **how)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """What is drawn, made safe. What rich itself tells the terminal is marked as such."""

@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from attnsearch.base import plain
 from attnsearch.cli.flags import SettingsCommand, given
 from attnsearch.cli.options import Assignments, output_options, suite_of, suite_options
-from attnsearch.cli.output import emit_json, note, say
-from attnsearch.spec.names import duration
+from attnsearch.cli.output import emit_json, say
+from attnsearch.spec.names import duration, in_words, joined
 from attnsearch.spec.run import FORMAT_VERSION, Value
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from attnsearch.results.table import Table
     from attnsearch.training.jax.forecast import Forecast, Rate
 
 
@@ -43,18 +41,22 @@ def plan(
     thrown away; nothing is stored.
     """
     from attnsearch.cli.console import console
+    from attnsearch.cli.live import telling
     from attnsearch.runs.store import Store
     from attnsearch.training.jax.forecast import MEASURED_SECONDS, forecast
 
     asked, backend = suite_of(suite, seeds, given(ctx), mixers, mixer_settings)
-    cohorts = backend.cohorts(asked.planned())
-    forecasts = []
-    for number, cohort in enumerate(cohorts, start=1):
-        if not (quiet or no_measurement):
-            label = f"{cohort.specs[0].cell.task.name} {cohort.specs[0].cell.mixer.name}"
-            note(f"measuring cohort {number} of {len(cohorts)}: {label}")
-        seconds = 0.0 if no_measurement else MEASURED_SECONDS
-        forecasts.append(forecast(cohort, Store(out), seconds))
+    store = Store(out)
+    forecasts = [forecast(cohort, store, 0.0) for cohort in backend.cohorts(asked.planned())]
+    with telling(quiet) as tell:
+        for index, fixed in enumerate(_worth_showing(forecasts)):
+            row = forecasts[index]
+            if row.pending and not no_measurement:
+                tell(
+                    f"measuring cohort {index + 1} of {len(forecasts)}: "
+                    + joined(row.task, row.mixer, *(in_words(name, value) for name, value in fixed.items()))
+                )
+                forecasts[index] = forecast(row.cohort, store, MEASURED_SECONDS)
     if as_json:
         emit_json(document(forecasts, suite, str(out)))
         return
@@ -63,49 +65,48 @@ def plan(
 
 
 def table(forecasts: Sequence[Forecast]) -> Table:
-    """One row a cohort, for a terminal."""
-    from rich.table import Table
-    from rich.text import Text
+    """One row a cohort."""
+    from attnsearch.results.table import Table
 
-    shown = Table(title="What would be done", title_justify="left")
-    for name in ("task", "mixer", "static"):
-        shown.add_column(name, overflow="fold")
-    for name in (
-        "cells",
-        "runs",
-        "already\nstored",
-        "compilations",
-        "steps\nat most",
-        "steps/s",
-        "time\nat most",
-    ):
-        shown.add_column(name, justify="right")
-    for row, static in zip(forecasts, _worth_showing(forecasts), strict=True):
-        runs = len(row.cohort.specs)
-        texts = (
-            row.task,
-            row.mixer,
-            " ".join(f"{name}={value}" for name, value in static.items()),
-            str(row.cells),
-            str(runs),
-            str(runs - len(row.pending)),
-            str(row.compilations),
-            f"{row.steps:,}",
-            "" if row.rate is None else f"{row.rate.steps_per_second:,.0f}",
-            "" if row.seconds is None else duration(row.seconds),
-        )
-        shown.add_row(*(Text(plain(text)) for text in texts))
-    return shown
+    columns = ("cells", "runs", "already\nstored", "compilations", "steps\nat most", "steps/s")
+    columns += ("time\nat most",)
+    return Table(
+        "What `attnsearch sweep` would do",
+        ("task", "mixer", "fixed settings", *columns),
+        frozenset(columns),
+        tuple(
+            (
+                row.task,
+                row.mixer,
+                joined(*(in_words(name, value) for name, value in fixed.items())),
+                str(row.cells),
+                str(len(row.cohort.specs)),
+                str(len(row.cohort.specs) - len(row.pending)),
+                str(row.compilations),
+                f"{row.steps:,}",
+                "" if row.rate is None else f"{row.rate.steps_per_second:,.0f}",
+                "" if row.seconds is None else duration(row.seconds),
+            )
+            for row, fixed in zip(forecasts, _worth_showing(forecasts), strict=True)
+        ),
+        labels=3,
+    )
 
 
 def summary(forecasts: Sequence[Forecast]) -> str:
     """All cohorts in one line."""
+    from attnsearch.results.table import counted
+
     total = _totals(forecasts)
+    cells, runs = counted(total["cells"], "cell"), counted(total["runs"], "run")
+    compilations, steps = (
+        counted(total["compilations"], "compilation"),
+        counted(total["steps_at_most"], "step"),
+    )
     seconds = total["seconds_at_most"]
     needed = "" if seconds is None else f", at most {duration(seconds)}"
     return (
-        f"Total: {total['cells']} cells, {total['runs']} runs, {total['stored']} of them stored;"
-        f" {total['compilations']} compilations, at most {total['steps_at_most']:,} steps{needed}"
+        f"Total: {cells}, {runs}, {total['stored']} of them stored; {compilations}, at most {steps}{needed}"
     )
 
 

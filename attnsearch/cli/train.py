@@ -9,7 +9,7 @@ from typing import Any
 
 from attnsearch.cli.console import console
 from attnsearch.cli.output import emit_json, note, say
-from attnsearch.cli.progress import Interruptible, LiveProgress, PlainProgress
+from attnsearch.cli.progress import progress_for
 from attnsearch.plots import gallery
 from attnsearch.results import cells as summary
 from attnsearch.results.learning_rates import Choice, choice_table, choices
@@ -85,7 +85,7 @@ def _trained(
     store = Store.open(output.out)
     use_every_core()
     try:
-        with _progress(output.quiet) as observer:
+        with progress_for(output.quiet) as observer:
             return run(specs, store, backend, observer, settings)
     except KeyboardInterrupt:
         stored = sum(store.holds(spec, parameters=settings.save_parameters) for spec in specs)
@@ -121,10 +121,3 @@ def _listed(pictures: Sequence[Path]) -> list[str]:
         return list(map(str, pictures))
     # The last one is that of the whole grid.
     return [str(pictures[-1]), f"and {len(pictures) - 1} more beside it, two of each cell"]
-
-
-def _progress(quiet: bool) -> Interruptible:
-    if quiet:
-        return Interruptible()
-    screen = console(stderr=True)
-    return LiveProgress(screen) if screen.is_terminal else PlainProgress(screen)

@@ -133,8 +133,13 @@ class Names:
 
     def run(self, spec: RunSpec) -> str:
         """A run: the cell in full, the seed, and the rule's where that is another."""
-        rule = "" if spec.rule_seed == spec.seed else f"rule seed {spec.rule_seed}"
-        return joined(self.full(spec.cell), f"seed {spec.seed}", rule)
+        return joined(self.full(spec.cell), _seeds(spec))
+
+    def short(self, spec: RunSpec) -> str:
+        """A run beside others of these cells: only what tells it from them, `state size 8, seed 3`."""
+        mixer = spec.cell.mixer.name if len({cell.mixer.name for cell in self.cells}) > 1 else ""
+        task = spec.cell.task.name if self.several_tasks else ""
+        return joined(plain(task), plain(mixer), self.differences(spec.cell), _seeds(spec))
 
     @cached_property
     def common(self) -> str:
@@ -243,6 +248,11 @@ def duration(seconds: float) -> str:
 
 def _knobs(*cells: CellSpec) -> set[str]:
     return {name for cell in cells for name, _ in cell.task.knobs}
+
+
+def _seeds(spec: RunSpec) -> str:
+    rule = "" if spec.rule_seed == spec.seed else f"rule seed {spec.rule_seed}"
+    return joined(f"seed {spec.seed}", rule)
 
 
 def _unmeasured(cell: CellSpec) -> CellSpec:

@@ -73,7 +73,7 @@ def test_plan_says_what_would_be_done_and_does_nothing(suite: str, tmp_path: Pat
     assert int(rate.replace(",", "")) > 0
     assert seconds.endswith(" s")
     total = done.out.splitlines()[-1]
-    expected = "Total: 2 cells, 4 runs, 0 of them stored; 1 compilations, at most 240 steps, at most "
+    expected = "Total: 2 cells, 4 runs, 0 of them stored; 1 compilation, at most 240 steps, at most "
     assert total.startswith(expected)
     assert done.err == "measuring cohort 1 of 1: linear_map attention\n"
     assert not out.exists()

@@ -49,7 +49,7 @@ def test_what_is_stored_costs_nothing_and_what_is_not_measured_is_not_known() ->
     assert unknown.seconds is None
     total = document([stored, unknown], "mine.toml", "results")["total"]
     assert (total["runs"], total["stored"], total["seconds_at_most"]) == (4, 3, None)
-    assert summary([stored, unknown]).endswith("; 1 compilations, at most 40 steps")
+    assert summary([stored, unknown]).endswith("; 1 compilation, at most 40 steps")
     assert summary([stored]).endswith("; 0 compilations, at most 0 steps, at most 0 s")
 
 

@@ -68,14 +68,14 @@ def test_plan_says_what_would_be_done_and_does_nothing(suite: str, tmp_path: Pat
     task, mixer, static, cells, runs, stored, compilations, steps, rate, seconds = (
         text.strip() for text in row.strip("│").split("│")
     )
-    assert (task, mixer, static) == ("linear_map", "attention", "state_size=4")
+    assert (task, mixer, static) == ("linear_map", "attention", "state size 4")
     assert (cells, runs, stored, compilations, steps) == ("2", "4", "0", "1", "240")
     assert int(rate.replace(",", "")) > 0
     assert seconds.endswith(" s")
     total = done.out.splitlines()[-1]
     expected = "Total: 2 cells, 4 runs, 0 of them stored; 1 compilation, at most 240 steps, at most "
     assert total.startswith(expected)
-    assert done.err == "measuring cohort 1 of 1: linear_map attention\n"
+    assert done.err == "measuring cohort 1 of 1: linear_map, attention, state size 4\n"
     assert not out.exists()
 
 

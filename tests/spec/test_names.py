@@ -252,3 +252,10 @@ def test_digits_stand_for_a_set_of_cells() -> None:
 @pytest.mark.parametrize(("seconds", "words"), [(40, "40 s"), (700, "12 min"), (12_600, "3.5 h")])
 def test_durations(seconds: float, words: str) -> None:
     assert duration(seconds) == words
+
+
+def test_a_run_beside_others_is_called_what_tells_it_from_them() -> None:
+    cells = [spec_of().cell, spec_of(learning_rate=3e-3).cell, spec_of("mlp_mixer").cell]
+    assert Names(cells[:1]).short(RunSpec(cells[0], 3, 3)) == "seed 3"
+    assert Names(cells[:2]).short(RunSpec(cells[1], 3, 7)) == "learning rate 0.003, seed 3, rule seed 7"
+    assert Names([cells[0], cells[2]]).short(RunSpec(cells[2], 0, 0)) == "mlp_mixer, seed 0"

@@ -5,14 +5,18 @@ The schema, by example, is `tasks/README.md`. Whatever a file holds beyond it is
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Literal, Self
+
+import msgspec
+from msgspec import Meta
 
 from attnsearch.base import AttnsearchError, nearest
+from attnsearch.spec.decoding import decoded
+from attnsearch.spec.reading import placed, read_toml
 from attnsearch.spec.run import PlateauRule, Settings, TaskSpec, Value, settings
 
 _PACKAGE = Path(__file__).parents[1]
@@ -22,11 +26,22 @@ TASK_FOLDER = next(
 """The shipped task files: inside an installed package, or the repository's own."""
 
 
-@dataclass(frozen=True)
-class Knob:
+class _KnobTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A table of the file that describes a knob; the knob's name stands in the heading."""
+
+    meaning: str
+    default: int | str | None = None
+    minimum: int | None = None
+    maximum: int | str | None = None
+    choices: tuple[str, ...] = ()
+    ratio: str | None = None
+    default_ratio: float | None = None
+
+
+class Knob(_KnobTable, frozen=True, kw_only=True):
     """One knob of a task.
 
-    name, meaning:     what it is called and what it sets, with its unit
+    name, meaning:     the knob and what it sets, with the unit
     default:           its value unless given; None where `default_ratio` or nothing stands for it
     minimum, maximum:  inclusive bounds; `maximum` may name another knob
     choices:           the permitted words; beside a `minimum`, words that may stand for a number
@@ -35,13 +50,6 @@ class Knob:
     """
 
     name: str
-    meaning: str
-    default: int | str | None = None
-    minimum: int | None = None
-    maximum: int | str | None = None
-    choices: tuple[str, ...] = ()
-    ratio: str | None = None
-    default_ratio: float | None = None
 
     def describe_range(self) -> str:
         """Its range in a few words."""
@@ -89,6 +97,19 @@ class Knob:
                 f" not a whole number; these are: {', '.join(f'{k / whole:g}' for k in right)}"
             )
         return round(exact)
+
+
+class _Document(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A task file. See `TaskFile`."""
+
+    name: str
+    title: str
+    family: str
+    generator: str
+    source: str
+    knobs: dict[str, _KnobTable]
+    plateau: dict[Literal["escape", "found", "mastery"], Annotated[float, Meta(gt=0, le=1)]] = {}
+    defaults: dict[str, bool | int | float | str] = {}
 
 
 @dataclass(frozen=True)
@@ -142,113 +163,50 @@ class TaskFile:
     def read(cls, path: Path) -> Self:
         """Errors: AttnsearchError naming the file, and the line or key."""
         document = read_toml(path)
-        try:
-            return cls._of(document)
-        except AttnsearchError as error:
-            raise AttnsearchError(f"{path}: {error}") from error
+        with placed(str(path)):
+            return cls._of(decoded(document, _Document))
 
     @classmethod
-    def _of(cls, document: Mapping[str, Any]) -> Self:
-        known = {field.name for field in fields(cls)}
-        tables = {"plateau", "knobs", "defaults"}
-        check_keys("", document, known, required=known - {"plateau", "defaults"})
-        for key in known - tables:
-            if not isinstance(document[key], str):
-                raise AttnsearchError(f"{key} = {document[key]!r} is not text")
-        plateau = table_at("plateau", document.get("plateau", {}))
-        check_keys("[plateau]", plateau, {field.name for field in fields(PlateauRule)})
-        for key, value in plateau.items():
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
-                raise AttnsearchError(f"plateau.{key} = {value!r} is not a fraction of chance in (0, 1]")
+    def _of(cls, document: _Document) -> Self:
         knobs: dict[str, Knob] = {}
-        for name, table in table_at("knobs", document["knobs"]).items():
-            knobs[name] = _knob(name, table_at(f"knobs.{name}", table), knobs)
-        defaults = table_at("defaults", document.get("defaults", {}))
-        for key, value in defaults.items():
-            if not isinstance(value, bool | int | float | str):
-                raise AttnsearchError(f"defaults.{key} = {value!r} is not one value")
+        for name, table in document.knobs.items():
+            knobs[name] = Knob(name=name, **msgspec.structs.asdict(table))
+            with placed(f"knobs.{name}"):
+                _check_knob(knobs[name], [knobs[other] for other in knobs if other != name])
         task = cls(
-            **{key: document[key] for key in known - tables},
-            plateau=PlateauRule(**plateau),
-            knobs=tuple(knobs.values()),
-            defaults=settings(defaults),
+            document.name,
+            document.title,
+            document.family,
+            document.generator,
+            document.source,
+            PlateauRule(**document.plateau),
+            tuple(knobs.values()),
+            settings(document.defaults),
         )
         task.resolve({})  # defaults out of range speak here, where the file is named
         return task
 
 
-_KINDS: Mapping[str, tuple[tuple[type, ...], str]] = {
-    "meaning": ((str,), "text"),
-    "default": ((int, str), "a whole number or a word"),
-    "minimum": ((int,), "a whole number"),
-    "maximum": ((int, str), "a whole number or the name of a knob"),
-    "choices": ((list,), "a list of words"),
-    "ratio": ((str,), "text"),
-    "default_ratio": ((int, float), "a number"),
-}
-"""What TOML must hold at each key of a knob."""
-
-
-def _knob(name: str, table: Mapping[str, Any], earlier: Mapping[str, Knob]) -> Knob:
-    where = f"knobs.{name}"
-    check_keys(f"[{where}]", table, set(_KINDS), required={"meaning"})
-    for key, value in table.items():
-        kinds, words = _KINDS[key]
-        if not isinstance(value, kinds) or isinstance(value, bool):
-            raise AttnsearchError(f"{where}.{key} = {value!r} is not {words}")
-    choices = tuple(table.get("choices", ()))
-    if not all(isinstance(choice, str) for choice in choices):
-        raise AttnsearchError(f"{where}.choices = {table['choices']!r} is not a list of words")
-    knob = Knob(**{**table, "name": name, "choices": choices})
+def _check_knob(knob: Knob, earlier: Sequence[Knob]) -> None:
+    """Errors: AttnsearchError where the settings of a knob contradict each other, or an `earlier` knob."""
     if isinstance(knob.maximum, str):
-        numbers = [
-            other.name for other in earlier.values() if other.minimum is not None and not other.choices
-        ]
+        numbers = [other.name for other in earlier if other.minimum is not None and not other.choices]
         if knob.maximum not in numbers:
             raise AttnsearchError(
-                f"{where}.maximum names {knob.maximum!r}, which is no knob above it that is a number."
+                f"maximum {knob.maximum!r} must name an earlier knob that is a number."
                 + (nearest(knob.maximum, numbers) if numbers else "")
             )
     if knob.ratio is not None and not isinstance(knob.maximum, str):
-        raise AttnsearchError(f"{where}.ratio needs a maximum that names another knob")
+        raise AttnsearchError("ratio needs a maximum that names another knob")
     if knob.default_ratio is not None and knob.ratio is None:
-        raise AttnsearchError(f"{where}.default_ratio needs a ratio, the name that it is given by")
+        raise AttnsearchError("default_ratio needs a ratio, the name that it is given by")
     if not knob.choices and knob.minimum is None:
-        raise AttnsearchError(f"{where} needs choices or a minimum")
+        raise AttnsearchError("give choices or a minimum")
     if (knob.default is None) == (knob.default_ratio is None):
-        raise AttnsearchError(f"{where} needs either default or default_ratio")
-    taken = {name for other in earlier.values() for name in (other.name, other.ratio)}
-    if knob.ratio == name or taken & {name, knob.ratio} - {None}:
-        raise AttnsearchError(f"{where}: each knob and ratio needs a name of its own")
-    return knob
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """What a file holds. Errors: AttnsearchError naming it, and the line where it is not TOML."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise AttnsearchError(f"{path}: not TOML: {error}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise AttnsearchError(f"{path}: cannot be read: {error}") from error
-
-
-def table_at(where: str, value: Any) -> Mapping[str, Any]:
-    """`value`, which stands at `where` in a document. Errors: AttnsearchError where it is no table."""
-    if not isinstance(value, dict):
-        raise AttnsearchError(f"{where} = {value!r} is not a table")
-    return value
-
-
-def check_keys(where: str, table: Mapping[str, Any], known: set[str], required: Iterable[str] = ()) -> None:
-    """Errors: AttnsearchError for a key of `table`, called `where`, that is not `known`, or one missing."""
-    place = f" in {where}" if where else ""
-    for key in table:
-        if key not in known:
-            raise AttnsearchError(f"unknown key {key!r}{place}.{nearest(key, known)}")
-    for key in sorted(required):
-        if key not in table:
-            raise AttnsearchError(f"missing key {key!r}{place}")
+        raise AttnsearchError("give either default or default_ratio")
+    taken = {name for other in earlier for name in (other.name, other.ratio)}
+    if knob.ratio == knob.name or taken & {knob.name, knob.ratio} - {None}:
+        raise AttnsearchError("give each knob and each ratio a name of its own")
 
 
 def shipped_tasks() -> dict[str, TaskFile]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 OUT = click.Path(path_type=Path, file_okay=False)
 
-DEFAULT_SUITE = "benchmarks/mixers.toml"
+DEFAULT_SUITE = "mixers"
 
 Assignments = Sequence[tuple[str, "tuple[Value, ...]"]]
 """What was given as `--mixer-set`: settings with their values."""
@@ -92,12 +92,12 @@ runs_argument = click.argument("runs", metavar="RUNS...", nargs=-1, required=Tru
 suite_option = click.option(
     "--suite",
     default=DEFAULT_SUITE,
-    metavar="SUITE.toml",
-    help=f"what every mixer was asked  [default: {DEFAULT_SUITE}]",
+    metavar="SUITE",
+    help=f"the suite that the mixers answer, by name or path  [default: {DEFAULT_SUITE}]",
 )
 plots_option = click.option("--no-plots", is_flag=True, help="no pictures")
 suite_options = with_options(
-    click.argument("suite", metavar="SUITE.toml"),
+    click.argument("suite", metavar="SUITE"),
     click.option(
         "--seeds",
         type=Seeds(),
@@ -169,7 +169,8 @@ def suite_of(
 
     mixers, mixer_settings:  what was given as `--mixer` and `--mixer-set`, in place of the suite's mixers
     """
-    from attnsearch.spec.suite import Suite, find_suite, placed
+    from attnsearch.spec.reading import placed
+    from attnsearch.spec.suite import Suite, find_suite
     from attnsearch.training.jax.backend import JaxBackend
     from attnsearch.training.jax.devices import use_every_core
 

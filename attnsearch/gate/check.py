@@ -12,8 +12,8 @@ from attnsearch.gate.decision import TOLERANCE, Finding, Judgement, Pair, judge,
 from attnsearch.gate.matching import matched
 from attnsearch.gate.verdict import Failure, Report
 from attnsearch.runs.store import StoredRun
+from attnsearch.spec.reading import placed
 from attnsearch.spec.run import RunSpec
-from attnsearch.spec.suite import placed
 
 _EQUAL = Finding("pass", "equal bit for bit")
 

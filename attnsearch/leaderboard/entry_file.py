@@ -27,6 +27,7 @@ from attnsearch.runs.cost import Cost
 from attnsearch.runs.measures import MASTERY_HOLD, held
 from attnsearch.runs.verification import Verification
 from attnsearch.spec import run as specs
+from attnsearch.spec.reading import placed
 from attnsearch.spec.run import (
     BudgetSpec,
     CellSpec,
@@ -39,7 +40,6 @@ from attnsearch.spec.run import (
     settings,
 )
 from attnsearch.spec.settings import SETTINGS
-from attnsearch.spec.suite import placed
 
 LARGEST_FILE = 8 * 2**20
 """Bytes. Ten cells of 3,000 steps, with 16 scored runs and 12 to choose by in each, take a million."""

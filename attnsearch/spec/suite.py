@@ -6,12 +6,14 @@ The schema, by example, is `benchmarks/README.md`. Whatever a file holds beyond 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
+
+from msgspec import Meta, Struct
 
 from attnsearch.base import AttnsearchError, nearest
+from attnsearch.spec.decoding import check_keys, decoded
 from attnsearch.spec.grid import (
     KnownMixers,
     Lists,
@@ -21,15 +23,37 @@ from attnsearch.spec.grid import (
     task_specs,
     training_specs,
 )
+from attnsearch.spec.reading import placed, read_toml, shown
 from attnsearch.spec.run import MixerSpec, RunSpec, TaskSpec, Value
 from attnsearch.spec.settings import SETTINGS
-from attnsearch.spec.task_file import TaskFile, check_keys, find_task, read_toml, table_at
+from attnsearch.spec.task_file import TaskFile, find_task
 
-SUITE_FOLDER = Path("benchmarks")
-"""Where a repository keeps its suites; they are no part of the package."""
+_PACKAGE = Path(__file__).parents[1]
+SUITE_FOLDER = next(
+    folder for folder in (_PACKAGE / "suite_files", _PACKAGE.parent / "benchmarks") if folder.is_dir()
+)
+"""The shipped suites: inside an installed package, or the repository's own."""
 
-_REQUIRED = {"name", "title", "source", "seeds", "tasks", "mixers"}
-_OPTIONAL = {"rule_seed", "selection_seeds", "training"}
+_Seeds = int | list[int]
+"""A count, or a list."""
+
+_Setting = bool | int | float | str
+_Table = dict[str, _Setting | Annotated[list[_Setting], Meta(min_length=1)]]
+"""Settings, each with a value or a list of values."""
+
+
+class _Document(Struct, frozen=True, forbid_unknown_fields=True):
+    """A suite file. See `Suite`."""
+
+    name: str
+    title: str
+    source: str
+    seeds: _Seeds
+    tasks: Any
+    mixers: Any
+    rule_seed: int | None = None
+    selection_seeds: _Seeds | None = None
+    training: dict[str, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -145,22 +169,20 @@ class Suite:
         """
         document = read_toml(path)
         with placed(str(path)):
-            return cls._of(document, path.parent, known_mixers)
+            return cls._of(decoded(document, _Document), path.parent, known_mixers)
 
     @classmethod
-    def _of(cls, document: Mapping[str, Any], folder: Path, known_mixers: KnownMixers | None) -> Self:
-        check_keys("", document, _REQUIRED | _OPTIONAL, required=_REQUIRED)
-        texts = {key: _text(key, document[key]) for key in ("name", "title", "source")}
+    def _of(cls, document: _Document, folder: Path, known_mixers: KnownMixers | None) -> Self:
         files: list[TaskFile] = []
         tasks: list[TaskSpec] = []
-        for where, table in _tables("tasks", document["tasks"]):
+        for where, table in _tables("tasks", document.tasks):
             with placed(where):
                 name, rest = _named("task", table)
                 files.append(_task_file(name, folder))
                 tasks += task_specs(files[-1], _lists(rest, files[-1].setting_names))
         names: list[str] = []
         mixers: list[MixerSpec] = []
-        for where, table in _tables("mixers", document["mixers"]):
+        for where, table in _tables("mixers", document.mixers):
             with placed(where):
                 name, rest = _named("mixer", table)
                 if known_mixers is None:
@@ -171,18 +193,20 @@ class Suite:
                 mixers += mixer_specs(name, known_mixers[name], _lists(rest, set(known_mixers[name])))
         check_knobs(files)
         with placed("[training]"):
-            training = _lists(table_at("training", document.get("training", {})), set(SETTINGS))
+            training = _lists(document.training, set(SETTINGS))
             training_specs(training)
-        seeds = _seeds("seeds", document["seeds"])
+        seeds = _seeds(document.seeds)
         suite = cls(
-            **texts,
-            tasks=tuple(tasks),
-            mixers=tuple(mixers),
-            training=training,
-            seeds=seeds,
-            rule_seed=_rule_seed(document.get("rule_seed")),
-            selection_seeds=_selection_seeds(document.get("selection_seeds"), seeds),
-            defaults={file.name: _training_defaults(file) for file in files},
+            document.name,
+            document.title,
+            document.source,
+            tuple(tasks),
+            tuple(mixers),
+            training,
+            seeds,
+            document.rule_seed,
+            _selection_seeds(document.selection_seeds, seeds),
+            {file.name: _training_defaults(file) for file in files},
         )
         suite.runs()  # seeds out of range speak here, where the file is named
         suite.selection()
@@ -190,32 +214,17 @@ class Suite:
 
 
 def find_suite(name: str) -> Path:
-    """The file of a suite, which is named by its path. Errors: AttnsearchError, with the nearest."""
+    """The file of a suite: of a shipped one by name, or of any by path. Errors: AttnsearchError."""
     path = Path(name)
     if path.is_file():
         return path
-    folder = path.parent if path.parent != Path() else SUITE_FOLDER
-    known = [str(other) for other in sorted(folder.glob("*.toml"))]
-    if not known:
-        raise AttnsearchError(f"no suite {name!r}: give the path of a suite file, which ends in .toml")
-    meant = str(folder / f"{path.name.removesuffix('.toml')}.toml")
-    raise AttnsearchError(f"no suite {name!r}: give the path of a suite file.{nearest(meant, known)}")
-
-
-@contextmanager
-def placed(where: str) -> Iterator[None]:
-    """Says in front of an AttnsearchError where it was that something is wrong."""
-    try:
-        yield
-    except AttnsearchError as error:
-        # Of the same kind, which tells callers what to do about it.
-        raise type(error)(f"{where}: {error}") from error
-
-
-def _text(key: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise AttnsearchError(f"{key} = {value!r} is not text")
-    return value
+    shipped = {file.stem: file for file in SUITE_FOLDER.glob("*.toml")}
+    if name in shipped:
+        return shipped[name]
+    beside = [str(file) for file in path.parent.glob("*.toml")] if path.suffix == ".toml" else []
+    raise AttnsearchError(
+        f"unknown suite {name!r}.{nearest(name, [*beside, *shipped])} Or a path ending in .toml."
+    )
 
 
 def _tables(key: str, value: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -228,8 +237,9 @@ def _tables(key: str, value: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 def _named(key: str, table: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
     """The task or mixer of a table, and the rest: its settings."""
-    check_keys("", table, set(table), required=[key])
-    return _text(key, table[key]), {name: value for name, value in table.items() if name != key}
+    if key not in table:
+        raise AttnsearchError(f"missing key {key!r}")
+    return decoded(table[key], str, key), {name: value for name, value in table.items() if name != key}
 
 
 def _task_file(name: str, folder: Path) -> TaskFile:
@@ -239,47 +249,29 @@ def _task_file(name: str, folder: Path) -> TaskFile:
 
 def _lists(table: Mapping[str, Any], known: set[str]) -> dict[str, tuple[Value, ...]]:
     """The settings of a table, each as a list of its values."""
-    check_keys("", table, known)
-    lists = {}
-    for name, value in table.items():
-        items = tuple(value) if isinstance(value, list) else (value,)
-        if not items:
-            raise AttnsearchError(f"{name} has no values")
-        if not all(isinstance(item, bool | int | float | str) for item in items):
-            raise AttnsearchError(f"{name} = {value!r} is neither a value nor a list of values")
-        lists[name] = items
-    return lists
+    check_keys(table, known)
+    return {
+        name: tuple(value) if isinstance(value, list) else (value,)
+        for name, value in decoded(table, _Table).items()
+    }
 
 
 def _training_defaults(file: TaskFile) -> Lists:
     return {name: (value,) for name, value in file.defaults if name in SETTINGS}
 
 
-def _seeds(key: str, value: Any) -> Sequence[int]:
-    """A count, or a list."""
-    if _is_whole(value):
-        return range(value)
-    if isinstance(value, list) and all(map(_is_whole, value)):
-        return tuple(value)
-    raise AttnsearchError(f"{key} = {value!r} is neither a count nor a list of whole numbers")
+def _seeds(value: _Seeds) -> Sequence[int]:
+    return range(value) if isinstance(value, int) else tuple(value)
 
 
-def _selection_seeds(value: Any, scored: Sequence[int]) -> Sequence[int]:
+def _selection_seeds(value: _Seeds | None, scored: Sequence[int]) -> Sequence[int]:
     """A list, or a count of seeds after those that are `scored`."""
     if value is None:
         return ()
-    seeds = _seeds("selection_seeds", value)
+    seeds = _seeds(value)
     if not seeds:
-        raise AttnsearchError(f"selection_seeds = {value!r} chooses nothing: give 1 or more, or leave it out")
+        raise AttnsearchError(
+            f"selection_seeds: {shown(value)} chooses nothing: give 1 or more, or leave the key out"
+        )
     first = max(scored, default=-1) + 1
     return range(first, first + len(seeds)) if isinstance(seeds, range) else seeds
-
-
-def _rule_seed(value: Any) -> int | None:
-    if value is not None and not _is_whole(value):
-        raise AttnsearchError(f"rule_seed = {value!r} is not a whole number")
-    return value
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)

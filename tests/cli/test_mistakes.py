@@ -87,8 +87,8 @@ def suite(tmp_path: Path) -> str:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["smoke"], ["no suite 'smoke'", "path of a suite file"]),
-        ([], ["SUITE.toml"]),
+        (["smok"], ["unknown suite 'smok'", "Did you mean smoke?"]),
+        ([], ["SUITE"]),
         (["{suite}", "--seeds", "0"], ["seeds", "at least 1"]),
         (["{suite}", "--steps", "25"], ["steps 25", "20 or 30"]),
         (["{suite}", "--learning-rate", "fast"], ["learning_rate 'fast'", "number"]),

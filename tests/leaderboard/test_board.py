@@ -494,8 +494,12 @@ def test_the_command_has_every_form(entries: dict[str, Entry], asked: Suite, tmp
         assert file.read_text().startswith(start)
 
 
-def test_the_command_needs_a_suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_suite_that_ships_is_found_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     done = CliRunner().invoke(command, ["."])
     assert isinstance(done.exception, AttnsearchError)
-    assert "no suite 'benchmarks/mixers.toml'" in str(done.exception)
+    assert "holds neither stored runs nor entries" in str(done.exception)
+    done = CliRunner().invoke(command, [".", "--suite", "mixer"])
+    assert "unknown suite 'mixer'. Did you mean mixers?" in str(done.exception)

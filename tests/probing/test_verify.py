@@ -220,8 +220,8 @@ def test_a_task_is_made_as_long_as_fits_and_otherwise_easy() -> None:
     assert knobs(8) == {"state_size": 4, "support_size": 1}
     assert knobs(15) == {"state_size": 4, "support_size": 1}
     assert knobs(LONGEST_CONTEXT) == {"state_size": 128, "support_size": 1}
-    state = Knob("state_size", "cells", default=8, minimum=3)
-    support = Knob("support_size", "inputs", default=3, minimum=2)
+    state = Knob(name="state_size", meaning="cells", default=8, minimum=3)
+    support = Knob(name="support_size", meaning="inputs", default=3, minimum=2)
     assert knobs(8, state, support) == {"state_size": 3, "support_size": 2}
     # That the second number makes nothing longer is found out, and leaves it alone.
     assert knobs(16, state, support) == {"state_size": 6, "support_size": 2}

@@ -37,10 +37,19 @@ def task(name: str, *knobs: Knob) -> TaskFile:
     return TaskFile(name, "", "", "linear_map", "", PlateauRule(), knobs)
 
 
-STATE = Knob("state_size", "cells", default=8, minimum=2)
-SUPPORT = Knob("support_size", "inputs", None, 1, "state_size", ratio="sparsity", default_ratio=0.5)
+STATE = Knob(name="state_size", meaning="cells", default=8, minimum=2)
+SUPPORT = Knob(
+    name="support_size",
+    meaning="inputs",
+    minimum=1,
+    maximum="state_size",
+    ratio="sparsity",
+    default_ratio=0.5,
+)
 LINEAR = task("linear", STATE, SUPPORT)
-WORDY = task("wordy", STATE, Knob("loss", "what is scored", "targets", choices=("targets", "all")))
+WORDY = task(
+    "wordy", STATE, Knob(name="loss", meaning="what is scored", default="targets", choices=("targets", "all"))
+)
 
 
 def runs_of(
@@ -292,7 +301,7 @@ def test_both_ways_of_giving_a_knob() -> None:
 
 
 def test_a_knob_may_not_have_the_name_of_a_setting_of_every_run() -> None:
-    wide = task("wide", Knob("width", "of the grid", default=3, minimum=1))
+    wide = task("wide", Knob(name="width", meaning="of the grid", default=3, minimum=1))
     assert message({}, tasks=[wide]) == (
         "knob 'width' of task wide is called like a setting of every run: rename the knob"
     )

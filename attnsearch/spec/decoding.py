@@ -24,9 +24,27 @@ def decoded(document: Any, kind: type[_Kind], where: str = "") -> _Kind:
     Errors: AttnsearchError that names the place, the value, and the permitted keys or words.
     """
     try:
-        return msgspec.convert(document, kind)
+        found = msgspec.convert(document, kind)
     except msgspec.ValidationError:
         raise AttnsearchError(_complaint(document, kind, where)) from None
+    _check_dataclasses(document, _alternatives(inspect.type_info(kind)), where)
+    return found
+
+
+def _check_dataclasses(value: Any, kinds: Sequence[inspect.Type], where: str) -> None:
+    """Errors: AttnsearchError for an unknown key of a dataclass: a struct refuses it, a dataclass drops it."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        inner = [found for one in kinds for found in _inside(one, key)]
+        known = [
+            field.encode_name
+            for one in kinds
+            if isinstance(one, inspect.DataclassType)
+            for field in one.fields
+        ]
+        if known and key not in known:
+            raise AttnsearchError(at(where, _unknown_key(str(key), known)))
+        _check_dataclasses(item, inner, below(where, key))
 
 
 def check_keys(table: Mapping[str, Any], known: Iterable[str]) -> None:
@@ -133,7 +151,7 @@ def _alternatives(kind: inspect.Type) -> list[inspect.Type]:
 
 def _inside(kind: inspect.Type, step: str | int) -> list[inspect.Type]:
     """What may stand at `step` in a value of `kind`."""
-    if isinstance(kind, inspect.StructType):
+    if isinstance(kind, inspect.StructType | inspect.DataclassType):
         return [
             one for field in kind.fields if field.encode_name == step for one in _alternatives(field.type)
         ]

@@ -9,7 +9,9 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Annotated, Any, Self
+
+from msgspec import Meta
 
 FORMAT_VERSION = 1
 """Version of the specification and of what is stored under its digest."""
@@ -22,6 +24,9 @@ Settings = tuple[tuple[str, Value], ...]
 def settings(mapping: Mapping[str, Value]) -> Settings:
     """`mapping` as sorted pairs."""
     return tuple(sorted(mapping.items()))
+
+
+_Fraction = Annotated[float, Meta(gt=0, le=1)]
 
 
 def of_mixer(name: str, taken: Collection[str]) -> str:
@@ -39,9 +44,9 @@ class PlateauRule:
     mastery:  of every target's loss, less Bayes' own
     """
 
-    escape: float = 0.938
-    found: float = 0.5
-    mastery: float = 0.1
+    escape: _Fraction = 0.938
+    found: _Fraction = 0.5
+    mastery: _Fraction = 0.1
 
 
 @dataclass(frozen=True)
@@ -108,14 +113,14 @@ class InterventionSpec:
         """Which of the layers have the bias. Errors: ValueError where one is named that is not there."""
         named: set[int] = set()
         for part in self.map_bias_layers.split("+"):
-            if part == "all":
-                part = f"0:{num_layers}"
-            first, colon, last = part.partition(":")
-            named |= set(range(int(first), int(last) if colon else int(first) + 1))
-        if not named or max(named) >= num_layers:
-            raise ValueError(
-                f"map_bias_layers {self.map_bias_layers} are not among the layers, 0 to {num_layers - 1}"
-            )
+            first, colon, last = (f"0:{num_layers}" if part == "all" else part).partition(":")
+            layers = range(int(first), int(last) if colon else int(first) + 1)
+            # Before they are listed: whoever sent the text may have meant to fill the memory.
+            if layers.stop > num_layers or not layers:
+                raise ValueError(
+                    f"map_bias_layers {self.map_bias_layers} are not among the layers, 0 to {num_layers - 1}"
+                )
+            named |= set(layers)
         return tuple(layer in named for layer in range(num_layers))
 
     def steps(self, budget: int) -> tuple[int, int]:

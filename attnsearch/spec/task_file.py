@@ -9,10 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Self
 
 import msgspec
-from msgspec import Meta
 
 from attnsearch.base import AttnsearchError, nearest
 from attnsearch.spec.decoding import decoded
@@ -108,7 +107,7 @@ class _Document(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     generator: str
     source: str
     knobs: dict[str, _KnobTable]
-    plateau: dict[Literal["escape", "found", "mastery"], Annotated[float, Meta(gt=0, le=1)]] = {}
+    plateau: PlateauRule = PlateauRule()
     defaults: dict[str, bool | int | float | str] = {}
 
 
@@ -179,7 +178,7 @@ class TaskFile:
             document.family,
             document.generator,
             document.source,
-            PlateauRule(**document.plateau),
+            document.plateau,
             tuple(knobs.values()),
             settings(document.defaults),
         )

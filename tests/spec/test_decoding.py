@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -33,6 +34,14 @@ class Run(Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("seed 7 is taken")
 
 
+@dataclass(frozen=True)
+class Budget:
+    """A dataclass, which msgspec takes too, unknown keys and all."""
+
+    steps: int = 10
+    tokens: int = 8
+
+
 class File(Struct, frozen=True, forbid_unknown_fields=True):
     """Runs in a list, and runs by name."""
 
@@ -40,6 +49,7 @@ class File(Struct, frozen=True, forbid_unknown_fields=True):
     named: dict[str, Run] = {}
     version: Literal[2] = 2
     count: int | None = None
+    budgets: list[Budget] = []
 
 
 GOOD: dict[str, Any] = {"seed": 1, "status": "mastered"}
@@ -106,6 +116,10 @@ def test_what_does_not_fit_is_refused_by_its_place(change: dict[str, Any], compl
         ([], "a list of 0 is not a table of keys and values"),
         ({"runs": [GOOD], "count": "x"}, "count: 'x' is not a whole number"),
         ({"runs": [GOOD], "version": 3}, "version: 3 is unknown. Known: 2."),
+        (
+            {"runs": [GOOD], "budgets": [{}, {"step": 3}]},
+            "budgets[1]: unknown key 'step'. Did you mean steps?",
+        ),
         ({"x` - at `$.gone": 3}, "unknown key 'x` - at `$.gone'. Known: "),
         (
             {"runs": [GOOD], "named": {"a": GOOD, "b": {**GOOD, "seed": "x"}}},

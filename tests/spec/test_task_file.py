@@ -217,7 +217,7 @@ KNOB = "[knobs.support_size]\n"
         ),
         ('source = "nowhere"\n', "", "missing key 'source'$"),
         ("[plateau]", "[plateaus]", r"unknown key 'plateaus'\. Did you mean plateau or defaults\?"),
-        ("escape =", "escapes =", r"plateau: key 'escapes' is unknown\. Did you mean escape\? Known: e"),
+        ("escape =", "escapes =", r"plateau: unknown key 'escapes'\. Did you mean escape\? Known: e"),
         ('maximum = "', 'maximun = "', r"knobs\.support_size: unknown key 'maximun'\. Did you mean maximum"),
         ('meaning = "inputs"', "", r"knobs\.support_size: missing key 'meaning'$"),
         (KNOB, f'{KNOB}name = "s"\n', r"knobs\.support_size: unknown key 'name'\."),

@@ -32,7 +32,7 @@ def decoded(document: Any, kind: type[_Kind], where: str = "") -> _Kind:
 
 
 def _check_dataclasses(value: Any, kinds: Sequence[inspect.Type], where: str) -> None:
-    """Errors: AttnsearchError for an unknown key of a dataclass: a struct refuses it, a dataclass drops it."""
+    """Errors: AttnsearchError for an unknown key, which a dataclass drops and a struct refuses."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in items:
         inner = [found for one in kinds for found in _inside(one, key)]

@@ -32,9 +32,9 @@ def test_every_shipped_suite_is_expected_here() -> None:
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_suite_is_what_its_readme_says(name: str) -> None:
-    from attnsearch.training.jax.cohorts import Registries, cohorts
+    from attnsearch.training.jax.backend import JaxBackend
 
-    suite = Suite.read(BENCHMARKS / f"{name}.toml", Registries().known_mixers())
+    suite = Suite.read(BENCHMARKS / f"{name}.toml", JaxBackend().known_mixers)
     runs = suite.runs()
     swept = [*suite.selection(), *suite.scored(dict.fromkeys(suite.mixers, 1e-3))]
     swept = swept if suite.selection_seeds else runs
@@ -49,7 +49,7 @@ def test_a_shipped_suite_is_what_its_readme_says(name: str) -> None:
     # Nothing in it is refused by a generator or a mixer. Support sizes do not matter to these.
     fewer = suite.reduced((0,), {"learning_rate": (1e-3,)}).runs()
     once = {str({**run.cell.flat(), "support_size": None}): run for run in fewer}
-    assert sum(len(cohort.specs) for cohort in cohorts(list(once.values()), Registries())) == len(once)
+    assert sum(len(cohort.specs) for cohort in JaxBackend().cohorts(list(once.values()))) == len(once)
 
 
 def _line(path: Path, words: str) -> str:

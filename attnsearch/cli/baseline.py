@@ -50,6 +50,7 @@ def baseline(
     seeds as its own.
     """
     from attnsearch.cli.progress import progress_for
+    from attnsearch.gate import baseline_file
     from attnsearch.gate.baseline import Baseline
     from attnsearch.gate.verdict import outlook
     from attnsearch.runs.store import Store
@@ -62,7 +63,7 @@ def baseline(
     with progress_for(quiet) as observer:
         runs = run(asked.runs(), store, backend, observer, TrainingSettings(lanes, checkpoint_every))
     recorded = Baseline.of(asked.name, runs)
-    recorded.write(output)
+    baseline_file.write(recorded, output)
     cells = len(recorded.cells)
     say(f"{output}: {len(runs)} runs of {cells} cells, {output.stat().st_size / 1000:.0f} kB")
     for line in outlook(recorded, DEFAULT_SEEDS):

@@ -79,14 +79,14 @@ def check(
     """
     from attnsearch import files
     from attnsearch.cli.progress import progress_for
+    from attnsearch.gate import baseline_file, tables
     from attnsearch.gate import ci as notices
     from attnsearch.gate import verdict as verdicts
-    from attnsearch.gate.baseline import Baseline
     from attnsearch.gate.decision import TOLERANCE
     from attnsearch.runs.store import Store
     from attnsearch.training.backend import TrainingSettings
 
-    recorded, tolerated = Baseline.read(baseline), TOLERANCE if tolerance is None else tolerance
+    recorded, tolerated = baseline_file.read(baseline), TOLERANCE if tolerance is None else tolerance
     # Whatever else a mixer raises would end with the status of a regression.
     try:
         asked, backend = suite_of(suite, seeds, given(ctx), mixers, mixer_settings)
@@ -116,7 +116,7 @@ def check(
     if report.failure:
         note_lines(report.failure.trace)
     if as_json:
-        emit_json(verdicts.document(report))
+        emit_json(tables.document(report))
     else:
         _print(report)
     return report.exit_status
@@ -161,10 +161,11 @@ def check_anew(
 def _print(report: Report) -> None:
     from attnsearch.cli.console import console
     from attnsearch.gate import ci as notices
+    from attnsearch.gate import tables
     from attnsearch.gate import verdict as verdicts
 
     if report.pairs:
-        console(stderr=False).print(verdicts.table(report))
+        console(stderr=False).print(tables.table(report))
     for line in verdicts.sentences(report):
         say(line)
     if notices.on_github(os.environ):

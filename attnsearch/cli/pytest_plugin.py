@@ -76,6 +76,7 @@ class Plateau:
             pytest.fail(f"attnsearch: {error}", pytrace=False)
 
     def _record(self, specs: list[RunSpec], path: Path, backend: JaxBackend) -> None:
+        from attnsearch.gate import baseline_file
         from attnsearch.gate.baseline import Baseline
         from attnsearch.runs.store import Store
         from attnsearch.training.jax.backend import run
@@ -86,14 +87,14 @@ class Plateau:
         recorded.add(path)
         with tempfile.TemporaryDirectory(prefix="attnsearch-") as folder:
             runs = run(specs, Store.open(Path(folder)), backend=backend)
-        Baseline.of(path.stem, runs).write(path)
+        baseline_file.write(Baseline.of(path.stem, runs), path)
         self._properties.append((_PROPERTY, f"recorded {len(runs)} runs in {path}"))
 
     def _compare(
         self, specs: list[RunSpec], path: Path, tolerance: float | None, backend: JaxBackend
     ) -> None:
         from attnsearch.cli.check import check_anew
-        from attnsearch.gate.baseline import Baseline
+        from attnsearch.gate import baseline_file
         from attnsearch.gate.decision import TOLERANCE
         from attnsearch.gate.verdict import figures, rows, sentences
         from attnsearch.runs.store import Store
@@ -101,7 +102,7 @@ class Plateau:
         if not path.exists():
             pytest.fail(f"attnsearch: no baseline {path}: record it with pytest {_UPDATE}", pytrace=False)
         with tempfile.TemporaryDirectory(prefix="attnsearch-") as folder:
-            store, baseline = Store.open(Path(folder)), Baseline.read(path)
+            store, baseline = Store.open(Path(folder)), baseline_file.read(path)
             tolerance = TOLERANCE if tolerance is None else tolerance
             report = check_anew(specs, baseline, store, backend, name=str(path), tolerance=tolerance)
         found = [*sentences(report), *(f"{row.label}: {figures(row)}" for row in rows(report))]

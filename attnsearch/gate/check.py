@@ -7,9 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from attnsearch.base import AttnsearchError
-from attnsearch.gate.baseline import Baseline, RecordedRun, outcomes
+from attnsearch.gate.baseline import Baseline, RecordedRun, matched, outcomes
 from attnsearch.gate.decision import TOLERANCE, Finding, Judgement, Pair, judge, levels, looks
-from attnsearch.gate.matching import matched
 from attnsearch.gate.verdict import Failure, Report
 from attnsearch.runs.store import StoredRun
 from attnsearch.spec.reading import placed

@@ -12,7 +12,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from attnsearch import files
-from attnsearch.gate.verdict import Report, figures, markdown, rows, sentences, waiting
+from attnsearch.gate.tables import markdown, waiting
+from attnsearch.gate.verdict import Report, figures, rows, sentences
 
 _LEVELS = {"regression": "error", "inconclusive": "warning"}
 
@@ -22,8 +23,8 @@ _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 def junit(report: Report) -> str:
     """JUnit's XML: a test case for each cell, and each mixer that has several.
 
-    A regression is a failure. What is inconclusive is an error, not skipped: a test that could not tell has
-    not passed, and is shown as such. A check that failed is one test case with an error.
+    A regression is a failure. An inconclusive finding is an error and not skipped: a test that could not tell
+    has not passed. A check that failed is one test case with an error.
     """
     found = rows(report)
     suite = ElementTree.Element("testsuite", name=f"attnsearch {_printable(report.suite)}")
@@ -89,7 +90,7 @@ def trend(report: Report) -> str:
     measured = []
     for row in rows(report):
         if row.pair is not None:
-            plateau, mastery = waiting(row.pair, "candidate")
+            plateau, mastery = waiting(row.pair.candidate, row.pair.cell.budget.steps)
             measured.append(
                 {
                     "name": f"{row.label}: plateau length",

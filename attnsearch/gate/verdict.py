@@ -1,4 +1,4 @@
-"""What a check found: as a table to read, as Markdown, as a JSON document, in words and as an exit status.
+"""What a check found, in words and as an exit status. `attnsearch.gate.tables` makes tables of it.
 
 Numpy side; never imports jax.
 """
@@ -7,21 +7,15 @@ from __future__ import annotations
 
 import traceback
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self
-
-import numpy as np
-from rich.table import Table
-from rich.text import Text
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, Self
 
 from attnsearch import files
-from attnsearch.base import Plateaus
 from attnsearch.gate.baseline import Baseline, outcomes
 from attnsearch.gate.decision import TOLERANCE, Finding, Judgement, Pair, Verdict, judge, levels, looks
-from attnsearch.gate.matching import label
-from attnsearch.spec.run import CellSpec, MixerSpec
-from attnsearch.stats.survival import Waiting, summarise
+from attnsearch.results.table import counted
+from attnsearch.spec.names import Names, mixer_names
 
 Outcome = Verdict | Literal["failed"]
 
@@ -32,16 +26,6 @@ EXIT_STATUS: Mapping[Outcome, int] = {
     "inconclusive": 3,
     "failed": 4,
 }
-
-_COLUMNS = ("cell", "runs", "escaped", "mastered", "plateau", "ratio", "could catch", "verdict")
-
-_STYLES: Mapping[Verdict, str] = {
-    "pass": "green",
-    "improvement": "green",
-    "regression": "red",
-    "inconclusive": "yellow",
-}
-
 
 NOTHING = Judgement((), ())
 """Of no cell at all."""
@@ -118,46 +102,15 @@ class Row:
 
 def rows(report: Report) -> list[Row]:
     """Every finding: the cells, then the mixers that have several."""
-    specs = [pair.cell for pair in report.pairs]
-    named = zip(labels(specs), report.judgement.cells, report.pairs, strict=True)
-    mixers = [
-        Row(f"all cells of {name}", finding)
-        for name, (_, finding) in zip(
-            mixer_labels([mixer for mixer, _ in report.judgement.mixers]),
-            report.judgement.mixers,
-            strict=True,
-        )
-    ]
-    return [*(Row(name, finding, pair) for name, finding, pair in named), *mixers]
-
-
-def labels(cells: Sequence[CellSpec]) -> list[str]:
-    """Each cell in a few words: task, knobs, mixer, and where these are not enough what else differs."""
-    short, flats = [label(cell) for cell in cells], [cell.flat() for cell in cells]
-    differing = [
-        name
-        for name in dict.fromkeys(name for flat in flats for name in flat)
-        if name not in ("task", "mixer") and len({flat.get(name) for flat in flats}) > 1
-    ]
+    names = Names(pair.cell for pair in report.pairs)
+    mixers = mixer_names([mixer for mixer, _ in report.judgement.mixers])
     return [
-        text if short.count(text) == 1 else _with(text, dict(cell.task.knobs), flat, differing)
-        for text, cell, flat in zip(short, cells, flats, strict=True)
+        *(
+            Row(names.full(pair.cell), finding, pair)
+            for pair, finding in zip(report.pairs, report.judgement.cells, strict=True)
+        ),
+        *(Row(f"all cells of {mixers[mixer]}", finding) for mixer, finding in report.judgement.mixers),
     ]
-
-
-def mixer_labels(mixers: Sequence[MixerSpec]) -> list[str]:
-    """Each mixer by name, and where that is not enough with its settings."""
-    names = [mixer.name for mixer in mixers]
-    return [
-        mixer.name if names.count(mixer.name) == 1 else _with(mixer.name, {}, settings, settings)
-        for mixer in mixers
-        for settings in [dict(mixer.settings)]
-    ]
-
-
-def _with(text: str, known: Mapping[str, Any], values: Mapping[str, Any], names: Sequence[str] | Any) -> str:
-    more = [f"{name}={values[name]}" for name in names if name in values and name not in known]
-    return " ".join([text, *more])
 
 
 def sentences(report: Report) -> list[str]:
@@ -184,14 +137,14 @@ def sentences(report: Report) -> list[str]:
             lines.append(f"not the machine of the baseline: {', '.join(report.environment)}")
     for row in rows(report):
         if row.pair and row.pair.candidate.diverged > row.pair.reference.diverged:
-            lines.append(
-                f"{row.label}: diverged runs, {row.pair.reference.diverged} -> {row.pair.candidate.diverged},"
-                " count as still waiting at the end of their budget"
-            )
+            now, then = counted(row.pair.candidate.diverged, "run"), row.pair.reference.diverged
+            lines.append(f"{row.label}: {now} diverged, {then} before, and waited to the end of the budget")
     if report.verdict == "inconclusive":
-        lines.append(f"more runs tell more: --seeds {2 * report.planned}, or more in the baseline")
+        lines.append(
+            f"for a verdict give more runs, --seeds {2 * report.planned}, or record more in the baseline"
+        )
     if counts["improvement"]:
-        lines.append("shorter plateaus hold only if recorded: `attnsearch baseline`")
+        lines.append("to hold the shorter plateaus, record them with `attnsearch baseline`")
     return lines
 
 
@@ -223,106 +176,3 @@ def outlook(baseline: Baseline, runs: int) -> list[str]:
         for row in rows(report)
     ]
     return [*found, f"where nothing has changed, it says: {judgement.verdict}"]
-
-
-def table(report: Report) -> Table:
-    """One row a finding, for a terminal."""
-    shown = Table(title=f"{report.suite} against {report.baseline}", title_justify="left")
-    for name in _COLUMNS:
-        shown.add_column(name, justify="left" if name in ("cell", "verdict") else "right", overflow="fold")
-    for row in rows(report):
-        *texts, verdict = _texts(row)
-        shown.add_row(*map(Text, texts), Text(verdict, _STYLES[row.finding.verdict]))
-    return shown
-
-
-def markdown(report: Report) -> str:
-    """The same as a Markdown section, with the verdict above it."""
-    first, *others = sentences(report)
-    lines = [f"### attnsearch check {_escaped(report.suite)}", "", f"**{_escaped(first)}**", ""]
-    if report.pairs:
-        lines += [f"| {' | '.join(_COLUMNS)} |", f"|{' --- |' * len(_COLUMNS)}"]
-        lines += [f"| {' | '.join(map(_escaped, _texts(row)))} |" for row in rows(report)] + [""]
-    return "\n".join([*lines, *(f"- {_escaped(line)}" for line in others), ""])
-
-
-def _escaped(text: str) -> str:
-    """`text` with what Markdown would take for its own written out."""
-    for sign in "\\|<>*_`[]":
-        text = text.replace(sign, f"\\{sign}")
-    return " ".join(text.split())
-
-
-def document(report: Report) -> dict[str, Any]:
-    """The check as JSON values."""
-    return {
-        "suite": report.suite,
-        "baseline": report.baseline,
-        "verdict": report.verdict,
-        "exit_status": report.exit_status,
-        "tolerance": report.tolerance,
-        "planned_runs": report.planned,
-        "looks": list(report.looks),
-        "recorded_runs": report.recorded,
-        "equal_runs": report.equal,
-        "environment": list(report.environment),
-        "failure": report.failure and report.failure.reason,
-        "sentences": sentences(report),
-        "cells": [
-            {
-                **pair.cell.flat(),
-                **asdict(finding),
-                "candidate": _outcomes(pair, "candidate"),
-                "reference": _outcomes(pair, "reference"),
-            }
-            for pair, finding in zip(report.pairs, report.judgement.cells, strict=True)
-        ],
-        "mixers": [
-            {"mixer": mixer.name, **dict(mixer.settings), **asdict(finding)}
-            for mixer, finding in report.judgement.mixers
-        ],
-    }
-
-
-def waiting(pair: Pair, side: Literal["candidate", "reference"]) -> tuple[Waiting, Waiting]:
-    """Plateau and mastery of one side of a pair, up to the budget."""
-    outcomes, budget = getattr(pair, side), pair.cell.budget.steps
-    return summarise(outcomes.plateau, budget), summarise(outcomes.mastery, budget)
-
-
-def _outcomes(pair: Pair, side: Literal["candidate", "reference"]) -> dict[str, Any]:
-    plateau, mastery = waiting(pair, side)
-    return {
-        "runs": plateau.runs,
-        "diverged": getattr(pair, side).diverged,
-        "plateau_length": asdict(plateau),
-        "mastery_step": asdict(mastery),
-    }
-
-
-def _texts(row: Row) -> tuple[str, ...]:
-    finding, effect, cell = row.finding, row.finding.effect, [""] * 4
-    if row.pair is not None:
-        now, then = row.pair.candidate, row.pair.reference
-        counts = [
-            (len(now.seeds), len(then.seeds)),
-            (now.plateau.observed.sum(), then.plateau.observed.sum()),
-            (now.mastery.observed.sum(), then.mastery.observed.sum()),
-        ]
-        medians = summarise(_before(row.pair)).median, summarise(now.plateau).median
-        cell = [*(f"{one} / {other}" for one, other in counts), " -> ".join(map(_steps, medians))]
-    ratio = f"{effect.ratio:.2f} ({effect.low:.2f} to {effect.high:.2f})" if effect else "1"
-    caught = "any" if effect is None else f"{finding.detectable:.2f}" if finding.detectable else "none"
-    return (row.label, *cell, ratio, caught, f"{finding.verdict}: {finding.reason}")
-
-
-def _before(pair: Pair) -> Plateaus:
-    """Recorded plateau lengths: of the same seeds if all of them were recorded, else all."""
-    recorded, same = pair.reference.plateau, np.isin(pair.reference.seeds, pair.candidate.seeds)
-    if same.sum() < len(pair.candidate.seeds):
-        return recorded
-    return Plateaus(recorded.length[same], recorded.observed[same])
-
-
-def _steps(median: float | None) -> str:
-    return "not reached" if median is None else f"{median:,.0f}"

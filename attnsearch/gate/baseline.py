@@ -6,8 +6,8 @@ Numpy side; never imports jax. `attnsearch.gate.baseline_file` writes and reads 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -151,9 +151,12 @@ def _recorded(baseline: Baseline, cell: CellSpec, names: Names) -> RecordedCell:
 
 def _differences(now: CellSpec, then: CellSpec) -> list[str]:
     """What two cells of one mixer do not share, each as `name then -> now`."""
-    of_one = dict(now.mixer.settings).keys() ^ dict(then.mixer.settings).keys()
-    return [
-        f"{heading(name)} {before} -> {after}"
-        for name, (before, after) in contrast(then, now).items()
-        if name not in of_one
-    ]
+    shared = dict(now.mixer.settings).keys() & dict(then.mixer.settings).keys()
+    before, after = (_with_settings(cell, shared) for cell in (then, now))
+    return [f"{heading(name)} {one} -> {other}" for name, (one, other) in contrast(before, after).items()]
+
+
+def _with_settings(cell: CellSpec, names: Collection[str]) -> CellSpec:
+    """`cell` with those of its mixer's settings that are among `names`."""
+    kept = tuple((name, value) for name, value in cell.mixer.settings if name in names)
+    return replace(cell, mixer=replace(cell.mixer, settings=kept))

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from attnsearch.spec.grid import LARGEST_SEED, LARGEST_VALUE, training_specs
+from attnsearch.spec.grid import LARGEST_SEED, training_specs
 from attnsearch.spec.run import (
     BudgetSpec,
     CellSpec,
@@ -19,6 +19,7 @@ from attnsearch.spec.run import (
     TaskSpec,
     settings,
 )
+from attnsearch.spec.settings import LARGEST_VALUE
 
 Text = Annotated[str, Meta(min_length=1, max_length=200)]
 """A name, or a word."""

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from attnsearch.gate.baseline import Baseline
+from attnsearch.gate.baseline_file import read
 
 pytest_plugins = ["pytester"]
 
@@ -81,7 +81,7 @@ def test_recorded_and_compared_side_by_side(project: pytest.Pytester) -> None:
         [f"attnsearch: recorded 6 runs in {folder / name}" for name in ("class.json", "name.json")]
     )
     assert sorted(path.name for path in folder.iterdir()) == ["class.json", "name.json"]
-    (by_class,), (by_name,) = (Baseline.read(path).cells for path in folder.iterdir())
+    (by_class,), (by_name,) = (read(path).cells for path in folder.iterdir())
     assert by_class.spec == by_name.spec
     assert by_class.spec.mixer.name == "mine:Mine"
     assert len(by_class.runs) == len(by_name.runs) == 6
@@ -95,7 +95,7 @@ def test_recorded_and_compared_side_by_side(project: pytest.Pytester) -> None:
     assert "attnsearch: inconclusive: of 1 cells 1 inconclusive" in messages(result)
     assert "attnsearch: regression: of 1 cells 1 regression" in messages(result)
     result.stdout.fnmatch_lines(
-        ["linear_map state_size=4 support_size=1 mine:Mine: * is not excluded; ratio *"]
+        ["linear_map, state size 4, support size 1, mine:Mine: * is not excluded; ratio *"]
     )
     result.stdout.no_fnmatch_line("*Traceback*")
 

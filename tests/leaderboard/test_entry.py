@@ -218,14 +218,6 @@ def test_a_suite_without_selection_has_one_learning_rate(tmp_path: Path) -> None
         learning_rate(undecided, entry)
 
 
-def test_a_setting_that_the_suite_has_too_is_a_reason(asked: Suite) -> None:
-    entry = assemble(asked, ATTENTION, runs(asked, ATTENTION))
-    odd = replace(ATTENTION, settings=(("steps", 3),))
-    assert shortcomings(asked, replace(entry, mixer=odd)) == [
-        "'steps' is a setting of mixer attention and of the suite: rename one"
-    ]
-
-
 def test_what_stands_against_a_mixer_is_said(asked: Suite) -> None:
     entry = assemble(asked, ATTENTION, [])
     assert unverified(entry) == "not verified"

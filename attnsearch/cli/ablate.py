@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import click
@@ -10,9 +9,6 @@ import click
 from attnsearch.base import AttnsearchError
 from attnsearch.cli.options import OUT, plots_option
 from attnsearch.cli.output import emit_json, say
-
-_DEFAULT = Path("results")
-_DIGITS = re.compile(r"[0-9a-f]{4,64}")
 
 
 @click.command()
@@ -42,13 +38,14 @@ def ablate(run: str, out: Path | None, as_json: bool, no_plots: bool, sequences:
     from attnsearch.probing.ablation import ablate, require_heads
     from attnsearch.results.head_costs import sentences, table
     from attnsearch.runs import parameters as parameter_files
+    from attnsearch.runs.lookup import DEFAULT_STORE, folder_of
     from attnsearch.runs.store import UnreadableRun, read
     from attnsearch.training.jax.backend import JaxBackend
 
     parameter_files.require_safetensors()
     if not no_plots:
         require_matplotlib()
-    folder = _folder(run, out)
+    folder = folder_of(run, out or DEFAULT_STORE)
     try:
         found = read(folder)
     except UnreadableRun as error:
@@ -79,21 +76,3 @@ def ablate(run: str, out: Path | None, as_json: bool, no_plots: bool, sequences:
         screen.print(sentence, markup=False, highlight=False)
     if picture is not None:
         say(f"Picture: {picture}")
-
-
-def _folder(name: str, out: Path | None) -> Path:
-    """The folder of the run that `name` stands for. Errors: AttnsearchError for none, or several."""
-    from attnsearch.runs.store import Store
-
-    path = Path(name)
-    if (path / "run.json").is_file():
-        # It is named by its digest, which `.` and links are not.
-        return path.resolve()
-    if (path / "runs").is_dir():
-        return Store(path).folder("").resolve()
-    if path.exists() or not _DIGITS.fullmatch(name):
-        raise AttnsearchError(
-            f"{name} is no stored run: give the folder of one, below the runs/ of what was given as --out, or"
-            " the first digits of its digest"
-        )
-    return Store(out or _DEFAULT).folder(name).resolve()

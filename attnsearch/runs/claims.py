@@ -1,6 +1,7 @@
-"""Who trains which run: one lock a run, which the kernel drops when its holder dies, however it dies.
+"""Who trains which run: the runs of one output folder, shared by the processes that work on it.
 
-Numpy side; never imports jax. Layout under the root of a store, which never looks at hidden names::
+A run is taken under a lock of its own, which the kernel drops when its holder dies, however it dies. Numpy
+side; never imports jax. Layout under the root of a store, which never looks at hidden names::
 
     runs/.claim-<digest>    empty; locked while its run is being trained
 
@@ -14,21 +15,24 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from attnsearch.base import AttnsearchError
+from attnsearch.base import AttnsearchError, Floats
+from attnsearch.runs.checkpoints import Checkpoints
+from attnsearch.runs.store import Store, StoredRun
 from attnsearch.spec.run import RunSpec
 
-# What a file system says that has no locks.
+# What a file system without locks says.
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 
 class Claim:
-    """The sole right to train one run, from `Claims.take` until `release` or the end of this process.
+    """The sole right to train one run, from `take` until `release` or the end of this process.
 
     Forked children do not have it, and cannot release it.
     """
@@ -37,6 +41,39 @@ class Claim:
         self.path = path
         self._descriptor = descriptor
         _held.add(self)
+
+    @classmethod
+    def take(cls, root: Path, spec: RunSpec) -> Self | None:
+        """The claim on the run of `spec` in the store at `root`, or None, at once, where anyone else has it.
+
+        The folder of the store must be there (`Store.open`). The last holder may have stored the run a moment
+        ago: ask the store again once the claim is there. Errors: AttnsearchError where the file cannot be
+        opened or locked.
+        """
+        path = root / "runs" / f".claim-{spec.digest}"
+        try:
+            while True:
+                with ExitStack() as undo:
+                    # Closed in programs started from here: the lock lasts as long as anyone has it open.
+                    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+                    undo.callback(os.close, descriptor)
+                    locked = _lock(descriptor)
+                    # Removed by its holder since it was opened, it says nothing: others lock another file.
+                    if _is_at(path, descriptor):
+                        if locked:
+                            undo.pop_all()
+                        return cls(path, descriptor) if locked else None
+        except OSError as error:
+            reason = error.strerror or str(error)
+            if error.errno in _NO_LOCKS:
+                raise AttnsearchError(
+                    f"cannot share the runs in {root}: its file system does not support locks "
+                    f"(flock: {reason}); choose a folder on a local disk with --out"
+                ) from error
+            raise AttnsearchError(
+                f"cannot claim run {spec.digest} in {root}: {reason}; what is stored already stays "
+                "readable; put that right, then give the same command again"
+            ) from error
 
     def release(self) -> None:
         """Let others take the run, and remove the file. What is released already stays released."""
@@ -62,42 +99,72 @@ class Claim:
         self.release()
 
 
-@dataclass(frozen=True)
-class Claims:
-    """The claims on the runs of the store at `root`, whose folder must be there (`Store.open`)."""
+class SharedRuns:
+    """The runs of one output folder, shared with any other process that works on it.
 
-    root: Path
+    A run is taken before it is trained, and finished or given back afterwards. What a process had taken
+    when it was killed is free again at once. With `parameters`, runs are stored together with the parameters
+    of their networks: a run that lacks them is `incomplete`, and is trained again.
+    """
 
-    def take(self, spec: RunSpec) -> Claim | None:
-        """The claim on the run of `spec`, or None, at once, where anyone else has it.
+    def __init__(self, store: Store, warned: Callable[[str], None], parameters: bool = False):
+        self.checkpoints = Checkpoints(store.root)
+        self.incomplete: dict[RunSpec, StoredRun] = {}
+        self._store, self._warned, self._parameters = store, warned, parameters
+        self._taken: dict[RunSpec, Claim] = {}
 
-        Its last holder may have stored the run a moment ago: ask the store again once the claim is there.
-        Errors: AttnsearchError where files cannot be locked, or this one not be opened.
+    def find(self, spec: RunSpec) -> StoredRun | None:
+        """The stored run, measured under the thresholds asked for, which may not be those of then."""
+        found = self._store.find(spec, self._warned)
+        if found is None:
+            return None
+        found = replace(found, spec=spec)
+        if not self._holds(spec):
+            self.incomplete[spec] = found
+            return None
+        # Left behind by a kill between storing the run and removing its checkpoint.
+        self.checkpoints.remove(spec)
+        return found
+
+    def take(self, spec: RunSpec) -> bool:
+        """Whether `spec` is this process's to train: neither held by another, nor stored meanwhile."""
+        claim = Claim.take(self._store.root, spec)
+        if claim is None:
+            return False
+        if self._holds(spec):
+            claim.release()
+            return False
+        self._taken[spec] = claim
+        return True
+
+    def finish(self, run: StoredRun, parameters: Mapping[str, Floats] | None = None) -> StoredRun:
+        """Store a run that was taken; what is stored now, which is the earlier one where there was one.
+
+        In this order a kill in between costs nothing but disk space.
         """
-        path = self.root / "runs" / f".claim-{spec.digest}"
-        try:
-            while True:
-                with ExitStack() as undo:
-                    # Closed in programs started from here: the lock lasts as long as anyone has it open.
-                    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-                    undo.callback(os.close, descriptor)
-                    locked = _lock(descriptor)
-                    # Removed by its holder since it was opened, it says nothing: others lock another file.
-                    if _is_at(path, descriptor):
-                        if locked:
-                            undo.pop_all()
-                        return Claim(path, descriptor) if locked else None
-        except OSError as error:
-            reason = error.strerror or str(error)
-            if error.errno in _NO_LOCKS:
-                raise AttnsearchError(
-                    f"cannot share the runs in {self.root}: its file system does not support locks "
-                    f"(flock: {reason}); choose a folder on a local disk with --out"
-                ) from error
-            raise AttnsearchError(
-                f"cannot claim run {spec.digest} in {self.root}: {reason}; what is stored already stays "
-                "readable; put that right, then give the same command again"
-            ) from error
+        self._store.save(run, parameters)
+        self.checkpoints.remove(run.spec)
+        self.give_back(run.spec)
+        stored = self.incomplete.pop(run.spec, run)
+        if (before := _end(stored)) != (now := _end(run)):
+            self._warned(
+                f"run {run.spec.digest[:12]}, trained again for its parameters, {now}, but as it is stored"
+                f" it {before}: on other devices, with other versions or thresholds runs end elsewhere"
+            )
+        return stored
+
+    def give_back(self, spec: RunSpec) -> None:
+        """Let others have a run that this process does not finish."""
+        claim = self._taken.pop(spec, None)
+        if claim is not None:
+            claim.release()
+
+    def _holds(self, spec: RunSpec) -> bool:
+        return self._store.holds(spec, parameters=self._parameters)
+
+
+def _end(run: StoredRun) -> str:
+    return f"ended {run.status} after {run.curves.step.max(initial=0):,} steps"
 
 
 def _lock(descriptor: int) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from attnsearch.base import AttnsearchError
@@ -12,25 +12,57 @@ from attnsearch.runs.store import Store, StoredRun, UnreadableRun, read
 from attnsearch.runs.verification import Verification
 from attnsearch.spec.run import MixerSpec
 
-_DEFAULT = Path("results")
-_DIGEST = re.compile(r"[0-9a-f]{4,64}")
+DEFAULT_STORE = Path("results")
+"""The store of a command that names none."""
+
+_DIGITS = re.compile(r"[0-9a-f]{4,64}")
 
 
 def collect(names: Sequence[str], warned: Callable[[str], None]) -> list[StoredRun]:
-    """The runs that `names` stand for, each once, measured under the thresholds they were stored with.
+    """The runs that `names` stand for, each once.
 
-    A name is a folder that was given as --out, the folder of one run, or the first digits of a run's
-    digest, looked up in `results/`. Runs come in the order of names, those of one folder in that of
+    A name is a folder that was given as --out, the folder of one run, or the first digits of a run's digest,
+    looked up in `DEFAULT_STORE`. Runs come in the order of names; the runs of one folder in the order of
     settings and seeds. `warned` is told of runs that cannot be read.
     Errors: AttnsearchError for a name that stands for nothing, and if there are no runs at all.
     """
     found: dict[str, StoredRun] = {}
     for name in names:
-        for run in _runs_of(name, warned):
+        store = _store_at(Path(name))
+        runs = [one(name)] if store is None else sorted(Store(store).runs(warned), key=_order)
+        for run in runs:
             found.setdefault(run.spec.digest, run)
     if not found:
         raise AttnsearchError(f"no stored runs in {', '.join(names)}: `attnsearch run` and `sweep` make them")
     return list(found.values())
+
+
+def one(name: str, store: Path = DEFAULT_STORE) -> StoredRun:
+    """The run that `name` stands for, as for `folder_of`. Errors: AttnsearchError."""
+    try:
+        return read(folder_of(name, store))
+    except UnreadableRun as error:
+        raise AttnsearchError(str(error)) from error
+
+
+def folder_of(name: str, store: Path = DEFAULT_STORE) -> Path:
+    """The folder of the one run that `name` stands for. Digits are looked up in `store`.
+
+    A name is as for `collect`; a folder that was given as --out must hold one run.
+    Errors: AttnsearchError for a name that stands for no run, or for several.
+    """
+    path = Path(name)
+    if _is_run(path):
+        # It is named by its digest, which `.` and links are not.
+        return path.resolve()
+    if (root := _store_at(path)) is not None:
+        return _only(root, "")
+    if path.exists() or not _DIGITS.fullmatch(name):
+        raise AttnsearchError(
+            f"{name} does not stand for stored runs: give a folder that was given as --out, the folder of a"
+            " run below its runs/, or the first digits of a run's digest"
+        )
+    return _only(store, name)
 
 
 def finder(stores: Sequence[str]) -> Callable[[MixerSpec], Verification | None]:
@@ -44,42 +76,37 @@ def finder(stores: Sequence[str]) -> Callable[[MixerSpec], Verification | None]:
     return find
 
 
+def _is_run(path: Path) -> bool:
+    return (path / "run.json").is_file()
+
+
+def _store_at(path: Path) -> Path | None:
+    """The root of the store that `path` names, itself or its runs/; None where it names none."""
+    if (path / "runs").is_dir():
+        return path
+    return path.parent if path.name == "runs" and path.is_dir() else None
+
+
 def _root(name: str) -> Path:
     path = Path(name)
-    if (path / "run.json").is_file():
+    if _is_run(path):
         return path.resolve().parent.parent
-    if path.is_dir():
-        return path.parent if path.name == "runs" else path
-    return _DEFAULT
+    return _store_at(path) or (path if path.is_dir() else DEFAULT_STORE)
 
 
-def _runs_of(name: str, warned: Callable[[str], None]) -> Iterator[StoredRun]:
-    path = Path(name)
-    if (path / "run.json").is_file():
-        yield _one(path)
-    elif (path / "runs").is_dir():
-        yield from sorted(Store(path).runs(warned), key=_order)
-    elif path.name == "runs" and path.is_dir():
-        yield from sorted(Store(path.parent).runs(warned), key=_order)
-    elif path.exists() or not _DIGEST.fullmatch(name):
-        raise AttnsearchError(
-            f"{name} is no folder of stored runs: give what was given as --out, the folder of a run below"
-            " its runs/, or the first digits of a run's digest"
-        )
-    else:
-        folders = sorted((_DEFAULT / "runs").glob(f"{name}*"))
-        if len(folders) != 1:
-            known = ", ".join(folder.name[: len(name) + 4] for folder in folders[:5]) or "none"
-            raise AttnsearchError(f"{name} stands for {len(folders)} runs in {_DEFAULT}, not one: {known}")
-        yield _one(folders[0])
-
-
-def _one(folder: Path) -> StoredRun:
-    try:
-        # A run's folder is named by its digest, which `.` and links are not.
-        return read(folder.resolve())
-    except UnreadableRun as error:
-        raise AttnsearchError(str(error)) from error
+def _only(store: Path, digits: str) -> Path:
+    """The folder of the one run in `store` whose digest begins with `digits`."""
+    folders = [path for path in Store(store).folders() if path.name.startswith(digits)]
+    if len(folders) == 1:
+        return folders[0].resolve()
+    if not folders:
+        raise AttnsearchError(f"no stored run in {store}" + (f" begins with {digits}" if digits else ""))
+    known = ", ".join(folder.name[: len(digits) + 6] for folder in folders[:5])
+    more = f" and {len(folders) - 5} more" if len(folders) > 5 else ""
+    raise AttnsearchError(
+        f"{digits or store} stands for {len(folders)} runs ({known}{more}): give the folder of one below"
+        f" {store / 'runs'}, or more digits of its digest"
+    )
 
 
 def _order(run: StoredRun) -> tuple[object, ...]:

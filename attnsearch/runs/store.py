@@ -158,30 +158,17 @@ class Store:
             on_unreadable(f"{error}; moved to {aside}, to be trained again")
             return None
 
-    def folder(self, digits: str) -> Path:
-        """The folder of the one run whose digest begins with `digits`. Errors: AttnsearchError."""
-        folders = sorted(path for path in self._folder.glob(f"{digits}*") if not path.name.startswith("."))
-        if len(folders) == 1:
-            return folders[0]
-        if not folders:
-            raise AttnsearchError(
-                f"no stored run in {self.root}" + (f" begins with {digits}" if digits else "")
-            )
-        known = ", ".join(folder.name[: len(digits) + 6] for folder in folders[:5])
-        more = f" and {len(folders) - 5} more" if len(folders) > 5 else ""
-        raise AttnsearchError(
-            f"{digits or self.root} stands for {len(folders)} runs, give one: the first digits of its digest"
-            f" with --out {self.root} ({known}{more}), or its folder"
-        )
+    def folders(self) -> list[Path]:
+        """The folders of all runs, by digest. Errors: AttnsearchError where there is no store at `root`."""
+        with files.explaining(f"no stored runs in {self.root}", "name a folder that was given as --out"):
+            return sorted(path for path in self._folder.iterdir() if not path.name.startswith("."))
 
     def runs(self, on_unreadable: Callable[[str], None]) -> Iterator[StoredRun]:
         """Every readable run, in the order of digests; `on_unreadable` is told of the others, which stay.
 
         Errors: AttnsearchError, at the first `next`, if there is no store at `root`.
         """
-        with files.explaining(f"no stored runs in {self.root}", "name a folder that was given as --out"):
-            folders = sorted(path for path in self._folder.iterdir() if not path.name.startswith("."))
-        for folder in folders:
+        for folder in self.folders():
             try:
                 yield read(folder)
             except UnreadableRun as error:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeVar
 
 from attnsearch.base import Floats
-from attnsearch.runs.ledger import Ledger
+from attnsearch.runs.claims import SharedRuns
 from attnsearch.runs.store import StoredRun
 from attnsearch.spec.grid import KnownMixers
 from attnsearch.spec.run import RunSpec
@@ -66,7 +66,7 @@ class Backend(Protocol[CohortKind]):
         self,
         cohort: CohortKind,
         pending: Sequence[RunSpec],
-        runs: Ledger,
+        runs: SharedRuns,
         observer: Observer,
         settings: TrainingSettings,
     ) -> Iterator[Ended]:

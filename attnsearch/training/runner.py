@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from attnsearch.runs.ledger import Ledger
+from attnsearch.runs.claims import SharedRuns
 from attnsearch.runs.parameters import require_safetensors
 from attnsearch.runs.store import Store, StoredRun
 from attnsearch.spec.run import RunSpec
@@ -34,7 +34,7 @@ def run(
     if settings.save_parameters:
         require_safetensors()
     planned = backend.cohorts(specs)
-    runs = Ledger(store, observer.warned, settings.save_parameters)
+    runs = SharedRuns(store, observer.warned, settings.save_parameters)
     done = {spec: found for spec in specs if (found := runs.find(spec)) is not None}
     if runs.incomplete:
         observer.warned(

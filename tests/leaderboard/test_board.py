@@ -324,7 +324,7 @@ def test_one_that_is_not_sound_stops_everything(
 def test_a_name_that_stands_for_nothing_is_refused(asked: Suite, tmp_path: Path) -> None:
     with pytest.raises(AttnsearchError, match="holds neither stored runs nor entries, files that end in"):
         gather([str(tmp_path)], asked)
-    with pytest.raises(AttnsearchError, match="is no folder of stored runs"):
+    with pytest.raises(AttnsearchError, match="does not stand for stored runs"):
         gather([str(tmp_path / "gone")], asked)
 
 

@@ -22,6 +22,7 @@ from attnsearch.cli.ablate import ablate as command
 from attnsearch.probing import ablation
 from attnsearch.probing.ablation import ablate
 from attnsearch.results.head_costs import HeadCosts, sentences, table
+from attnsearch.runs.lookup import folder_of
 from attnsearch.runs.parameters import FILE, unpacked
 from attnsearch.runs.store import Store, StoredRun, read
 from attnsearch.spec.run import InterventionSpec, RunSpec
@@ -42,7 +43,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 @pytest.fixture(scope="module")
 def trained(store: Store) -> tuple[StoredRun, dict[str, Floats], int]:
-    folder = store.folder("")
+    folder = folder_of(str(store.root))
     return read(folder), *unpacked(folder, folder.name)
 
 
@@ -252,7 +253,7 @@ def invoke(*arguments: str | Path) -> Result:
 
 
 def test_the_command_shows_what_was_measured(store: Store) -> None:
-    folder = store.folder("")
+    folder = folder_of(str(store.root))
     result = invoke(folder.name[:8], "--out", store.root, "--sequences", "50")
     assert result.exit_code == 0, result.output
     assert "Means over 50 fresh sequences" in result.output
@@ -271,7 +272,7 @@ def test_the_command_shows_what_was_measured(store: Store) -> None:
 
 
 def test_errors_of_the_command_are_lines(store: Store, tmp_path: Path) -> None:
-    folder = store.folder("")
+    folder = folder_of(str(store.root))
     plain = Store.open(tmp_path / "plain")
     plain.save(read(folder))
     here = plain.path(read(folder).spec)
@@ -279,8 +280,8 @@ def test_errors_of_the_command_are_lines(store: Store, tmp_path: Path) -> None:
     damaged.save(read(folder))
     (damaged.root / "runs" / folder.name / FILE).write_bytes((folder / FILE).read_bytes()[:-1])
     for arguments, reason in (
-        ([tmp_path], "is no stored run: give the folder of one"),
-        (["nonsense"], "is no stored run: give the folder of one"),
+        ([tmp_path], "does not stand for stored runs: give"),
+        (["nonsense"], "does not stand for stored runs: give"),
         (["abcd", "--out", store.root], f"no stored run in {store.root} begins with abcd"),
         ([here], f"is stored without its parameters: .* --save-params --out {plain.root}$"),
         ([damaged.root], "cannot read .*parameters.safetensors: SafetensorError"),

@@ -154,7 +154,7 @@ def test_the_command_prints_table_csv_and_json(folder: str, capsys: pytest.Captu
 def test_a_store_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = said("results", str(tmp_path / "nowhere"), capsys=capsys)
     assert (code, out) == (2, "")
-    assert "is no folder of stored runs" in err
+    assert "does not stand for stored runs" in err
     assert err.count("\n") == 1
 
 

@@ -17,22 +17,22 @@ import pytest
 
 import attnsearch.base
 from attnsearch.base import AttnsearchError
-from attnsearch.runs.claims import Claim, Claims
+from attnsearch.runs.claims import Claim
 from attnsearch.runs.store import Store
 from attnsearch.spec.run import RunSpec
 
 
 @pytest.fixture
-def claims(tmp_path: Path) -> Claims:
-    return Claims(Store.open(tmp_path / "results").root)
+def root(tmp_path: Path) -> Path:
+    return Store.open(tmp_path / "results").root
 
 
-def names(claims: Claims) -> list[str]:
-    return sorted(path.name for path in (claims.root / "runs").iterdir())
+def names(root: Path) -> list[str]:
+    return sorted(path.name for path in (root / "runs").iterdir())
 
 
-def taken(claims: Claims, spec: RunSpec) -> Claim:
-    claim = claims.take(spec)
+def taken(root: Path, spec: RunSpec) -> Claim:
+    claim = Claim.take(root, spec)
     assert claim is not None
     return claim
 
@@ -44,72 +44,71 @@ def many(spec: RunSpec, count: int) -> list[RunSpec]:
 # In one process.
 
 
-def test_a_run_is_taken_once(claims: Claims, spec: RunSpec) -> None:
-    with taken(claims, spec) as claim:
+def test_a_run_is_taken_once(root: Path, spec: RunSpec) -> None:
+    with taken(root, spec) as claim:
         assert claim.path.read_bytes() == b""
-        assert names(claims) == [f".claim-{spec.digest}"]
-        assert claims.take(spec) is None
-        assert Claims(claims.root).take(spec) is None
-    with taken(Claims(claims.root), spec):
-        assert claims.take(spec) is None
+        assert names(root) == [f".claim-{spec.digest}"]
+        assert Claim.take(root, spec) is None
+    with taken(root, spec):
+        assert Claim.take(root, spec) is None
 
 
-def test_one_run_says_nothing_of_another(claims: Claims, spec: RunSpec) -> None:
+def test_one_run_says_nothing_of_another(root: Path, spec: RunSpec) -> None:
     first, second = many(spec, 2)
-    with taken(claims, first), taken(claims, second):
-        assert len(names(claims)) == 2
-    assert names(claims) == []
+    with taken(root, first), taken(root, second):
+        assert len(names(root)) == 2
+    assert names(root) == []
 
 
-def test_what_is_released_leaves_nothing_behind(claims: Claims, spec: RunSpec) -> None:
+def test_what_is_released_leaves_nothing_behind(root: Path, spec: RunSpec) -> None:
     specs = many(spec, 20)
     for _ in range(2):
-        held = [taken(claims, one) for one in specs]
-        assert len(names(claims)) == 20
+        held = [taken(root, one) for one in specs]
+        assert len(names(root)) == 20
         for claim in held:
             claim.release()
-        assert names(claims) == []
+        assert names(root) == []
 
 
-def test_the_claim_ends_with_its_block_even_if_that_fails(claims: Claims, spec: RunSpec) -> None:
-    with pytest.raises(ZeroDivisionError), taken(claims, spec):
+def test_the_claim_ends_with_its_block_even_if_that_fails(root: Path, spec: RunSpec) -> None:
+    with pytest.raises(ZeroDivisionError), taken(root, spec):
         _ = 1 / 0
-    assert names(claims) == []
-    taken(claims, spec).release()
+    assert names(root) == []
+    taken(root, spec).release()
 
 
-def test_releasing_twice_does_not_touch_the_next_claim(claims: Claims, spec: RunSpec) -> None:
-    first = taken(claims, spec)
+def test_releasing_twice_does_not_touch_the_next_claim(root: Path, spec: RunSpec) -> None:
+    first = taken(root, spec)
     first.release()
-    with taken(claims, spec) as second:
+    with taken(root, spec) as second:
         first.release()
         assert second.path.exists()
-        assert claims.take(spec) is None
+        assert Claim.take(root, spec) is None
 
 
-def test_a_claim_that_nobody_keeps_is_still_held(claims: Claims, spec: RunSpec) -> None:
-    path = taken(claims, spec).path
-    assert claims.take(spec) is None
+def test_a_claim_that_nobody_keeps_is_still_held(root: Path, spec: RunSpec) -> None:
+    path = taken(root, spec).path
+    assert Claim.take(root, spec) is None
     # Clean up behind it: the lock itself ends with this process.
     path.unlink()
 
 
-def test_a_store_does_not_see_claims(claims: Claims, spec: RunSpec) -> None:
-    with taken(claims, spec) as claim:
-        store = Store.open(claims.root)
+def test_a_store_does_not_see_claims(root: Path, spec: RunSpec) -> None:
+    with taken(root, spec) as claim:
+        store = Store.open(root)
         assert list(store.runs(pytest.fail)) == []
         assert claim.path.exists()
 
 
-def test_a_folder_that_was_removed_meanwhile_is_no_error(claims: Claims, spec: RunSpec) -> None:
-    claim = taken(claims, spec)
+def test_a_folder_that_was_removed_meanwhile_is_no_error(root: Path, spec: RunSpec) -> None:
+    claim = taken(root, spec)
     claim.path.unlink()
-    with taken(claims, spec) as another:
+    with taken(root, spec) as another:
         # The file is there again, but it is another's.
         claim.release()
         assert another.path.exists()
-        assert claims.take(spec) is None
-    claim = taken(claims, spec)
+        assert Claim.take(root, spec) is None
+    claim = taken(root, spec)
     claim.path.unlink()
     claim.path.parent.rmdir()
     claim.release()
@@ -119,9 +118,9 @@ def test_a_folder_that_was_removed_meanwhile_is_no_error(claims: Claims, spec: R
 
 
 def test_a_file_that_is_removed_before_it_is_locked_is_not_the_claim(
-    claims: Claims, spec: RunSpec, monkeypatch: pytest.MonkeyPatch
+    root: Path, spec: RunSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    holder, flock = taken(claims, spec), fcntl.flock
+    holder, flock = taken(root, spec), fcntl.flock
     opened: list[int] = []
 
     def late(descriptor: int, operation: int) -> None:
@@ -130,17 +129,17 @@ def test_a_file_that_is_removed_before_it_is_locked_is_not_the_claim(
         flock(descriptor, operation)
 
     monkeypatch.setattr(fcntl, "flock", late)
-    with taken(claims, spec) as claim:
+    with taken(root, spec) as claim:
         assert len(opened) == 2
         assert claim.path.exists()
-        assert claims.take(spec) is None
-    assert names(claims) == []
+        assert Claim.take(root, spec) is None
+    assert names(root) == []
 
 
 def test_a_removed_file_that_another_has_locked_is_nobodys_claim(
-    claims: Claims, spec: RunSpec, monkeypatch: pytest.MonkeyPatch
+    root: Path, spec: RunSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, flock = claims.root / "runs" / f".claim-{spec.digest}", fcntl.flock
+    path, flock = root / "runs" / f".claim-{spec.digest}", fcntl.flock
     attempts: list[int] = []
 
     def beaten_once(descriptor: int, operation: int) -> None:
@@ -151,7 +150,7 @@ def test_a_removed_file_that_another_has_locked_is_nobodys_claim(
         flock(descriptor, operation)
 
     monkeypatch.setattr(fcntl, "flock", beaten_once)
-    with taken(claims, spec) as claim:
+    with taken(root, spec) as claim:
         assert len(attempts) == 2
         assert claim.path.exists()
 
@@ -161,7 +160,7 @@ def test_a_removed_file_that_another_has_locked_is_nobodys_claim(
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP])
 def test_a_file_system_without_locks_is_named(
-    claims: Claims, spec: RunSpec, monkeypatch: pytest.MonkeyPatch, number: int
+    root: Path, spec: RunSpec, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     opened: list[int] = []
 
@@ -171,9 +170,9 @@ def test_a_file_system_without_locks_is_named(
 
     monkeypatch.setattr(fcntl, "flock", unsupported)
     with pytest.raises(AttnsearchError) as caught:
-        claims.take(spec)
+        Claim.take(root, spec)
     assert str(caught.value) == (
-        f"cannot share the runs in {claims.root}: its file system does not support locks "
+        f"cannot share the runs in {root}: its file system does not support locks "
         f"(flock: {os.strerror(number)}); choose a folder on a local disk with --out"
     )
     assert_closed(opened)
@@ -181,7 +180,7 @@ def test_a_file_system_without_locks_is_named(
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.EINVAL])
 def test_other_errors_are_not_taken_for_a_claim_of_another(
-    claims: Claims, spec: RunSpec, monkeypatch: pytest.MonkeyPatch, number: int
+    root: Path, spec: RunSpec, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     opened: list[int] = []
 
@@ -191,7 +190,7 @@ def test_other_errors_are_not_taken_for_a_claim_of_another(
 
     monkeypatch.setattr(fcntl, "flock", failing)
     with pytest.raises(AttnsearchError, match=os.strerror(number)):
-        claims.take(spec)
+        Claim.take(root, spec)
     assert_closed(opened)
 
 
@@ -202,20 +201,20 @@ def assert_closed(descriptors: Sequence[int]) -> None:
 
 
 def test_a_claim_of_another_leaves_no_file_open(
-    claims: Claims, spec: RunSpec, monkeypatch: pytest.MonkeyPatch
+    root: Path, spec: RunSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened, flock = [], fcntl.flock
-    with taken(claims, spec):
+    with taken(root, spec):
         monkeypatch.setattr(
             fcntl, "flock", lambda *arguments: (opened.append(arguments[0]), flock(*arguments))
         )
-        assert claims.take(spec) is None
+        assert Claim.take(root, spec) is None
         assert_closed(opened)
 
 
 def test_where_there_is_no_store_there_are_no_claims(tmp_path: Path, spec: RunSpec) -> None:
     with pytest.raises(AttnsearchError) as caught:
-        Claims(tmp_path / "nowhere").take(spec)
+        Claim.take(tmp_path / "nowhere", spec)
     assert str(caught.value) == (
         f"cannot claim run {spec.digest} in {tmp_path / 'nowhere'}: No such file or directory; what is "
         "stored already stays readable; put that right, then give the same command again"
@@ -227,9 +226,9 @@ def test_where_there_is_no_store_there_are_no_claims(tmp_path: Path, spec: RunSp
 CHILD = """
 import os, pickle, subprocess, sys, time
 from pathlib import Path
-from attnsearch.runs.claims import Claims
+from attnsearch.runs.claims import Claim
 
-claims, specs = Claims(Path(sys.argv[1])), pickle.load(sys.stdin.buffer)
+root, specs = Path(sys.argv[1]), pickle.load(sys.stdin.buffer)
 say = lambda *words: print(*words, flush=True)
 say("ready")
 """
@@ -239,7 +238,7 @@ held = {}
 for line in sys.stdin:
     verb, number = line.split()
     if verb == "take":
-        claim = claims.take(specs[int(number)])
+        claim = Claim.take(root, specs[int(number)])
         if claim is not None:
             held[number] = claim
         say("no" if claim is None else "yes")
@@ -254,7 +253,7 @@ guard, won, lost = Path(sys.argv[1], "guard"), 0, 0
 sys.stdin.readline()
 end = time.monotonic() + 1
 while time.monotonic() < end:
-    claim = claims.take(specs[0])
+    claim = Claim.take(root, specs[0])
     if claim is None:
         lost += 1
         continue
@@ -267,7 +266,7 @@ say(won, lost)
 """
 
 FORK = """
-claim = claims.take(specs[0])
+claim = Claim.take(root, specs[0])
 if os.fork() == 0:
     claim.release()
     assert claim.path.exists()
@@ -278,7 +277,7 @@ time.sleep(20)
 """
 
 EXEC = """
-claim = claims.take(specs[0])
+claim = Claim.take(root, specs[0])
 grandchild = [sys.executable, "-c", "import sys; print('started', flush=True); sys.stdin.read()"]
 subprocess.Popen(grandchild, close_fds=False)
 time.sleep(20)
@@ -286,11 +285,11 @@ time.sleep(20)
 
 
 @contextmanager
-def child(script: str, claims: Claims, specs: Sequence[RunSpec]) -> Iterator[subprocess.Popen[bytes]]:
+def child(script: str, root: Path, specs: Sequence[RunSpec]) -> Iterator[subprocess.Popen[bytes]]:
     """Python running `script` after `CHILD`, ready to begin; ended on leaving."""
     package_parent = str(Path(attnsearch.base.__file__).parents[1])
     process = subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", CHILD + script, str(claims.root)],
+        [sys.executable, "-W", "error", "-c", CHILD + script, str(root)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         # Without its own threads, so that it may fork.
@@ -324,10 +323,10 @@ def kill(process: subprocess.Popen[bytes]) -> None:
 
 
 def test_two_processes_share_the_claims_and_one_inherits_what_the_other_had(
-    claims: Claims, spec: RunSpec
+    root: Path, spec: RunSpec
 ) -> None:
     specs = many(spec, 200)
-    with child(ON_DEMAND, claims, specs) as one, child(ON_DEMAND, claims, specs) as other:
+    with child(ON_DEMAND, root, specs) as one, child(ON_DEMAND, root, specs) as other:
         both, won = (one, other), {one: set[int](), other: set[int]()}
         for number in range(200):
             # Both are on their way before either has answered; who is told first alternates.
@@ -336,7 +335,7 @@ def test_two_processes_share_the_claims_and_one_inherits_what_the_other_had(
             answers = [heard(process) for process in both]
             assert sorted(answers) == ["no", "yes"], number
             won[both[answers.index("yes")]].add(number)
-        assert len(names(claims)) == 200
+        assert len(names(root)) == 200
 
         victim, heir = sorted(both, key=lambda process: len(won[process]), reverse=True)
         assert len(won[victim]) >= 100
@@ -351,14 +350,14 @@ def test_two_processes_share_the_claims_and_one_inherits_what_the_other_had(
         for number in range(200):
             tell(heir, f"release {number}")
             assert heard(heir) == "released"
-        assert names(claims) == []
+        assert names(root) == []
 
 
 def test_a_claim_is_one_process_s_at_a_time_while_others_take_and_release_it(
-    claims: Claims, spec: RunSpec
+    root: Path, spec: RunSpec
 ) -> None:
     with ExitStack() as stack:
-        processes = [stack.enter_context(child(HAMMER, claims, [spec])) for _ in range(3)]
+        processes = [stack.enter_context(child(HAMMER, root, [spec])) for _ in range(3)]
         for process in processes:
             tell(process, "go")
         counts = [[int(word) for word in heard(process).split()] for process in processes]
@@ -366,21 +365,21 @@ def test_a_claim_is_one_process_s_at_a_time_while_others_take_and_release_it(
     # Every process had its turns, and they met.
     assert min(won for won, _ in counts) > 10
     assert sum(lost for _, lost in counts) > 10
-    assert names(claims) == []
-    assert not (claims.root / "guard").exists()
+    assert names(root) == []
+    assert not (root / "guard").exists()
 
 
 @pytest.mark.parametrize("script", [FORK, EXEC], ids=["forked", "started"])
 def test_a_claim_does_not_live_on_in_the_children_of_its_holder(
-    claims: Claims, spec: RunSpec, script: str
+    root: Path, spec: RunSpec, script: str
 ) -> None:
-    with child(script, claims, [spec]) as process:
+    with child(script, root, [spec]) as process:
         assert heard(process) == "started"
-        assert claims.take(spec) is None
+        assert Claim.take(root, spec) is None
         kill(process)
-        assert names(claims) == [f".claim-{spec.digest}"]
-        taken(claims, spec).release()
-        assert names(claims) == []
+        assert names(root) == [f".claim-{spec.digest}"]
+        taken(root, spec).release()
+        assert names(root) == []
         # Alive until now: its end of the pipe was open.
         assert process.stdout is not None
         os.set_blocking(process.stdout.fileno(), False)

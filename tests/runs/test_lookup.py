@@ -11,7 +11,7 @@ import pytest
 from helpers.maps import no_maps
 
 from attnsearch.base import AttnsearchError, Curves, Heads, Truth
-from attnsearch.runs.lookup import collect
+from attnsearch.runs.lookup import collect, folder_of
 from attnsearch.runs.store import Store, StoredRun
 from attnsearch.spec.run import PlateauRule, RunSpec, settings
 
@@ -71,12 +71,38 @@ def test_single_runs_by_folder_and_by_the_first_digits(folder: Path) -> None:
     assert order(collect([digest, digest[:8], "results"], unexpected)) == [(10, 0), (9, 0), (9, 1), (10, 1)]
 
 
+def test_one_run_by_its_folder_by_digits_and_by_a_store_that_holds_no_other(
+    spec: RunSpec, truth: Truth, tmp_path: Path
+) -> None:
+    store = Store.open(tmp_path / "one")
+    with pytest.raises(AttnsearchError, match=f"no stored run in {store.root}$"):
+        folder_of(str(store.root))
+    runs = [run_of(spec, truth, seed, 2) for seed in range(7)]
+    store.save(runs[0])
+    first = store.path(runs[0].spec)
+    first.with_name(f".claim-{first.name}").touch()
+    for name in (store.root, store.root / "runs", first):
+        assert folder_of(str(name)) == first
+    (tmp_path / "link").symlink_to(first)
+    assert folder_of(str(tmp_path / "link")) == first
+    for run in runs[1:]:
+        store.save(run)
+    for run in runs:
+        assert folder_of(run.spec.digest[:8], store.root) == store.path(run.spec)
+    with pytest.raises(
+        AttnsearchError, match=rf"stands for 7 runs \(.* and 2 more\): give .*{store.root}/runs"
+    ):
+        folder_of(str(store.root))
+    with pytest.raises(AttnsearchError, match=f"no stored run in {store.root} begins with 0123abcd"):
+        folder_of("0123abcd", store.root)
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("nowhere", "nowhere is no folder of stored runs: give what was given as --out"),
-        ("00000000", "00000000 stands for 0 runs in results, not one: none"),
-        ("empty", "empty is no folder of stored runs"),
+        ("nowhere", "nowhere does not stand for stored runs: give a folder that was given as"),
+        ("00000000", "no stored run in results begins with 00000000"),
+        ("empty", "empty does not stand for stored runs"),
     ],
 )
 def test_a_name_that_stands_for_nothing(folder: Path, name: str, message: str) -> None:

@@ -187,25 +187,6 @@ def test_a_disk_too_full_for_parameters_leaves_the_run_as_it_is(
     assert_same(store.find(run.spec, unexpected), run)
 
 
-def test_the_folder_of_a_run_by_the_digits_it_begins_with(store: Store) -> None:
-    with pytest.raises(AttnsearchError, match=f"no stored run in {store.root}$"):
-        store.folder("")
-    runs = [make_run(seed) for seed in range(7)]
-    store.save(runs[0])
-    (store.root / "runs" / f".claim-{runs[0].spec.digest}").touch()
-    assert store.folder("") == store.path(runs[0].spec)
-    for run in runs[1:]:
-        store.save(run)
-    for run in runs:
-        assert store.folder(run.spec.digest[:8]) == store.path(run.spec)
-    with pytest.raises(
-        AttnsearchError, match=f"stands for 7 runs, give one: .* --out {store.root} .* and 2 more"
-    ):
-        store.folder("")
-    with pytest.raises(AttnsearchError, match=f"no stored run in {store.root} begins with zzzz"):
-        store.folder("zzzz")
-
-
 # What could not be read back is refused.
 
 

@@ -11,7 +11,7 @@ from attnsearch.generators import GENERATORS
 from attnsearch.generators.base import Generator
 from attnsearch.mixers import MIXERS
 from attnsearch.mixers.base import LogitMixer, Mixer, default_settings
-from attnsearch.runs.ledger import Ledger
+from attnsearch.runs.claims import SharedRuns
 from attnsearch.runs.store import Store, StoredRun
 from attnsearch.spec import plugins
 from attnsearch.spec.grid import DEFAULT_SEEDS, KnownMixers, grid
@@ -99,7 +99,7 @@ class JaxBackend:
         self,
         cohort: JaxCohort,
         pending: Sequence[RunSpec],
-        runs: Ledger,
+        runs: SharedRuns,
         observer: Observer,
         settings: TrainingSettings,
     ) -> Iterator[Ended]:

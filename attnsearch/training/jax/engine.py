@@ -13,7 +13,7 @@ import numpy as np
 
 from attnsearch.base import Bools, Floats, MapRecord
 from attnsearch.runs.checkpoints import Checkpoint
-from attnsearch.runs.ledger import Ledger
+from attnsearch.runs.claims import SharedRuns
 from attnsearch.runs.recorder import Recording
 from attnsearch.spec.run import RunSpec
 from attnsearch.training.backend import Ended, TrainingSettings
@@ -58,7 +58,7 @@ class Engine:
     def __init__(
         self,
         cohort: JaxCohort,
-        runs: Ledger,
+        runs: SharedRuns,
         observer: Observer,
         settings: TrainingSettings,
         lanes_per_device: int,

@@ -18,7 +18,7 @@ from helpers.tiny import VALUES
 
 from attnsearch.base import AttnsearchError, MapRecord
 from attnsearch.runs.checkpoints import Checkpoint
-from attnsearch.runs.ledger import Ledger
+from attnsearch.runs.claims import SharedRuns
 from attnsearch.runs.recorder import Recording
 from attnsearch.runs.store import Store, StoredRun, read
 from attnsearch.spec.run import RunSpec
@@ -244,12 +244,12 @@ def test_a_checkpoint_of_another_network_is_told_and_the_run_begins_anew(
     tmp_path: Path, undisturbed: dict[RunSpec, StoredRun]
 ):
     spec = specs(1)[0]
-    ledger = Ledger(Store.open(tmp_path), pytest.fail)
+    shared = SharedRuns(Store.open(tmp_path), pytest.fail)
     truth = undisturbed[spec].truth
     recording = Recording(spec, truth)
     recording.add_map(MapRecord.of(undisturbed[spec].maps.influence[0], undisturbed[spec].maps.mass[0]))
     recording.add(undisturbed[spec].curves.loss[0], undisturbed[spec].curves.accuracy[0])
-    ledger.checkpoints.save(Checkpoint(recording, (np.zeros(3, np.float32),)))
+    shared.checkpoints.save(Checkpoint(recording, (np.zeros(3, np.float32),)))
     warnings: list[str] = []
 
     class Listener(Observer):
@@ -266,10 +266,10 @@ def test_a_checkpoint_of_another_network_is_told_and_the_run_begins_anew(
 def test_a_checkpoint_left_by_a_kill_after_storing_is_removed(tmp_path: Path):
     store = Store.open(tmp_path)
     (stored, *_) = train(specs(1), store)
-    ledger = Ledger(store, pytest.fail)
-    ledger.checkpoints.path(stored.spec).write_bytes(b"stale")
-    assert ledger.find(stored.spec) is not None
-    assert not ledger.checkpoints.path(stored.spec).exists()
+    shared = SharedRuns(store, pytest.fail)
+    shared.checkpoints.path(stored.spec).write_bytes(b"stale")
+    assert shared.find(stored.spec) is not None
+    assert not shared.checkpoints.path(stored.spec).exists()
 
 
 def test_lanes_are_chosen_once_however_often_held_runs_are_asked_for(
@@ -278,7 +278,7 @@ def test_lanes_are_chosen_once_however_often_held_runs_are_asked_for(
     """Choosing may compile; a process that waits for another must not do so at every look."""
     chosen: list[int] = []
     wanted = specs(1)
-    rival = Ledger(Store.open(tmp_path), pytest.fail)
+    rival = SharedRuns(Store.open(tmp_path), pytest.fail)
     assert all(rival.take(spec) for spec in wanted)
 
     class Patient(Observer):

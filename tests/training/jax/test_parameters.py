@@ -17,7 +17,7 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from attnsearch.base import AttnsearchError, Curves
-from attnsearch.runs.ledger import Ledger
+from attnsearch.runs.claims import SharedRuns
 from attnsearch.runs.parameters import FILE, packed, unpacked
 from attnsearch.runs.store import Store, StoredRun, read
 from attnsearch.spec.run import RunSpec
@@ -184,12 +184,12 @@ def test_training_again_goes_on_where_it_was_interrupted(
 def test_a_training_that_ends_elsewhere_is_told(without: Store) -> None:
     warnings: list[str] = []
     (stored,) = without.runs(pytest.fail)
-    ledger = Ledger(without, warnings.append, parameters=True)
-    assert ledger.find(stored.spec) is None
-    assert ledger.take(stored.spec)
+    shared = SharedRuns(without, warnings.append, parameters=True)
+    assert shared.find(stored.spec) is None
+    assert shared.take(stored.spec)
     step, loss, accuracy = stored.curves
     other = replace(stored, curves=Curves(step[:-1], loss[:-1], accuracy[:-1]))
-    assert ledger.finish(other, {"a": np.ones(1, np.float32)}).curves.step[-1] == 60
+    assert shared.finish(other, {"a": np.ones(1, np.float32)}).curves.step[-1] == 60
     (line,) = warnings
     assert "ended mastered after 50 steps, but as it is stored it ended mastered after 60 steps" in line
     assert unpacked(without.path(stored.spec), stored.spec.digest)[1] == 50

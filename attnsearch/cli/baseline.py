@@ -11,6 +11,7 @@ from attnsearch.cli.flags import SettingsCommand, given
 from attnsearch.cli.options import (
     OUT,
     Assignments,
+    cohorts_of,
     engine_options,
     suite_of,
     suite_options,
@@ -59,6 +60,7 @@ def baseline(
     from attnsearch.training.runner import run
 
     asked, backend = suite_of(suite, seeds, given(ctx), mixers, mixer_settings)
+    cohorts_of(asked, backend, suite)
     store = Store.open(out)
     with progress_for(quiet) as observer:
         runs = run(asked.runs(), store, backend, observer, TrainingSettings(lanes, checkpoint_every))

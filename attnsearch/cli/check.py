@@ -37,19 +37,19 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 
 @click.command(cls=SettingsCommand)
 @suite_options
-@click.option("--baseline", type=FILE, required=True, help="what `attnsearch baseline` recorded")
+@click.option("--baseline", type=FILE, required=True, help="the file of `attnsearch baseline`")
 @click.option(
     "--tolerance",
     type=float,
     metavar="FACTOR",
-    help="by how much a plateau may grow before it is a regression  [default: 1.25]",
+    help="the factor by which a plateau may grow before it is a regression  [default: 1.25]",
 )
-@click.option("--junit", type=FILE, help="write the verdicts as JUnit's XML")
+@click.option("--junit", type=FILE, help="write the verdicts as JUnit XML")
 @click.option("--trend", type=FILE, help="write the plateaus as JSON for benchmark-tracking actions")
 @engine_options
-@click.option("--out", type=OUT, help="where the new runs are kept  [default: nowhere]")
-@click.option("--json", "as_json", is_flag=True, help="one JSON document on stdout, and nothing else there")
-@click.option("--quiet", is_flag=True, help="no progress")
+@click.option("--out", type=OUT, help="the folder that keeps the new runs  [default: none]")
+@click.option("--json", "as_json", is_flag=True, help="print one JSON document instead of a table")
+@click.option("--quiet", is_flag=True, help="show no progress, only warnings and errors")
 @click.pass_context
 def check(
     ctx: click.Context,
@@ -67,27 +67,25 @@ def check(
     as_json: bool,
     quiet: bool,
 ) -> int:
-    """Say whether the plateaus of a suite have got longer than BASELINE recorded.
+    """Say whether the plateaus of a suite have got longer than the baseline recorded.
 
-    Every run is trained anew. Where the curves of half of them equal the recorded ones bit for bit, nothing
-    has changed; otherwise plateaus are compared, after half of the runs and, where that does not tell, after
-    all. In a workflow of GitHub, annotations and a job summary are written too.
+    Every run is trained anew, first half of them. If their curves equal the recorded ones bit for bit,
+    nothing has changed. Otherwise their plateaus are compared with the recorded ones. If that does not tell,
+    the other half is trained and all are compared. A workflow of GitHub also gets annotations and a job
+    summary.
 
     \b
-    Exit status: 0 pass   1 regression   2 wrong usage   3 too few data to tell
-                 4 nothing measured, or a run failed
+    Exit status: 0 pass   1 regression   2 something given cannot be used
+                 3 too few data to tell  4 nothing measured, or a run failed
     """
-    from attnsearch import files
     from attnsearch.cli.progress import progress_for
-    from attnsearch.gate import baseline_file, tables
-    from attnsearch.gate import ci as notices
-    from attnsearch.gate import verdict as verdicts
+    from attnsearch.gate import baseline_file
     from attnsearch.gate.decision import TOLERANCE
+    from attnsearch.gate.verdict import Failure, Report
     from attnsearch.runs.store import Store
     from attnsearch.training.backend import TrainingSettings
 
     recorded, tolerated = baseline_file.read(baseline), TOLERANCE if tolerance is None else tolerance
-    # Whatever else a mixer raises would end with the status of a regression.
     try:
         asked, backend = suite_of(suite, seeds, given(ctx), mixers, mixer_settings)
         with ExitStack() as held:
@@ -105,20 +103,12 @@ def check(
     except AttnsearchError:
         raise
     except Exception as error:
-        failure = verdicts.Failure.of(error)
-        report = verdicts.Report(recorded.suite, str(baseline), tolerated, 0, failure=failure)
-
-    if junit:
-        files.write_whole(junit, notices.junit(report))
-    if trend:
-        files.write_whole(trend, notices.trend(report))
-    notices.append_summary(report, os.environ)
-    if report.failure:
-        note_lines(report.failure.trace)
-    if as_json:
-        emit_json(tables.document(report))
-    else:
-        _print(report)
+        # Whoever asked for files is told in them as well.
+        report = Report(recorded.suite, str(baseline), tolerated, 0, failure=Failure.of(error))
+    try:
+        _write(report, junit, trend)
+    finally:
+        _print(report, as_json)
     return report.exit_status
 
 
@@ -136,7 +126,8 @@ def check_anew(
     """Train `specs` in `store` and judge them against the baseline `recorded`, called `name`.
 
     Unless `settings` name a number of lanes, there are as many as the baseline had on such a device.
-    Errors: AttnsearchError for runs that cannot be trained, and for a store that holds some of them already.
+    Errors: AttnsearchError where the baseline did not record `specs`, or where the store holds some of them.
+    What goes wrong in training is the report's `failure`, and so is a mixer that raises when it is called.
     """
     from attnsearch.gate.check import check, recorded_lanes
     from attnsearch.training.backend import TrainingSettings
@@ -147,7 +138,6 @@ def check_anew(
         raise AttnsearchError(
             f"{store.root} holds runs of this suite, and a check trains them anew: give another folder"
         )
-    backend.cohorts(specs)
     settings = settings or TrainingSettings()
     if settings.lanes is None:
         settings = replace(settings, lanes=recorded_lanes(recorded, describe(1)["device"]))
@@ -158,16 +148,31 @@ def check_anew(
     return check(specs, recorded, train, name=name, tolerance=tolerance)
 
 
-def _print(report: Report) -> None:
-    from attnsearch.cli.console import console
-    from attnsearch.gate import ci as notices
-    from attnsearch.gate import tables
-    from attnsearch.gate import verdict as verdicts
+def _write(report: Report, junit: Path | None, trend: Path | None) -> None:
+    from attnsearch import files
+    from attnsearch.gate import ci
 
+    if junit:
+        files.write_whole(junit, ci.junit(report))
+    if trend:
+        files.write_whole(trend, ci.trend(report))
+    ci.append_summary(report, os.environ)
+
+
+def _print(report: Report, as_json: bool) -> None:
+    from attnsearch.cli.console import console
+    from attnsearch.gate import ci, tables
+    from attnsearch.gate.verdict import sentences
+
+    if report.failure:
+        note_lines(report.failure.trace)
+    if as_json:
+        emit_json(tables.document(report))
+        return
     if report.pairs:
         console(stderr=False).print(tables.table(report))
-    for line in verdicts.sentences(report):
+    for line in sentences(report):
         say(line)
-    if notices.on_github(os.environ):
-        for command in notices.commands(report):
+    if ci.on_github(os.environ):
+        for command in ci.commands(report):
             say(command)

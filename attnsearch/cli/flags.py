@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from attnsearch.base import AttnsearchError, nearest
+from attnsearch.base import AttnsearchError, nearest, plain
 from attnsearch.spec.grid import KnownMixers
 from attnsearch.spec.names import written
 from attnsearch.spec.run import Value, of_mixer
@@ -23,8 +23,7 @@ _Command = TypeVar("_Command", bound=Callable[..., object])
 
 
 class Values(click.ParamType):
-    """A comma-separated list of numbers, words, true or false. Whether they fit is checked with the
-    specification."""
+    """A comma-separated list of numbers, words, true or false. The specification checks whether they fit."""
 
     name = "value[,value...]"
 
@@ -40,7 +39,7 @@ class Values(click.ParamType):
 
 
 class Assignment(click.ParamType):
-    """`name=value[,value...]`: a setting by name, for what has no flag of its own."""
+    """`name=value[,value...]`: a setting that has no flag of its own."""
 
     name = "name=value[,value...]"
 
@@ -109,7 +108,7 @@ def _keep(ctx: click.Context, param: click.Parameter, values: tuple[Value, ...] 
 
 
 def switch(flag: str, setting: str, value: bool, text: str) -> Callable[[_Command], _Command]:
-    """An option without a value, that gives `setting` this one."""
+    """An option without a value. It gives `setting` this one."""
 
     def keep(ctx: click.Context, param: click.Parameter, given: bool) -> None:
         if given:
@@ -119,10 +118,10 @@ def switch(flag: str, setting: str, value: bool, text: str) -> Callable[[_Comman
 
 
 class SettingsCommand(click.Command):
-    """A command that has, beside its own flags, those of settings, in sections of its help."""
+    """A command with flags of settings beside its own. Its help lists them in sections."""
 
     def added(self, ctx: click.Context) -> list[_SettingOption]:
-        """Those flags: of what every run has, in place of what a suite says."""
+        """The flags of settings: here, each replaces what a suite says."""
         return _setting_options("the suite's")
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
@@ -134,10 +133,10 @@ class SettingsCommand(click.Command):
         sections: dict[str, list[tuple[str, str]]] = {}
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx)
-            # What is no option stands in the line of usage.
+            # Arguments stand in the line of usage.
             if record is not None and isinstance(param, click.Option):
                 section = param.section if isinstance(param, _SettingOption) else _OWN
-                sections.setdefault(section, []).append(record)
+                sections.setdefault(section, []).append((plain(record[0]), plain(record[1])))
         own = sections.pop(_OWN)
         for section, records in reversed(sections.items()):
             with formatter.section(section):
@@ -147,10 +146,10 @@ class SettingsCommand(click.Command):
 
 
 class TaskCommand(SettingsCommand):
-    """A command that has, beside its own flags, one for every knob of the tasks that it is given."""
+    """A command with a flag for every knob of the tasks that it is given."""
 
     def known_mixers(self) -> KnownMixers | None:
-        """Mixers whose settings, with `SETTINGS`, are flags as well; None for a command without."""
+        """The mixers whose settings are flags too, beside `SETTINGS`; None for a command without either."""
         return None
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -197,17 +196,17 @@ def _knob_options(tasks: Sequence[TaskFile]) -> list[_SettingOption]:
 
 
 _Defaults = Sequence[Mapping[str, Value]]
-"""Those of each task named, where they are other than a setting's own."""
+"""For each task named, the defaults that it changes."""
 
 
 def _default(name: str, own: Value | None, defaults: _Defaults) -> str:
-    """What holds where a flag is not given; of several tasks, what may."""
+    """The value where a flag is not given; of several tasks, each that may hold."""
     values = dict.fromkeys(one.get(name, own) for one in defaults) or {own: None}
-    return " or ".join("its own" if value is None else written(value) for value in values)
+    return " or ".join(map(written, values))
 
 
 def _setting_options(default: str | None = None, defaults: _Defaults = ()) -> list[_SettingOption]:
-    """One for each of `SETTINGS` that is no switch. `default`: what holds where the flag is not given."""
+    """One for each of `SETTINGS` but the switches. `default`: the value where the flag is not given."""
     return [
         _SettingOption(
             name,

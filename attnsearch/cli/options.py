@@ -1,4 +1,4 @@
-"""Flags that several commands have, and what is made of them."""
+"""Flags that several commands share, and what commands make of their values."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ if TYPE_CHECKING:
     from attnsearch.spec.run import MixerSpec, Value
     from attnsearch.spec.suite import Suite
     from attnsearch.training.jax.backend import JaxBackend
+    from attnsearch.training.jax.cohorts import JaxCohort
 
 OUT = click.Path(path_type=Path, file_okay=False)
 
 DEFAULT_SUITE = "mixers"
 
 Assignments = Sequence[tuple[str, "tuple[Value, ...]"]]
-"""What was given as `--mixer-set`: settings with their values."""
+"""The values of `--mixer-set`: each setting with its list."""
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
 
 def with_options(*options: Callable[[_Command], _Command]) -> Callable[[_Command], _Command]:
-    """Several options as one decorator, listed in the help in this order."""
+    """Several options as one decorator. The help lists them in this order."""
 
     def decorated(command: _Command) -> _Command:
         for option in reversed(options):
@@ -45,7 +46,7 @@ switch_options = with_options(
         "--map-bias-placebo",
         "map_bias_placebo",
         True,
-        "--map-bias with a wrong map, the control that must not help",
+        "give --map-bias a wrong map: a control that must not help",
     ),
 )
 output_options = with_options(
@@ -53,25 +54,23 @@ output_options = with_options(
         "--out",
         type=OUT,
         default=Path("results"),
-        help="where runs and pictures are stored  [default: results]",
+        help="the folder for runs and pictures  [default: results]",
     ),
-    click.option(
-        "--json", "as_json", is_flag=True, help="one JSON document on stdout, and nothing else there"
-    ),
-    click.option("--quiet", is_flag=True, help="no progress"),
+    click.option("--json", "as_json", is_flag=True, help="print one JSON document instead of tables"),
+    click.option("--quiet", is_flag=True, help="show no progress, only warnings and errors"),
 )
 engine_options = with_options(
     click.option(
         "--lanes",
         type=click.IntRange(1),
-        help="runs trained at once on each device  [default: chosen for the device]",
+        help="runs that each device trains at once  [default: chosen for the device]",
     ),
     click.option(
         "--checkpoint-every",
         type=click.FloatRange(0),
         default=30.0,
         metavar="SECONDS",
-        help="how much work a killed process may lose  [default: 30]",
+        help="training time that a killed process may lose  [default: 30]",
     ),
 )
 save_parameters_option = click.option(
@@ -86,7 +85,7 @@ mixer_set_option = click.option(
     type=Assignment(),
     multiple=True,
     metavar="NAME=LIST",
-    help="a setting of the mixers, for those whose settings are no flags; may be repeated",
+    help="a setting of the mixers that has no flag of its own; may be repeated",
 )
 runs_argument = click.argument("runs", metavar="RUNS...", nargs=-1, required=True)
 suite_option = click.option(
@@ -95,7 +94,7 @@ suite_option = click.option(
     metavar="SUITE",
     help=f"the suite that the mixers answer, by name or path  [default: {DEFAULT_SUITE}]",
 )
-plots_option = click.option("--no-plots", is_flag=True, help="no pictures")
+plots_option = click.option("--no-plots", is_flag=True, help="draw no pictures")
 suite_options = with_options(
     click.argument("suite", metavar="SUITE"),
     click.option(
@@ -115,12 +114,12 @@ suite_options = with_options(
 
 
 def said(message: str) -> None:
-    """Tell the user something, in one line, where it does not mix with results."""
+    """Tell the user something in one line, on standard error."""
     note(f"attnsearch: {message}")
 
 
 def mixer_lists(mixers: Sequence[str], given: Assignments, known_mixers: KnownMixers) -> Lists:
-    """What was given as `--mixer-set`, by name. Errors: AttnsearchError for what no mixer of `mixers` has."""
+    """The lists of `--mixer-set` by setting. Errors: AttnsearchError for a setting that no mixer has."""
     known = {name for mixer in mixers for name in known_mixers[mixer]}
     lists = {}
     for name, listed in given:
@@ -138,7 +137,7 @@ def mixer_lists(mixers: Sequence[str], given: Assignments, known_mixers: KnownMi
 def mixers_in_place(
     mixers: str | None, given: Assignments, known_mixers: KnownMixers
 ) -> list[MixerSpec] | None:
-    """The mixers given in place of a suite's, with every combination of the settings given; None for none.
+    """The mixers of `--mixer`, with every combination of their settings; None where the suite's are meant.
 
     Errors: AttnsearchError for an unknown mixer or setting.
     """
@@ -146,7 +145,7 @@ def mixers_in_place(
 
     if mixers is None:
         if given:
-            raise AttnsearchError("--mixer-set sets the mixers given by --mixer, and there are none")
+            raise AttnsearchError("--mixer-set needs --mixer: it sets the mixers that are named there")
         return None
     names = names_in(mixers)
     lists = mixer_lists(names, given, known_mixers)
@@ -165,11 +164,10 @@ def suite_of(
     mixers: str | None = None,
     mixer_settings: Assignments = (),
 ) -> tuple[Suite, JaxBackend]:
-    """A suite of whose planned runs none is refused, and the backend that has accepted them.
+    """A suite with the values of flags in place of its own, and the backend that knows its mixers.
 
-    mixers, mixer_settings:  what was given as `--mixer` and `--mixer-set`, in place of the suite's mixers
+    Errors: AttnsearchError for a suite, a mixer or a setting that cannot be used.
     """
-    from attnsearch.spec.reading import placed
     from attnsearch.spec.suite import Suite, find_suite
     from attnsearch.training.jax.backend import JaxBackend
     from attnsearch.training.jax.devices import use_every_core
@@ -178,6 +176,14 @@ def suite_of(
     replaced = mixers_in_place(mixers, mixer_settings, backend.known_mixers)
     suite = Suite.read(path, backend.known_mixers).reduced(seeds, training, replaced)
     use_every_core()
-    with placed(str(path)):
-        backend.cohorts(suite.planned())
     return suite, backend
+
+
+def cohorts_of(suite: Suite, backend: JaxBackend, name: str) -> list[JaxCohort]:
+    """The cohorts of all runs that a suite plans. Errors: AttnsearchError, with the suite's `name`, for a run
+    that the backend cannot train."""
+    from attnsearch.spec.reading import placed
+    from attnsearch.spec.suite import find_suite
+
+    with placed(str(find_suite(name))):
+        return backend.cohorts(suite.planned())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from attnsearch.cli.flags import SettingsCommand, given
-from attnsearch.cli.options import Assignments, output_options, suite_of, suite_options
+from attnsearch.cli.options import Assignments, cohorts_of, output_options, suite_of, suite_options
 from attnsearch.cli.output import emit_json, say
 from attnsearch.spec.names import duration, in_words, joined
 from attnsearch.spec.run import FORMAT_VERSION, Value
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.command(cls=SettingsCommand)
 @suite_options
 @output_options
-@click.option("--no-measurement", is_flag=True, help="compile and time nothing, and estimate no times")
+@click.option("--no-measurement", is_flag=True, help="compile nothing and estimate no times")
 @click.pass_context
 def plan(
     ctx: click.Context,
@@ -35,10 +35,10 @@ def plan(
     quiet: bool,
     no_measurement: bool,
 ) -> None:
-    """Say what `sweep` would do with the same flags, and about how long it would take at most.
+    """Say what `sweep` would do with the same flags, and how long it would take at most.
 
-    A cohort is what one compilation trains. Times come from a few seconds of training of each, which is
-    thrown away; nothing is stored.
+    A cohort is a group of runs that share one compilation. Each cohort is trained for a few seconds to
+    measure its speed. Nothing is stored.
     """
     from attnsearch.cli.console import console
     from attnsearch.cli.live import telling
@@ -47,7 +47,7 @@ def plan(
 
     asked, backend = suite_of(suite, seeds, given(ctx), mixers, mixer_settings)
     store = Store(out)
-    forecasts = [forecast(cohort, store, 0.0) for cohort in backend.cohorts(asked.planned())]
+    forecasts = [forecast(cohort, store, 0.0) for cohort in cohorts_of(asked, backend, suite)]
     with telling(quiet) as tell:
         for index, fixed in enumerate(_worth_showing(forecasts)):
             row = forecasts[index]

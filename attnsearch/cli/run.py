@@ -54,7 +54,9 @@ class _RunCommand(TaskCommand):
     help="runs of each cell: a count (8), a range without its end (8:16) or a list (3,5,9)  [default: 8]",
 )
 @click.option(
-    "--rule-seed", type=int, help="one hidden rule for all runs  [default: each seed draws its own]"
+    "--rule-seed",
+    type=int,
+    help="the seed of one hidden rule for all runs  [default: each seed draws its own]",
 )
 @switch_options
 @engine_options
@@ -79,7 +81,7 @@ def run(
 ) -> int:
     """Train networks on tasks and measure their plateaus.
 
-    Every LIST is comma-separated, and lists make a grid. Runs that are already stored are not run
+    Every LIST is comma-separated. Several lists make a grid. Runs that are already stored are not trained
     again. `attnsearch run --task NAME --help` lists the task's own flags too.
     """
     from attnsearch.cli.train import Output, sweep

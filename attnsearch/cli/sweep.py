@@ -10,6 +10,7 @@ import click
 from attnsearch.cli.flags import SettingsCommand, given
 from attnsearch.cli.options import (
     Assignments,
+    cohorts_of,
     engine_options,
     output_options,
     plots_option,
@@ -43,14 +44,17 @@ def sweep(
 ) -> int:
     """Run a suite: a TOML file that crosses tasks, mixers, seeds and training settings.
 
-    A flag replaces what the suite says of that setting, so that `--seeds 2 --steps 100` is a quick look.
-    Every LIST is comma-separated. Runs that are already stored are not run again. Where a suite has selection
-    seeds and several learning rates, each mixer's is chosen on those seeds first, and it is run at that one.
+    A flag replaces what the suite says of that setting: `--seeds 2 --steps 100` is a quick look. Every LIST
+    is comma-separated. Runs that are already stored are not trained again.
+
+    A suite may have selection seeds and several learning rates. Then each mixer first tries every rate on
+    those seeds. Its other runs are trained at the rate that was best.
     """
     from attnsearch.cli.train import Output, sweep_suite
     from attnsearch.training.backend import TrainingSettings
 
     found, backend = suite_of(suite, seeds, given(ctx), mixers, mixer_settings)
+    cohorts_of(found, backend, suite)
     output = Output(out, as_json, quiet, no_plots)
     return (
         0

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal, Self
 
 from attnsearch import files
+from attnsearch.base import AttnsearchError
 from attnsearch.gate.baseline import Baseline, outcomes
 from attnsearch.gate.decision import TOLERANCE, Finding, Judgement, Pair, Verdict, judge, levels, looks
 from attnsearch.results.table import counted
@@ -33,14 +34,16 @@ NOTHING = Judgement((), ())
 
 @dataclass(frozen=True)
 class Failure:
-    """Why nothing can be said: in one line, and where it happened, in many."""
+    """Why the check failed, in one line. An unexpected error also has a trace: where it happened, in many."""
 
     reason: str
     trace: str = ""
 
     @classmethod
     def of(cls, error: Exception) -> Self:
-        """That of an error that is being handled."""
+        """The failure of an error that is being handled."""
+        if isinstance(error, AttnsearchError):
+            return cls(str(error))
         return cls(files.reason(error), "".join(traceback.format_exception(error)))
 
 

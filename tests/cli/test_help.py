@@ -29,7 +29,7 @@ def test_a_task_s_own_defaults_of_training_and_mixers_are_listed():
     found = text("run", "--task", "cellular_automaton,linear_map")
     assert "blocks of the network [at least 1; default: 4 or 1]" in found
     assert "--num-heads LIST of attention [default: 8 or 16]" in found
-    assert "--head-width LIST of attention [default: its own]" in found
+    assert "--head-width LIST of attention [default: derived]" in found
 
 
 @pytest.mark.parametrize("command", ["sweep", "plan"])

@@ -5,15 +5,18 @@ Numpy side; never imports jax.
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import io
 import os
 import secrets
 import shutil
+import stat
 import tokenize
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -48,21 +51,54 @@ def explaining(what: str, remedy: str = "") -> Iterator[None]:
         raise AttnsearchError(f"{what}: {reason(error)}" + (f"; {remedy}" if remedy else "")) from error
 
 
+PARTIAL = ".partial-"
+"""How the name of a folder begins that is being written, or that a killed process left."""
+
+_ABANDONED = 24 * 3600
+"""Seconds. Between computers that do not see each other's locks, age alone must tell."""
+
+
 @contextmanager
 def partial_folder(parent: Path, name: str, contents: Mapping[str, bytes]) -> Iterator[Path]:
     """A new folder in `parent` with a file for each of `contents`, all on the disk, to be moved from.
 
-    It is named `.partial-<name>-<pid>-<random>`, and what is still there afterwards is removed.
+    It is named `.partial-<name>-<pid>-<random>`, and what is still there afterwards is removed. Its files are
+    locked until then, for `remove_abandoned` to see.
     """
-    partial = parent / f".partial-{name}-{os.getpid()}-{secrets.token_hex(4)}"
+    partial = parent / f"{PARTIAL}{name}-{os.getpid()}-{secrets.token_hex(4)}"
     try:
         # Not by tempfile, whose folders are closed to the group that may share the store.
         partial.mkdir()
-        for file_name, content in contents.items():
-            _write_new(partial / file_name, content)
-        yield partial
+        with ExitStack() as at_work:
+            for file_name, content in contents.items():
+                file = at_work.enter_context((partial / file_name).open("xb"))
+                # Where there are no locks, nothing is taken for abandoned.
+                with suppress(OSError):
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _fill(file, content)
+            yield partial
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def remove_abandoned(parent: Path) -> None:
+    """Remove the partial folders in `parent` that killed processes left over a day ago.
+
+    A folder that a living process writes is locked, and stays. The clock of the file system alone tells its
+    age, for the clock of a computer may be wrong. Errors: OSError where nothing can be written in `parent`.
+    """
+    with partial_folder(parent, "probe", {"probe": b"\0"}) as probe:
+        now = (probe / "probe").stat().st_mtime
+    for leftover in parent.glob(f"{PARTIAL}*"):
+        # A folder that is gone by now was finished, or removed by another process.
+        with suppress(OSError), ExitStack() as locks:
+            if leftover.stat().st_mtime > now - _ABANDONED:
+                continue
+            for path in leftover.iterdir():
+                descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+                locks.callback(os.close, descriptor)
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(leftover)
 
 
 def write_whole(path: Path, content: bytes | str) -> Path:
@@ -80,19 +116,36 @@ def write_whole(path: Path, content: bytes | str) -> Path:
         final.parent.mkdir(parents=True, exist_ok=True)
         unfinished = final.with_name(f".unfinished-{os.getpid()}-{secrets.token_hex(4)}")
         try:
-            _write_new(unfinished, data)
+            with unfinished.open("xb") as file:
+                _fill(file, data)
             unfinished.replace(final)
         finally:
             unfinished.unlink(missing_ok=True)
     return path
 
 
-def _write_new(path: Path, data: bytes) -> None:
-    """Write a file that is not there yet, down to the disk."""
-    with path.open("xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+def _fill(file: BinaryIO, content: bytes) -> None:
+    """Write `content` down to the disk."""
+    file.write(content)
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def read_whole(path: Path) -> bytes:
+    """The content of a stored file. Errors: OSError, at once also for a pipe, a socket or a device."""
+    with open(path, "rb", opener=_at_once) as file:
+        check_regular(os.fstat(file.fileno()))
+        return file.read()
+
+
+def check_regular(status: os.stat_result) -> None:
+    """Errors: OSError unless `status` is of a regular file. Reading a pipe may wait for ever."""
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file")
+
+
+def _at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def packed(arrays: Mapping[str, np.ndarray], *, compressed: bool) -> bytes:
@@ -106,12 +159,13 @@ def packed(arrays: Mapping[str, np.ndarray], *, compressed: bool) -> bytes:
     return buffer.getvalue()
 
 
-def unpacked(file: Path | BinaryIO, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
-    """The arrays of an .npz file, read-only. Whatever shape a header claims, nothing is allocated for it.
+def unpacked(content: bytes, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file with this `content`, read-only.
 
+    Whatever shape a header claims, nothing is allocated for it.
     Errors: one of `DAMAGE`, also for objects, and for other arrays than `names` where these are given.
     """
-    with zipfile.ZipFile(file) as archive:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = archive.namelist()
         if names is not None and sorted(members) != (expected := sorted(f"{name}.npy" for name in names)):
             raise ValueError(f"members {', '.join(members)}, expected {', '.join(expected)}")

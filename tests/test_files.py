@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -61,3 +64,51 @@ def test_a_pipe_is_written_to_and_stays(tmp_path: Path) -> None:
     finally:
         os.close(reader)
     assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+# Folders that are being written.
+
+
+def long_ago(path: Path) -> None:
+    then = path.stat().st_mtime - 25 * 3600
+    os.utime(path, (then, then))
+
+
+def test_what_a_living_process_writes_is_not_abandoned_however_old_it_looks(tmp_path: Path) -> None:
+    with files.partial_folder(tmp_path, "name", {"a": b"1", "b": b"2"}) as partial:
+        long_ago(partial)
+        files.remove_abandoned(tmp_path)
+        assert sorted(path.name for path in partial.iterdir()) == ["a", "b"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_left_goes_after_a_day_of_the_file_systems_clock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left, empty = tmp_path / ".partial-name-1-2", tmp_path / ".partial-name-3-4"
+    for folder in (left, empty):
+        folder.mkdir()
+    (left / "a").write_bytes(b"1")
+    (tmp_path / "finished").mkdir()
+    long_ago(tmp_path / "finished")
+    # A computer whose own clock is wrong.
+    monkeypatch.setattr(time, "time", lambda: left.stat().st_mtime + 1e6)
+    files.remove_abandoned(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 3
+    for folder in (left, empty):
+        long_ago(folder)
+    files.remove_abandoned(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["finished"]
+
+
+def test_without_locks_nothing_is_taken_for_abandoned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unsupported(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", unsupported)
+    with files.partial_folder(tmp_path, "name", {"a": b"1"}) as partial:
+        long_ago(partial)
+        files.remove_abandoned(tmp_path)
+        assert (partial / "a").read_bytes() == b"1"

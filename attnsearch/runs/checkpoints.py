@@ -8,7 +8,6 @@ Numpy side; never imports jax. Layout under the root of a store, which never loo
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -91,7 +90,7 @@ class Checkpoints:
         # A system error says nothing against the content, which may be hours of work.
         with files.explaining(f"cannot read {path}"):
             try:
-                content = path.read_bytes()
+                content = files.read_whole(path)
             except FileNotFoundError:
                 return None
         try:
@@ -129,7 +128,7 @@ def _content(checkpoint: Checkpoint) -> bytes:
 
 
 def _read(content: bytes, spec: RunSpec) -> Checkpoint:
-    arrays = files.unpacked(io.BytesIO(content))
+    arrays = files.unpacked(content)
     document = json.loads(arrays.pop("document").tobytes())
     if (version := document["checkpoint_version"]) != CHECKPOINT_VERSION:
         raise ValueError(f"checkpoint version {version}, expected {CHECKPOINT_VERSION}")

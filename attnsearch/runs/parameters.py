@@ -47,6 +47,7 @@ def unpacked(folder: Path, digest: str) -> tuple[dict[str, Floats], int]:
 
     path = folder / FILE
     try:
+        files.check_regular(path.stat())
         with safe_open(path, "numpy") as file:
             described = file.metadata()
             if described["digest"] != digest:

@@ -16,9 +16,6 @@ import errno
 import itertools
 import json
 import os
-import shutil
-import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -91,18 +88,12 @@ class Store:
     def open(cls, root: Path) -> Self:
         """The store at `root`, created where absent and proved to be writable.
 
-        Removes what processes killed over a day ago left. Errors: AttnsearchError if it is not writable.
+        Removes what killed processes left over a day ago. Errors: AttnsearchError if it is not writable.
         """
         store = cls(root)
         with files.explaining(f"cannot store runs in {root}", "choose another folder with --out"):
             store._folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=".partial-", dir=store._folder) as probe:
-                Path(probe, "probe").write_bytes(b"\0")
-        # A younger one may still be written to; one that is gone was finished or removed by its process.
-        for leftover in store._folder.glob(".partial-*"):
-            with suppress(FileNotFoundError):
-                if leftover.stat().st_mtime < time.time() - 24 * 3600:
-                    shutil.rmtree(leftover, ignore_errors=True)
+            files.remove_abandoned(store._folder)
         return store
 
     def path(self, spec: RunSpec) -> Path:
@@ -183,7 +174,7 @@ def read(folder: Path) -> StoredRun:
     """The run stored in `folder`, whose name is the run's digest. Errors: UnreadableRun."""
     file = folder / "run.json"
     try:
-        document = json.loads(file.read_bytes())
+        document = json.loads(files.read_whole(file))
         if document["format_version"] != FORMAT_VERSION:
             raise ValueError(f"format version {document['format_version']}, expected {FORMAT_VERSION}")
         spec, status = RunSpec.from_json(document["spec"]), document["status"]
@@ -195,7 +186,7 @@ def read(folder: Path) -> StoredRun:
         arrays: dict[str, dict[str, np.ndarray]] = {}
         for stem, known in _LAYOUTS.items():
             file = folder / f"{stem}.npz"
-            arrays[stem] = files.unpacked(file, known)
+            arrays[stem] = files.unpacked(files.read_whole(file), known)
         truth, curves = Truth(**arrays["truth"]), Curves(**arrays["curves"])
         maps, heads = Maps(**arrays["maps"]), Heads(**arrays["heads"])
         run = StoredRun(spec, status, environment, truth, curves, maps, heads)

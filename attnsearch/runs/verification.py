@@ -145,7 +145,7 @@ def find(root: Path, mixer: MixerSpec) -> Verification | None:
 def read(file: Path) -> Verification:
     """The verification stored in `file`. Errors: AttnsearchError."""
     try:
-        return Verification.from_json(json.loads(file.read_bytes()))
+        return Verification.from_json(json.loads(files.read_whole(file)))
     except files.DAMAGE as error:
         raise AttnsearchError(f"cannot read the verification {file}: {files.reason(error)}") from error
 

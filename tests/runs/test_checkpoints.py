@@ -523,11 +523,11 @@ def test_what_cannot_be_read_now_is_not_removed(
 ) -> None:
     checkpoints.save(make())
 
-    def failing(path: Path) -> bytes:
+    def failing(path: str, flags: int) -> int:
         raise OSError(number, os.strerror(number))
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "read_bytes", failing)
+        patch.setattr(os, "open", failing)
         with pytest.raises(AttnsearchError) as caught:
             checkpoints.load(spec, unexpected)
     assert str(caught.value) == f"cannot read {checkpoints.path(spec)}: {os.strerror(number)}"

@@ -277,10 +277,10 @@ def test_a_root_that_cannot_be_written_is_refused(
 
 
 def test_a_full_disk_is_noticed_on_opening(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(path: Path, content: bytes) -> int:
+    def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(AttnsearchError, match=r"No space left on device; choose another folder with --out"):
         Store.open(tmp_path)
     assert names(Store(tmp_path)) == []

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from attnsearch.base import AttnsearchError as AttnsearchError
+    from attnsearch.base import Example as Example
+    from attnsearch.base import Truth as Truth
     from attnsearch.generators import GENERATORS as GENERATORS
+    from attnsearch.generators.base import Generator as Generator
     from attnsearch.mixers import MIXERS as MIXERS
     from attnsearch.mixers import LogitMixer as LogitMixer
     from attnsearch.mixers import Mixer as Mixer
@@ -27,7 +30,9 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "AttnsearchError": "base",
+    "Example": "base",
     "GENERATORS": "generators",
+    "Generator": "generators",
     "JaxBackend": "training.jax.backend",
     "LogitMixer": "mixers",
     "MIXERS": "mixers",
@@ -35,6 +40,7 @@ _HOMES = {
     "Observer": "training.observer",
     "Store": "runs.store",
     "TrainingSettings": "training.backend",
+    "Truth": "base",
     "cells": "results.cells",
     "run": "training.jax.backend",
     "specify": "training.jax.backend",

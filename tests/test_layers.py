@@ -19,7 +19,7 @@ ROOMS: dict[str, tuple[int, bool]] = {
     "base": (1, False),
     "files": (2, False),
     "stats": (2, False),
-    "generators": (2, True),
+    "generators": (2, False),
     "spec": (3, False),
     "mixers": (4, True),
     "runs": (4, False),

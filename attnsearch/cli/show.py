@@ -20,7 +20,7 @@ from attnsearch.cli.output import say
 @click.option(
     "--target",
     type=click.IntRange(0),
-    help="the target to highlight  [default: 1, or in an automaton one of the second predicted state]",
+    help="the target to highlight  [default: one that shows the task well]",
 )
 @click.option(
     "--out", type=OUT, default=Path("results"), help="the picture goes to its pictures/  [default: results]"
@@ -28,9 +28,10 @@ from attnsearch.cli.output import say
 @click.option("--no-plots", is_flag=True, help="no picture, only the drawing in the terminal")
 @click.pass_context
 def show(ctx: click.Context, task: str, seed: int, target: int | None, out: Path, no_plots: bool) -> None:
-    """Draw an example of a task: its states, what one target of it is made of, and the attention map."""
+    """Draw an example of a task: what one of its targets is made of, and the attention map."""
     from attnsearch.cli.console import console
     from attnsearch.examples.example import draw
+    from attnsearch.spec.names import file_stem, in_words, joined
     from attnsearch.training.jax.backend import JaxBackend
 
     files = tasks_of(ctx)
@@ -46,6 +47,7 @@ def show(ctx: click.Context, task: str, seed: int, target: int | None, out: Path
     del task
     console(stderr=False).print(example.terminal(target), soft_wrap=True)
     if not no_plots:
-        knobs = "-".join(f"{name}-{value}" for name, value in spec.knobs)
-        path = out / "pictures" / f"example-{spec.name}-{knobs}-seed-{seed}-target-{target}.png"
+        words = ["example", spec.name, *(in_words(name, value) for name, value in spec.knobs)]
+        stem = file_stem(joined(*words), f"-seed-{seed}-target-{target}")
+        path = out / "pictures" / f"{stem}.png"
         say(f"Picture: {example.picture(path, target, f'{spec.name}, seed {seed}')}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -33,10 +34,12 @@ class AutomatonExample:
     bits: Floats
 
     @classmethod
-    def draw(cls, made: CellularAutomaton, rule: jax.Array, example: Example) -> Self:
+    def draw(
+        cls, made: CellularAutomaton, rule: jax.Array, knobs: Mapping[str, jax.Array], example: Example
+    ) -> Self:
         """`example`, which obeys one of the tables of `rule`, or one of its own."""
         states = np.asarray(example.tokens).reshape(made.num_states, made.state_size)
-        return cls(made, states, made.truth(rule).log2_search_space)
+        return cls(made, states, made.truth(rule, knobs).log2_search_space)
 
     @property
     def targets(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -9,9 +10,10 @@ import jax
 import jax.numpy as jnp
 from rich.text import Text
 
-from attnsearch.base import AttnsearchError
 from attnsearch.examples.cellular_automaton import AutomatonExample
 from attnsearch.examples.linear_map import LinearMapExample
+from attnsearch.examples.tokens import TokensExample
+from attnsearch.generators.base import Generator
 from attnsearch.generators.cellular_automaton import CellularAutomaton
 from attnsearch.generators.linear_map import LinearMap, LinearMapAutoregressive
 from attnsearch.spec.run import TaskSpec
@@ -40,20 +42,21 @@ class Drawing(Protocol):
         ...
 
 
+DRAWINGS: Mapping[type[Generator], Callable[..., Drawing]] = {
+    CellularAutomaton: AutomatonExample.draw,
+    LinearMap: LinearMapExample.draw,
+    LinearMapAutoregressive: LinearMapExample.draw,
+}
+"""Generators with a drawing of their own: made of the generator, a rule, its traced knobs and an example."""
+
+
 def draw(task: TaskSpec, seed: int, backend: JaxBackend) -> Drawing:
     """The rule that runs with `seed` learn, and a sequence that obeys it.
 
-    Errors: AttnsearchError for a generator that nothing here can draw.
+    Errors: AttnsearchError for a generator that cannot be had.
     """
     made = backend.generator(task)
     knobs = {name: jnp.asarray(dict(task.knobs)[name]) for name in made.traced_knobs}
     rule = draw_rule(made, jnp.asarray(seed), knobs)
     example = made.sample(rule, jax.random.key(seed))
-    if isinstance(made, LinearMap | LinearMapAutoregressive):
-        return LinearMapExample.draw(made, rule, example)
-    if isinstance(made, CellularAutomaton):
-        return AutomatonExample.draw(made, rule, example)
-    raise AttnsearchError(
-        f"show cannot draw {task.name}: it knows linear maps and cellular automata, not the generator"
-        f" {task.generator}"
-    )
+    return DRAWINGS.get(type(made), TokensExample.draw)(made, rule, knobs, example)

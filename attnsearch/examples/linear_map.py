@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -31,7 +32,13 @@ class LinearMapExample:
     bits: float
 
     @classmethod
-    def draw(cls, made: LinearMap | LinearMapAutoregressive, rule: jax.Array, example: Example) -> Self:
+    def draw(
+        cls,
+        made: LinearMap | LinearMapAutoregressive,
+        rule: jax.Array,
+        knobs: Mapping[str, jax.Array],
+        example: Example,
+    ) -> Self:
         """`example`, which obeys `rule`."""
         targets = np.arange(made.state_size)
         tokens = np.asarray(example.tokens)
@@ -42,7 +49,7 @@ class LinearMapExample:
             next_state=np.asarray(example.answers)[made.is_target],
             symbols=tuple(str(token) if token < made.num_symbols else "_" for token in tokens),
             attention_map=attention_map,
-            bits=float(made.truth(rule).nominal_log2_search_space),
+            bits=made.log2_search_space(knobs),
         )
 
     @property

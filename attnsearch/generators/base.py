@@ -1,16 +1,16 @@
-"""What a generator of sequences must say of itself."""
+"""What a generator of sequences must say of itself, and what follows from that."""
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from attnsearch.base import Bools, Example, Integers, Truth
+from attnsearch.generators.lazy import jax, jnp
 
 Rule = Any
 """A generator's hidden rule: a pytree of arrays, drawn once a run."""
@@ -26,11 +26,15 @@ _PLACEBO = 0
 
 
 class Generator(ABC):
-    """A family of sequences with a hidden rule, drawn once a run, and a known attention map.
+    """A family of sequences with a known attention map. A hidden rule is drawn once a run.
 
     A subclass is a frozen dataclass whose fields are the knobs that fix shapes. The knobs that may
     differ between lanes of one compilation are named in `traced_knobs` and reach `init` as arrays.
     Everything is written for one sequence of one run; callers vmap.
+
+    A subclass must define `vocab_size`, `context_length`, `query_positions`, `log2_search_space`, `sample`
+    and `supports`. It defines `init` where sequences obey a hidden rule. The rest has defaults, which suit
+    a task with one map that no shorter route replaces and whose answers are determined by the support.
     """
 
     traced_knobs: ClassVar[tuple[str, ...]] = ()
@@ -38,12 +42,7 @@ class Generator(ABC):
     @property
     @abstractmethod
     def vocab_size(self) -> int:
-        """V: number of token values, those that never are an answer included."""
-
-    @property
-    @abstractmethod
-    def num_symbols(self) -> int:
-        """Token values a replaceable position may hold: 0 ... num_symbols - 1."""
+        """V: number of token values, including values that are never an answer."""
 
     @property
     @abstractmethod
@@ -55,33 +54,65 @@ class Generator(ABC):
     def query_positions(self) -> Integers:
         """`i32[Q]` positions whose logits give the answers; host array, static."""
 
-    @property
     @abstractmethod
-    def is_target(self) -> Bools:
-        """`bool[Q]` which queries are targets; the others cannot be predicted from the past."""
+    def log2_search_space(self, knobs: Mapping[str, Any]) -> float:
+        """Bits: log2 of the number of supports that a target could have had, the mean over targets.
 
-    @property
-    @abstractmethod
-    def replaceable(self) -> Bools:
-        """`bool[L]` positions whose token differs between sequences, hence can be replaced."""
-
-    @property
-    @abstractmethod
-    def chance_loss(self) -> float:
-        """Nats: loss on a target of the best guess that has not found the support."""
-
-    @abstractmethod
-    def init(self, key: jax.Array, knobs: Mapping[str, jax.Array]) -> Rule:
-        """Draw the hidden rule. `knobs` holds exactly the `traced_knobs`, each a scalar array."""
+        `knobs` holds the `traced_knobs`. Computed without jax, so that a leaderboard can check it.
+        """
 
     @abstractmethod
     def sample(self, rule: Rule, key: jax.Array) -> Example:
-        """Draw one sequence that obeys `rule`, with its answers and ground-truth map."""
+        """Draw one sequence that obeys `rule`, with its answers."""
 
     @abstractmethod
     def supports(self, rule: Rule, tokens: jax.Array, targets: Integers | jax.Array) -> jax.Array:
         """`bool[P, L]`: the positions whose tokens the answers to `targets`, `i32[P]`, depend on, in the
         sequence `tokens`, `i32[L]`. Row by row: whoever needs few rows pays for few."""
+
+    def init(self, key: jax.Array, knobs: Mapping[str, jax.Array]) -> Rule:
+        """Draw the hidden rule. `knobs` holds exactly the `traced_knobs`, each a scalar array.
+
+        Unless overridden, nothing is hidden: what a network must find is the same in every run.
+        """
+        del key, knobs
+        return ()
+
+    @property
+    def num_symbols(self) -> int:
+        """Token values that a replaceable position may hold: 0 ... num_symbols - 1. By default all."""
+        return self.vocab_size
+
+    @property
+    def is_target(self) -> Bools:
+        """`bool[Q]` which queries are targets; the past does not predict the others. By default all."""
+        return np.ones(len(self.query_positions), dtype=bool)
+
+    @property
+    def num_targets(self) -> int:
+        """R."""
+        return int(self.is_target.sum())
+
+    @property
+    def replaceable(self) -> Bools:
+        """`bool[L]` positions whose token differs between sequences, so that it can be replaced. By default
+        all."""
+        return np.ones(self.context_length, dtype=bool)
+
+    @property
+    def chance_loss(self) -> float:
+        """Nats: loss on a target of the best guess that has not found the support.
+
+        By default every symbol is equally likely. Computed without jax, so that a leaderboard can check it.
+        """
+        return math.log(self.num_symbols)
+
+    def attention_map(self, rule: Rule, targets: Integers) -> Bools:
+        """`bool[P, L]`, on the host: the supports of `targets` in one sequence of `rule`.
+
+        Where the map is fixed, all sequences share it.
+        """
+        return np.asarray(jax.jit(_supports_of_one, static_argnums=0)(self, rule, targets))
 
     def placebo(self, rule: Rule, tokens: jax.Array, targets: Integers | jax.Array) -> jax.Array:
         """`bool[P, L]`: wrong supports of the same sizes, among the replaceable positions that a query sees,
@@ -103,11 +134,10 @@ class Generator(ABC):
     def mapped_targets(self) -> Integers:
         """`i64[K]`: targets whose rows of the map are kept. All of them, or, beyond `LARGEST_MAP` entries, as
         many as keep to that, evenly spread."""
-        targets = int(self.is_target.sum())
-        if targets * self.context_length <= LARGEST_MAP:
-            return np.arange(targets)
-        rows = min(targets, max(FEWEST_ROWS, LARGEST_MAP // self.context_length))
-        return np.linspace(0, targets - 1, rows).round().astype(np.int64)
+        if self.num_targets * self.context_length <= LARGEST_MAP:
+            return np.arange(self.num_targets)
+        rows = min(self.num_targets, max(FEWEST_ROWS, LARGEST_MAP // self.context_length))
+        return np.linspace(0, self.num_targets - 1, rows).round().astype(np.int64)
 
     @property
     def probed_positions(self) -> Bools:
@@ -115,6 +145,30 @@ class Generator(ABC):
         which are enough to hold the supports of the mapped targets and a sample of the rest."""
         return self.replaceable
 
-    @abstractmethod
-    def truth(self, rule: Rule) -> Truth:
-        """Everything known about `rule` before training, computed on the host."""
+    def truth(self, rule: Rule, knobs: Mapping[str, Any]) -> Truth:
+        """Everything known about `rule` before training, on the host. `knobs` holds the `traced_knobs`.
+
+        By default no target is cheaper than its support, all are of one state, and what a query sees
+        determines its answer. A generator with other facts puts them in: `super().truth(...)._replace(...)`.
+        """
+        mapped, bits = self.mapped_targets, self.log2_search_space(knobs)
+        supports = self.attention_map(rule, mapped)
+        return Truth(
+            attention_map=supports,
+            cheapest_route=supports,
+            query_positions=self.query_positions,
+            is_target=self.is_target,
+            replaceable=self.replaceable,
+            log2_search_space=np.full(self.num_targets, bits),
+            nominal_log2_search_space=np.array(bits),
+            chance_loss=np.array(self.chance_loss),
+            bayes_loss=np.zeros(self.num_targets),
+            state=np.ones(self.num_targets, np.int64),
+            mapped=mapped,
+            probed=self.probed_positions,
+        )
+
+
+def _supports_of_one(generator: Generator, rule: Rule, targets: jax.Array) -> jax.Array:
+    tokens = generator.sample(rule, jax.random.key(0)).tokens
+    return generator.supports(rule, tokens, targets)

@@ -24,13 +24,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from attnsearch.base import AttnsearchError, Bools, Example, Floats, Integers, Truth
 from attnsearch.generators.base import FEWEST_ROWS, LARGEST_MAP, Generator, Rule
 from attnsearch.generators.bayes import fresh_loss, pool_loss
+from attnsearch.generators.lazy import jax, jnp
 
 LARGEST_TABLE = 2**16
 """Entries of a rule's table, at most; a pool may have 64 such tables."""
@@ -65,11 +64,12 @@ class CellularAutomaton(Generator):
     loss: Literal["targets", "all"] = "targets"
 
     def __post_init__(self) -> None:
-        entries = self.num_colours**self.window_size
+        # A wider window has a larger table whatever the colours, and a number too long to compute.
+        entries = self.num_colours ** min(self.window_size, LARGEST_TABLE.bit_length())
         if entries > LARGEST_TABLE:
             raise AttnsearchError(
-                f"num_colours {self.num_colours} and window_size {self.window_size} make a table of"
-                f" {entries:,} entries: at most {LARGEST_TABLE:,}"
+                f"num_colours {self.num_colours} and window_size {self.window_size} make a table of more"
+                f" than {LARGEST_TABLE:,} entries: choose fewer colours or a narrower window"
             )
         if self.rule_pool != "fresh" and self.rule_pool * entries > 64 * LARGEST_TABLE:
             raise AttnsearchError(
@@ -84,10 +84,6 @@ class CellularAutomaton(Generator):
         return self.num_colours
 
     @property
-    def num_symbols(self) -> int:
-        return self.num_colours
-
-    @property
     def context_length(self) -> int:
         return self.num_states * self.state_size
 
@@ -99,14 +95,6 @@ class CellularAutomaton(Generator):
     @property
     def is_target(self) -> Bools:
         return self.query_positions >= self.state_size - 1
-
-    @property
-    def replaceable(self) -> Bools:
-        return np.ones(self.context_length, dtype=bool)
-
-    @property
-    def chance_loss(self) -> float:
-        return math.log(self.num_colours)
 
     @property
     def span(self) -> int:
@@ -174,25 +162,32 @@ class CellularAutomaton(Generator):
         probed[spread] = True
         return probed
 
-    def truth(self, rule: Rule) -> Truth:
-        mapped = self.mapped_targets
-        supports = _windows(np, self, mapped, 0)
+    def attention_map(self, rule: Rule, targets: Integers) -> Bools:
+        del rule
+        return _windows(np, self, targets, 0)
+
+    @property
+    def _places(self) -> int:
+        """Places of a window in a state; a window that holds all of a ring has one."""
+        return self.state_size if self.span < self.state_size else 1
+
+    def log2_search_space(self, knobs: Mapping[str, Any]) -> float:
+        """Of the target in state t: the windows of the t states before it."""
+        del knobs
+        # The mean of log2 t over t = 1 ... T - 1, by the factorial.
+        before = math.lgamma(self.num_states) / math.log(2) / (self.num_states - 1)
+        return before + math.log2(self._places)
+
+    def truth(self, rule: Rule, knobs: Mapping[str, Any]) -> Truth:
         state = np.repeat(np.arange(1, self.num_states), self.state_size)
-        # In which of the states before, and where in the ring; one window that holds all of it is one place.
-        bits = np.log2(state * (self.state_size if self.span < self.state_size else 1))
-        return Truth(
-            attention_map=supports,
-            cheapest_route=supports,
-            query_positions=self.query_positions,
-            is_target=self.is_target,
-            replaceable=self.replaceable,
-            log2_search_space=bits,
-            nominal_log2_search_space=bits.mean(),
-            chance_loss=np.array(self.chance_loss),
-            bayes_loss=self._bayes_loss(np.asarray(rule)),
-            state=state,
-            mapped=mapped,
-            probed=self.probed_positions,
+        return (
+            super()
+            .truth(rule, knobs)
+            ._replace(
+                log2_search_space=np.log2(state * self._places),
+                bayes_loss=self._bayes_loss(np.asarray(rule)),
+                state=state,
+            )
         )
 
     def _bayes_loss(self, tables: Integers) -> Floats:

@@ -20,18 +20,20 @@ second, as published, target r sees the targets before it, and may have a route 
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-import jax
-import jax.numpy as jnp
 import numpy as np
+from scipy import special
 
 from attnsearch.base import AttnsearchError, Bools, Example, Integers, Truth
-from attnsearch.generators.base import Generator
+from attnsearch.generators.base import Generator, Rule
+from attnsearch.generators.lazy import jax, jnp
 from attnsearch.generators.routes import cheapest_routes
+
+LARGEST_EXACT = 4096
+"""State size up to which binomial coefficients are computed as whole numbers."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +56,6 @@ class _LinearMap(Generator):
     def context_length(self) -> int:
         return 2 * self.state_size
 
-    @property
-    def chance_loss(self) -> float:
-        return math.log(2)
-
     def init(self, key: jax.Array, knobs: Mapping[str, jax.Array]) -> jax.Array:
         """The matrix A, `bool[S, S]`, with `knobs["support_size"]` ones in each row.
 
@@ -79,32 +77,12 @@ class _LinearMap(Generator):
         rows = rule[targets]
         return jnp.concatenate([rows, jnp.zeros_like(rows)], axis=1)
 
-    def truth(self, rule: jax.Array) -> Truth:
-        matrix, mapped = np.asarray(rule), self.mapped_targets
-        routes = self._routes(matrix)
-        return Truth(
-            attention_map=np.concatenate([matrix, np.zeros_like(matrix)], axis=1)[mapped],
-            cheapest_route=routes[mapped],
-            query_positions=self.query_positions,
-            is_target=self.is_target,
-            replaceable=self.replaceable,
-            log2_search_space=_log2_choose(self._visible, routes.sum(axis=1)),
-            nominal_log2_search_space=_log2_choose(np.full(1, self.state_size), matrix.sum(axis=1)[:1])[0],
-            chance_loss=np.array(self.chance_loss),
-            bayes_loss=np.zeros(self.state_size),
-            state=np.ones(self.state_size, np.int64),
-            mapped=mapped,
-            probed=self.probed_positions,
-        )
+    def attention_map(self, rule: Rule, targets: Integers) -> Bools:
+        rows = np.asarray(rule)[targets]
+        return np.concatenate([rows, np.zeros_like(rows)], axis=1)
 
-    @property
-    @abstractmethod
-    def _visible(self) -> Integers:
-        """`i64[R]`: replaceable tokens that each target can read."""
-
-    @abstractmethod
-    def _routes(self, matrix: Bools) -> Bools:
-        """`bool[R, L]`: the cheapest route of each target through the visible tokens."""
+    def log2_search_space(self, knobs: Mapping[str, Any]) -> float:
+        return log2_choose(self.state_size, int(knobs["support_size"]))
 
 
 @dataclass(frozen=True)
@@ -120,10 +98,6 @@ class LinearMap(_LinearMap):
         return np.arange(self.state_size, 2 * self.state_size, dtype=np.int32)
 
     @property
-    def is_target(self) -> Bools:
-        return np.ones(self.state_size, dtype=bool)
-
-    @property
     def replaceable(self) -> Bools:
         return np.arange(2 * self.state_size) < self.state_size
 
@@ -131,13 +105,6 @@ class LinearMap(_LinearMap):
         state, next_state = self._states(rule, key)
         blanks = jnp.full_like(state, 2)
         return Example(jnp.concatenate([state, blanks]), next_state)
-
-    @property
-    def _visible(self) -> Integers:
-        return np.full(self.state_size, self.state_size)
-
-    def _routes(self, matrix: Bools) -> Bools:
-        return np.concatenate([matrix, np.zeros_like(matrix)], axis=1)
 
 
 @dataclass(frozen=True)
@@ -168,22 +135,26 @@ class LinearMapAutoregressive(_LinearMap):
     def is_target(self) -> Bools:
         return self.query_positions >= self.state_size - 1
 
-    @property
-    def replaceable(self) -> Bools:
-        return np.ones(2 * self.state_size, dtype=bool)
-
     def sample(self, rule: jax.Array, key: jax.Array) -> Example:
         tokens = jnp.concatenate(self._states(rule, key))
         return Example(tokens, tokens[self.query_positions + 1])
 
-    @property
-    def _visible(self) -> Integers:
-        return self.state_size + np.arange(self.state_size)
+    def truth(self, rule: Rule, knobs: Mapping[str, Any]) -> Truth:
+        routes = cheapest_routes(np.asarray(rule))
+        bits = [
+            log2_choose(self.state_size + target, int(read)) for target, read in enumerate(routes.sum(axis=1))
+        ]
+        return (
+            super()
+            .truth(rule, knobs)
+            ._replace(cheapest_route=routes[self.mapped_targets], log2_search_space=np.array(bits))
+        )
 
-    def _routes(self, matrix: Bools) -> Bools:
-        return cheapest_routes(matrix)
 
-
-def _log2_choose(visible: Integers, chosen: Integers) -> np.ndarray:
-    """log2 of the binomial coefficients, exact to rounding at every size."""
-    return np.array([math.log2(math.comb(int(n), int(k))) for n, k in zip(visible, chosen, strict=True)])
+def log2_choose(number: int, chosen: int) -> float:
+    """log2 of a binomial coefficient, exact to rounding. Errors: AttnsearchError where that is 0."""
+    if not 0 <= chosen <= number:
+        raise AttnsearchError(f"no support of {chosen} positions can be chosen from {number}")
+    if number <= LARGEST_EXACT:
+        return math.log2(math.comb(number, chosen))
+    return -(math.log1p(number) + float(special.betaln(number - chosen + 1, chosen + 1))) / math.log(2)

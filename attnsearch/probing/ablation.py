@@ -91,7 +91,7 @@ def _last_step(made: Trainer, run: StoredRun, parameters: Parameters, step: int)
     """The run as its last step was made, so that a map is added to the logits where one was then."""
     inputs = JaxCohort(made, (run.spec,)).inputs(run.spec)
     rule = draw_rule(made.generator, inputs.rule_seed, inputs.knobs)
-    if not np.array_equal(made.generator.truth(rule).attention_map, run.truth.attention_map):
+    if not np.array_equal(made.generator.truth(rule, inputs.knobs).attention_map, run.truth.attention_map):
         raise AttnsearchError(
             f"run {run.spec.digest[:12]} learned another rule than this version draws from its seed: train it"
             " again in another folder (--out) with --save-params"

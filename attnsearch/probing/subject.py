@@ -63,8 +63,9 @@ class Trained(NamedTuple):
 def train(cohort: JaxCohort) -> Trained:
     """The first run of `cohort`, trained to its end."""
     trainer, spec = cohort.trainer, cohort.specs[0]
-    state = trainer.begin(cohort.inputs(spec))
-    recording = Recording(spec, trainer.generator.truth(jax.tree.map(np.asarray, state.rule)))
+    inputs = cohort.inputs(spec)
+    state = trainer.begin(inputs)
+    recording = Recording(spec, trainer.generator.truth(jax.tree.map(np.asarray, state.rule), inputs.knobs))
     advance = jax.jit(trainer.advance)
     while recording.status is None:
         state, record = advance(state)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from operator import attrgetter
@@ -12,6 +13,8 @@ from typing import TypeVar
 
 from attnsearch.base import AttnsearchError, nearest
 from attnsearch.files import reason
+from attnsearch.generators.base import Generator
+from attnsearch.spec.run import TaskSpec
 
 _Kind = TypeVar("_Kind")
 
@@ -39,6 +42,39 @@ def find(name: str, known: Mapping[str, type[_Kind]], kind: type[_Kind]) -> type
             f"{word} {name!r} is an entry point, {point.value}, that cannot be loaded: {reason(error)}"
         ) from error
     return _checked(loaded, f"{name}, an entry point that is {point.value},", kind)
+
+
+def generator(task: TaskSpec, known: Mapping[str, type[Generator]]) -> Generator:
+    """The generator of a task, one of `known` or found as by `find`, with the knobs that fix its shapes.
+
+    Errors: AttnsearchError for a generator that cannot be had, and for knobs that it lacks or refuses.
+    """
+    kind = find(task.generator, known, Generator)
+    if not is_dataclass(kind):
+        raise AttnsearchError(
+            f"generator {task.generator} is not a dataclass: put @dataclass(frozen=True) above it"
+        )
+    static = {field.name for field in fields(kind)}
+    names, knobs = static | set(kind.traced_knobs), dict(task.knobs)
+    for name in knobs:
+        if name not in names:
+            hint = nearest(name, names)
+            raise AttnsearchError(f"task {task.name}: generator {task.generator} has no knob {name!r}.{hint}")
+    for name in sorted(names - set(knobs)):
+        raise AttnsearchError(f"task {task.name}: knob {name!r} of generator {task.generator} is missing")
+    given = {name: value for name, value in knobs.items() if name in static}
+    try:
+        made = kind(**given)
+        # A compilation is kept by what it is made for.
+        hash(made)
+    except AttnsearchError:
+        raise
+    except Exception as error:
+        knobs_given = ", ".join(f"{name}={value!r}" for name, value in given.items())
+        raise AttnsearchError(
+            f"generator {task.generator} cannot be made with {knobs_given}: {reason(error)}"
+        ) from error
+    return made
 
 
 def installed(kind: type) -> dict[str, EntryPoint]:

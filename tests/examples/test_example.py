@@ -8,13 +8,9 @@ import jax
 import numpy as np
 import pytest
 
-from attnsearch.base import AttnsearchError
 from attnsearch.cli.main import main
 from attnsearch.examples.cellular_automaton import AutomatonExample
 from attnsearch.examples.example import draw
-from attnsearch.generators import GENERATORS
-from attnsearch.generators.base import Generator
-from attnsearch.generators.linear_map import LinearMap, _LinearMap
 from attnsearch.plots import examples as pictures_examples
 from attnsearch.spec.run import TaskSpec, Value, settings
 from attnsearch.training.jax.backend import JaxBackend
@@ -187,15 +183,3 @@ def test_targets_that_are_not_there_are_refused_with_their_range(
         main([*small, "--no-plots"])
     assert "target 5 (state 2, cell 1) = rule[" in capsys.readouterr().out
     assert not list(tmp_path.iterdir())
-
-
-def foreign() -> type[Generator]:
-    """Like a linear map in all, but none by its class."""
-    parts = {name: vars(LinearMap)[name] for name in sorted(_LinearMap.__abstractmethods__)}
-    return type("Foreign", (_LinearMap,), parts)
-
-
-def test_a_generator_that_nothing_can_draw_is_refused() -> None:
-    task = TaskSpec("mine", "mine", settings({"state_size": 4, "support_size": 2}))
-    with pytest.raises(AttnsearchError, match="cannot draw mine: it knows linear maps and cellular automata"):
-        draw(task, 0, JaxBackend(generators=GENERATORS | {"mine": foreign()}))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from attnsearch.base import AttnsearchError, nearest
+from attnsearch.base import AttnsearchError
 from attnsearch.generators import GENERATORS
 from attnsearch.generators.base import Generator
 from attnsearch.mixers import MIXERS
@@ -62,19 +62,7 @@ class JaxBackend:
 
     def generator(self, task: TaskSpec) -> Generator:
         """The generator of a task. Errors: AttnsearchError for one that is unknown or lacks a knob."""
-        kind = plugins.find(task.generator, self.generators, Generator)
-        assert is_dataclass(kind)
-        static = {field.name for field in fields(kind)}
-        known, knobs = static | set(kind.traced_knobs), dict(task.knobs)
-        for name in knobs:
-            if name not in known:
-                hint = nearest(name, known)
-                raise AttnsearchError(
-                    f"task {task.name}: generator {task.generator} has no knob {name!r}.{hint}"
-                )
-        for name in known - set(knobs):
-            raise AttnsearchError(f"task {task.name}: knob {name!r} of generator {task.generator} is missing")
-        return kind(**{name: value for name, value in knobs.items() if name in static})
+        return plugins.generator(task, self.generators)
 
     def trainer(self, cell: CellSpec) -> Trainer:
         """The trainer of a cell; equal for cells that differ in traced values alone.

@@ -158,7 +158,9 @@ class Engine:
             maps = self._lanes.look(states, self._mask(fresh))
             for lane, spec in fresh.items():
                 rule = jax.tree.map(lambda array, lane=lane: np.array(array)[lane], states.rule)
-                recording = Recording(spec, self._cohort.trainer.generator.truth(rule))
+                recording = Recording(
+                    spec, self._cohort.trainer.generator.truth(rule, self._inputs[lane].knobs)
+                )
                 recording.add_map(MapRecord(*(field[lane] for field in maps)))
                 self._occupied[lane] = _Occupied(recording, time.perf_counter(), 0)
         if restored:

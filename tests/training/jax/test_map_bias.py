@@ -92,7 +92,7 @@ def test_tokens_that_answer_nothing_have_no_bias():
     made = trainer(LinearMap(8), num_layers=1)
     state = begun(made, bias(1e4))
     influence = np.asarray(probes.influence(made, state).mean)
-    support = np.asarray(made.generator.truth(np.asarray(state.rule)).attention_map)
+    support = np.asarray(made.generator.truth(np.asarray(state.rule), state.inputs.knobs).attention_map)
     assert (influence[~support] == 0).all()
     assert (influence[support] > 0).all()
 

@@ -12,7 +12,7 @@ import numpy as np
 from helpers.maps import map_mass
 from helpers.trainers import SPEC, inputs, trainer
 
-from attnsearch.base import Bools, Example, Integers, Truth
+from attnsearch.base import Bools, Example, Integers
 from attnsearch.generators import LinearMap, LinearMapAutoregressive
 from attnsearch.generators.base import Generator, Rule
 from attnsearch.mixers import MIXERS
@@ -29,15 +29,12 @@ class Pointer(Generator):
     Its map differs for every sequence: the support is p and the input it names.
     """
 
-    vocab_size = num_symbols = 4
+    vocab_size = 4
     context_length = 5
     query_positions = np.array([4], np.int32)
-    is_target = np.array([True])
-    replaceable = np.ones(5, bool)
-    chance_loss = float(np.log(4))
 
-    def init(self, key: jax.Array, knobs: Mapping[str, jax.Array]) -> Rule:
-        return jnp.zeros(())
+    def log2_search_space(self, knobs: Mapping[str, jax.Array]) -> float:
+        return 2.0
 
     def sample(self, rule: Rule, key: jax.Array) -> Example:
         tokens = jax.random.randint(key, (5,), 0, 4)
@@ -46,9 +43,6 @@ class Pointer(Generator):
     def supports(self, rule: Rule, tokens: jax.Array, targets: Integers | jax.Array) -> jax.Array:
         at = jnp.arange(5)
         return jnp.broadcast_to((at == 4) | (at == tokens[4]), (len(targets), 5))
-
-    def truth(self, rule: Rule) -> Truth:
-        raise AssertionError("nobody asks")
 
 
 def of_network(network: object, generator: Generator) -> tuple[Trainer, RunState]:
@@ -87,12 +81,13 @@ def test_what_is_read_beside_the_support_of_a_sequence_takes_mass_away():
 def test_mass_of_one_map_for_all_sequences_is_the_definition():
     """On the linear map, against plain numpy; some positions replaced, some seen, some leaking."""
     made = LinearMap(8)
-    rule = made.init(jax.random.key(3), {"support_size": jnp.asarray(3)})
+    knobs = {"support_size": jnp.asarray(3)}
+    rule = made.init(jax.random.key(3), knobs)
     tokens = made.sample(rule, jax.random.key(0)).tokens[None]
     moved = np.random.default_rng(0).random((8, 1, 8)).astype(np.float32)
     influence = np.zeros((8, 16), np.float32)
     influence[:, :8] = moved[:, 0].T
-    expected = map_mass(influence, made.truth(rule))
+    expected = map_mass(influence, made.truth(rule, knobs))
     np.testing.assert_allclose(probes.map_mass(made, rule, tokens, jnp.asarray(moved)), expected, rtol=1e-5)
     assert np.isnan(probes.map_mass(made, rule, tokens, jnp.zeros_like(moved))).all()
 

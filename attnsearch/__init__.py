@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from attnsearch.mixers import MIXERS as MIXERS
     from attnsearch.mixers import LogitMixer as LogitMixer
     from attnsearch.mixers import Mixer as Mixer
-    from attnsearch.results.cells import cells as cells
-    from attnsearch.results.cells import table as table
+    from attnsearch.results.study import Study as Study
     from attnsearch.runs.store import Store as Store
     from attnsearch.training.backend import TrainingSettings as TrainingSettings
     from attnsearch.training.jax.backend import JaxBackend as JaxBackend
@@ -39,12 +38,11 @@ _HOMES = {
     "Mixer": "mixers",
     "Observer": "training.observer",
     "Store": "runs.store",
+    "Study": "results.study",
     "TrainingSettings": "training.backend",
     "Truth": "base",
-    "cells": "results.cells",
     "run": "training.jax.backend",
     "specify": "training.jax.backend",
-    "table": "results.cells",
     "use_every_core": "training.jax.devices",
 }
 

@@ -34,7 +34,7 @@ def ablate(run: str, out: Path | None, as_json: bool, no_plots: bool, sequences:
     holds one run; it must have been trained with --save-params.
     """
     from attnsearch.cli.console import console
-    from attnsearch.plots.runs import require_matplotlib
+    from attnsearch.plots.style import require_matplotlib
     from attnsearch.probing.ablation import ablate, require_heads
     from attnsearch.results.head_costs import sentences, table
     from attnsearch.runs import parameters as parameter_files

@@ -22,20 +22,21 @@ def law(runs: Sequence[str], as_json: bool) -> None:
     not fit, that is said. The frontier is the largest search space that at least half of the runs master.
     """
     from attnsearch.cli.console import console
-    from attnsearch.results.cells import cells
-    from attnsearch.results.scaling import document, growths, sentences, table, title, warnings
+    from attnsearch.results.document import law_document
+    from attnsearch.results.scaling import sentences, table
+    from attnsearch.results.study import Study
     from attnsearch.runs.lookup import collect
 
-    summaries = cells(collect(runs, said))
-    for warning in warnings(summaries):
-        said(warning)
+    study = Study(collect(runs, said))
+    for warning in study.warnings:
+        said(f"warning: {warning}")
     if as_json:
-        emit_json(document(summaries))
+        emit_json(law_document(study))
         return
     screen = console(stderr=False)
-    for growth in growths(summaries):
+    for growth in study.laws:
         screen.line()
-        screen.print(title(growth), style="bold")
+        screen.print(growth.title, style="bold")
         for sentence in sentences(growth):
             screen.print(sentence, soft_wrap=not screen.is_terminal)
         screen.print(table(growth))

@@ -28,18 +28,17 @@ def report(runs: Sequence[str], output: Path, title: str | None) -> None:
     file opens from a disk and needs no network.
     """
     from attnsearch.files import write_whole
-    from attnsearch.report.report import protocol_warnings
     from attnsearch.report.report import report as page_of
-    from attnsearch.results.cells import cells
+    from attnsearch.results.study import Study
     from attnsearch.runs.lookup import collect, finder
 
     found = collect(runs, said)
     verified = finder(runs)
-    records = {run.spec.cell.mixer: verified(run.spec.cell.mixer) for run in found}
+    records = {mixer: verified(mixer) for mixer in dict.fromkeys(run.spec.cell.mixer for run in found)}
     refused = [mixer.name for mixer, record in records.items() if record is None or not record.passed]
-    unverified = list(dict.fromkeys(refused))
-    page = page_of(found, title=title, unverified=unverified)
+    study = Study(found, unverified=dict.fromkeys(refused))
+    page = page_of(study, title=title)
     write_whole(output, page)
-    for warning in protocol_warnings(cells(found), unverified):
+    for warning in study.warnings:
         said(f"warning: {warning}")
     say(f"{output} ({len(page.encode()) / 1e6:.2f} MB)")

@@ -24,26 +24,18 @@ def results(runs: Sequence[str], form: str) -> None:
 
     RUNS are folders that were given as --out, folders of single runs, or the first digits of digests.
     """
-    from attnsearch.cli.console import console
-    from attnsearch.results import cells as summary
-    from attnsearch.results import columns as shown
-    from attnsearch.results import thresholds as sensitivity
+    from attnsearch.cli.study import print_study
+    from attnsearch.results.columns import records, tables
+    from attnsearch.results.document import document
+    from attnsearch.results.study import Study
+    from attnsearch.results.table import as_csv
+    from attnsearch.results.thresholds import sensitivity, table
     from attnsearch.runs.lookup import collect
 
-    cells = summary.cells(collect(runs, said))
+    study = Study(collect(runs, said))
     if form == "csv":
-        emit(shown.as_csv(cells))
-        return
-    if form == "json":
-        document = summary.document(cells, " ".join(runs), [])
-        for cell, record in zip(document["cells"], shown.records(cells), strict=True):
-            cell.update(record)
-        emit_json(document)
-        return
-    screen = console(stderr=False)
-    for table in [*shown.tables(cells), sensitivity.table(sensitivity.sensitivity(cells))]:
-        screen.print(table)
-    for measurement in summary.measurements(cells):
-        screen.print(str(measurement), highlight=False)
-    for warning in summary.warnings(cells):
-        screen.print(f"warning: {warning}", style="yellow", markup=False, highlight=False)
+        emit(as_csv(records(study)))
+    elif form == "json":
+        emit_json(document(study, " ".join(runs), []))
+    else:
+        print_study(study, [*tables(study), table(sensitivity(study.cells))])

@@ -10,10 +10,14 @@ from typing import Any
 from attnsearch.cli.console import console
 from attnsearch.cli.output import emit_json, note, say
 from attnsearch.cli.progress import progress_for
+from attnsearch.cli.study import print_study
 from attnsearch.plots import gallery
-from attnsearch.results import cells as summary
+from attnsearch.results.columns import trained_table
+from attnsearch.results.document import document
 from attnsearch.results.learning_rates import Choice, choice_table, choices
+from attnsearch.results.study import Study
 from attnsearch.runs.store import Store, StoredRun
+from attnsearch.spec.names import mixer_names
 from attnsearch.spec.run import MixerSpec, RunSpec
 from attnsearch.spec.suite import Suite
 from attnsearch.training.backend import Backend, TrainingSettings
@@ -60,7 +64,9 @@ def sweep_suite(suite: Suite, output: Output, backend: Backend[Any], settings: T
         return False
     chosen = choices(tried)
     if not output.as_json:
-        console(stderr=False).print(choice_table(chosen))
+        names = mixer_names(list(chosen))
+        table = choice_table({names[mixer]: choice for mixer, choice in chosen.items()})
+        console(stderr=False).print(table)
     rates = {mixer: choice.learning_rate for mixer, choice in chosen.items()}
     runs = _trained(suite.scored(rates), output, backend, settings)
     if runs is None:
@@ -71,7 +77,7 @@ def sweep_suite(suite: Suite, output: Output, backend: Backend[Any], settings: T
 
 def _require_pictures(output: Output) -> None:
     if not output.no_plots:
-        from attnsearch.plots.runs import require_matplotlib
+        from attnsearch.plots.style import require_matplotlib
 
         require_matplotlib()
 
@@ -97,20 +103,15 @@ def _trained(
 
 
 def _show(runs: Sequence[StoredRun], output: Output, chosen: Mapping[MixerSpec, Choice] | None) -> None:
-    cells = summary.cells(runs)
-    pictures = [] if output.no_plots else gallery.draw(cells, output.out / "pictures")
+    study = Study(runs)
+    pictures = [] if output.no_plots else gallery.draw(study, output.out / "pictures")
     if output.as_json:
-        document = summary.document(cells, str(output.out), list(map(str, pictures)))
+        found = document(study, str(output.out), list(map(str, pictures)))
         if chosen is not None:
-            document["selection"] = [{**asdict(mixer), **asdict(choice)} for mixer, choice in chosen.items()]
-        emit_json(document)
+            found["selection"] = [{**asdict(mixer), **asdict(choice)} for mixer, choice in chosen.items()]
+        emit_json(found)
         return
-    screen = console(stderr=False)
-    screen.print(summary.table(cells))
-    for measurement in summary.measurements(cells):
-        screen.print(str(measurement), highlight=False)
-    for warning in summary.warnings(cells):
-        screen.print(f"warning: {warning}", style="yellow", markup=False, highlight=False)
+    print_study(study, [trained_table(study)])
     say(f"Runs:     {output.out / 'runs'} ({len(runs)} of this command)")
     for label, line in zip(["Pictures:", *[""] * len(pictures)], _listed(pictures), strict=False):
         say(f"{label:<9} {line}")

@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from attnsearch.leaderboard.board import NOT_SEPARABLE, Board, Family, Place, Row
 from attnsearch.leaderboard.entry import EntryCell
 from attnsearch.leaderboard.ranking import Pair, least_p
-from attnsearch.report.tables import REFERENCE
-from attnsearch.results.columns import rate
-from attnsearch.results.table import Table
+from attnsearch.results.comparisons import REFERENCE
+from attnsearch.results.table import Table, rate
 from attnsearch.runs.cost import Cost
 from attnsearch.stats.comparison import SIGNIFICANCE
 from attnsearch.stats.scaling_law import Size

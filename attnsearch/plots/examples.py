@@ -1,7 +1,6 @@
 """Pictures of one example of a task: what a target is made of, and the attention map that follows.
 
-As `pictures`: a builder returns each figure, the public functions at the end write it. Numpy side; never
-imports jax.
+A builder returns each figure; the public functions at the end write it, see `attnsearch.plots.style`.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attnsearch.base import Bools, Integers
-from attnsearch.plots.runs import BLUE, GREY, HIDDEN, VERMILION, empty_figure, written
+from attnsearch.plots.style import BLUE, GREY, HIDDEN, VERMILION, empty_figure, written
 from attnsearch.results.layout import runs_of
 
 if TYPE_CHECKING:

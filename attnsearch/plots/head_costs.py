@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnsearch.plots.runs import BLUE, GREY, SKY, VERMILION, empty_figure, written
+from attnsearch.plots.style import BLUE, GREY, SKY, VERMILION, empty_figure, written
 from attnsearch.results.head_costs import HeadCosts
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from attnsearch.probing.subject import (
     forward,
     train,
 )
-from attnsearch.results.cells import LEAK_MARGIN
+from attnsearch.results.warnings import LEAK_MARGIN
 from attnsearch.runs.measures import held
 from attnsearch.spec.run import BudgetSpec
 from attnsearch.training.jax.network import Network, Parameters

@@ -1,7 +1,6 @@
 """Pages: each is one HTML file that opens from a disk and asks nothing of any network.
 
-The folder holds the templates, styles and scripts that pages are put together from. Numpy side; never
-imports jax.
+The folder `assets` holds the templates, styles and scripts that pages are put together from.
 """
 
 from __future__ import annotations
@@ -15,6 +14,8 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+
+from attnsearch.base import plain
 
 FOLDER = Path(__file__).parent / "assets"
 
@@ -36,7 +37,7 @@ def render(
 ) -> str:
     """The page that `template` makes of `context`.
 
-    styles, scripts:  names of files in this folder, after the shared ones
+    styles, scripts:  names of files in `assets`, after the shared ones
     data:             JSON values for the scripts, numbers finite
 
     The same arguments give the same text. Whatever a value holds appears as text.
@@ -49,6 +50,7 @@ def render(
         loader=FileSystemLoader(FOLDER),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -60,6 +62,11 @@ def render(
         policy=policy([script], [style]),
     )
     return page.rstrip() + "\n"
+
+
+def _shown(value: Any) -> Any:
+    """What a template prints of a value: text without signs that turn or hide it."""
+    return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def policy(scripts: Sequence[str], styles: Sequence[str]) -> str:

@@ -1,16 +1,13 @@
-"""A set of runs as one HTML page: charts to look into, tables with intervals, and what to distrust.
-
-Numpy side; never imports jax.
-"""
+"""A study as one HTML page: charts to look into, tables with intervals, and what to distrust."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
-from attnsearch.report.data import Labels, document
-from attnsearch.report.laws import lines
+from attnsearch.base import plain
+from attnsearch.report.data import document
 from attnsearch.report.page import render
 from attnsearch.report.tables import (
     cell_table,
@@ -20,30 +17,21 @@ from attnsearch.report.tables import (
     run_table,
     settings,
 )
-from attnsearch.results.cells import Cell, cells, constant
-from attnsearch.results.scaling import growths, sentences, warnings
-from attnsearch.results.scaling import title as title_of
-from attnsearch.runs.store import StoredRun
+from attnsearch.results.scaling import sentences
+from attnsearch.results.study import Study
+from attnsearch.results.table import counted, listed
 from attnsearch.spec.command import commands
 
 SCRIPTS = ("headline.js", "survival.js", "losses.js", "maps.js", "browser.js", "report.js")
 
 
-def report(
-    runs: Sequence[StoredRun],
-    *,
-    title: str | None = None,
-    unverified: Sequence[str] = (),
-) -> str:
-    """The page of `runs`, at least one, measured. The same arguments give the same text.
+def report(study: Study, *, title: str | None = None) -> str:
+    """The page of a study of at least one run. The same arguments give the same text.
 
-    title:       its heading; names the tasks unless given
-    unverified:  mixers whose causality has not been checked, to be warned about
+    title:  its heading; names the tasks unless given
     """
-    summaries = cells(runs)
-    labels = Labels(summaries)
-    grown = growths(summaries)
-    data = document(summaries, labels) | {"laws": lines(grown)}
+    data = document(study)
+    tasks = listed(plain(cell.spec.task.name) for cell in study.cells)
     return render(
         "report.html.jinja",
         styles=("report.css",),
@@ -51,59 +39,39 @@ def report(
         data=data,
         context={
             "version": version("attnsearch"),
-            "title": title or "Plateaus of " + _listed(cell.spec.task.name for cell in summaries),
-            "overview": overview(summaries),
-            "warnings": protocol_warnings(summaries, unverified),
+            "title": title or f"Plateaus of {tasks}",
+            "overview": overview(study),
+            "warnings": study.warnings,
             "laws": [
-                (title_of(growth), first, others)
-                for growth in grown
+                (growth.title, first, others)
+                for growth in study.laws
                 for first, *others in [sentences(growth)]
             ],
-            "found": found_table(summaries),
+            "found": found_table(study),
             "left_out": _left_out(data),
-            "cell_table": cell_table(summaries, unverified),
-            "comparison_table": comparison_table(summaries, labels),
-            "run_table": run_table(summaries, labels),
+            "cell_table": cell_table(study),
+            "comparison_table": comparison_table(study),
+            "run_table": run_table(study),
             "commands": [
-                (labels.cell(cell.spec), commands([run.spec for run in cell.runs])) for cell in summaries
+                (study.name(cell), commands([run.spec for run in cell.runs])) for cell in study.cells
             ],
-            "settings": settings(summaries),
-            "environments": environments(runs),
+            "settings": settings(study),
+            "environments": environments(study.runs),
         },
     )
 
 
-def overview(summaries: Sequence[Cell]) -> str:
+def overview(study: Study) -> str:
     """How much there is, in one sentence."""
-    runs = sum(len(cell.runs) for cell in summaries)
-    seeds = sorted({len(cell.runs) for cell in summaries})
+    seeds = sorted({len(cell.runs) for cell in study.cells})
     each = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
-    common = constant(summaries)
+    common = study.names.common
     return (
-        f"{_counted(runs, 'run')} in {_counted(len(summaries), 'cell')}, {each} in each:"
-        f" {_listed(cell.spec.mixer.name for cell in summaries)}"
-        f" on {_listed(cell.spec.task.name for cell in summaries)}."
+        f"{counted(len(study.runs), 'run')} in {counted(len(study.cells), 'cell')}, {each} in each:"
+        f" {listed(plain(cell.spec.mixer.name) for cell in study.cells)}"
+        f" on {listed(plain(cell.spec.task.name) for cell in study.cells)}."
         + (f" All with {common}." if common else "")
     )
-
-
-def protocol_warnings(summaries: Sequence[Cell], unverified: Sequence[str]) -> list[str]:
-    """Every rule of the protocol that these cells do not meet, one line each."""
-    found = warnings(summaries)
-    mixers = list(dict.fromkeys(cell.spec.mixer.name for cell in summaries))
-    rates = {
-        name: {cell.spec.optimizer.learning_rate for cell in summaries if cell.spec.mixer.name == name}
-        for name in mixers
-    }
-    single = [name for name in mixers if len(rates[name]) == 1]
-    if len(mixers) > 1 and single:
-        found.append(f"one learning rate for {_listed(single)}: no ranking of mixers follows")
-    found += [
-        f"{name} is not verified: whether it sees the future has not been checked"
-        for name in mixers
-        if name in unverified
-    ]
-    return found
 
 
 def _left_out(data: Mapping[str, Any]) -> str:
@@ -112,15 +80,6 @@ def _left_out(data: Mapping[str, Any]) -> str:
     if not missing:
         return ""
     return (
-        f"The attention weights of {missing} of {_counted(len(heads), 'run')} are left out to keep this file"
+        f"The attention weights of {missing} of {counted(len(heads), 'run')} are left out to keep this file"
         " small; those of each cell’s run of median plateau length went in first. The store holds them all."
     )
-
-
-def _listed(names: Iterable[str]) -> str:
-    *first, last = dict.fromkeys(names)
-    return f"{', '.join(first)} and {last}" if first else last
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'s' * (number != 1)}"

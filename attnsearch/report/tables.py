@@ -1,102 +1,57 @@
-"""The tables of a report, as texts. Numpy side; never imports jax."""
+"""The tables and lists of a report, as texts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import fields
 from typing import Any
 
-import numpy as np
-
 from attnsearch.base import Plateaus
-from attnsearch.report.data import Labels, plateaus
-from attnsearch.results.cells import FEWEST_SEEDS, Cell, constant, named, titled, varying
-from attnsearch.results.columns import found_columns, median, rate, restricted_mean
-from attnsearch.results.table import Table, steps
+from attnsearch.results.cells import Cell
+from attnsearch.results.columns import READ, WAITED, Column
+from attnsearch.results.columns import cell_table as table_of
+from attnsearch.results.study import Study
+from attnsearch.results.table import NONE, Table, counted, steps
+from attnsearch.results.warnings import flags
 from attnsearch.runs.store import StoredRun
-from attnsearch.spec.names import written
-from attnsearch.spec.run import CellSpec, InterventionSpec
-from attnsearch.stats.comparison import Comparison, benjamini_hochberg, compare
-
-REFERENCE = "attention"
-"""The mixer that others are compared with, where it is among them."""
+from attnsearch.spec.names import heading
+from attnsearch.spec.run import PlateauRule
 
 
-def cell_table(cells: Sequence[Cell], unverified: Sequence[str]) -> Table:
-    """One row a cell."""
-    extra = varying(cells)
-    words = [name.replace("_", " ") for name in ("task", "mixer", *extra)]
-    numbers = (
-        *("bits", "runs", "escaped", "mastered", "plateau length, median", "restricted mean, to the budget"),
-        *("spread, 90 / 10 %", "target found, median", "mastery, median"),
-    )
-    rows = tuple(
-        (
-            *named(cell, extra),
-            _bits(cell),
-            str(cell.plateau.runs) + (f"\n{cell.diverged} diverged" if cell.diverged else ""),
-            rate(cell.plateau.ended),
-            rate(cell.mastery.ended),
-            median(cell.plateau),
-            restricted_mean(cell.plateau),
-            "–" if cell.plateau.spread is None else f"{cell.plateau.spread:.2f}",
-            steps(cell.found.median),
-            median(cell.mastery),
-            "; ".join(flags(cell, unverified)) or "–",
-        )
-        for cell in cells
-    )
-    aligned = [name.replace("_", " ") for name in extra if _numeric(name, cells)]
-    return Table(
-        titled("Every cell", constant(cells)) + ". Lengths are steps; the small numbers are 95 % intervals",
-        (*words, *numbers, "protocol"),
-        frozenset({*numbers, *aligned}),
-        rows,
-    )
+def cell_table(study: Study) -> Table:
+    """One row a cell: how long its runs waited, and what stands between that and a claim."""
+
+    def flagged(cell: Cell) -> str:
+        return "; ".join(flags(cell, study.unverified))
+
+    protocol = Column("protocol", "protocol", flagged, lambda cell: flagged(cell) or NONE)
+    notes = ". Lengths are steps; the small numbers are 95 % intervals"
+    return table_of(study, "Every cell", WAITED, protocol, ending=notes)
 
 
-def found_table(cells: Sequence[Cell]) -> Table:
+def found_table(study: Study) -> Table:
     """What the runs of each cell were found to read, one row a cell."""
-    extra = varying(cells)
-    columns = found_columns(cells)
-    numbers = [heading.replace("\n", " ") for heading, _ in columns]
-    aligned = [name.replace("_", " ") for name in extra if _numeric(name, cells)]
-    return Table(
-        titled("Runs that escaped, at their ends", constant(cells))
-        + "; the small numbers are the level before anything is learned",
-        (*(name.replace("_", " ") for name in ("task", "mixer", *extra)), *numbers),
-        frozenset({*numbers, *aligned}),
-        tuple((*named(cell, extra), *(text(cell) for _, text in columns)) for cell in cells),
-    )
+    notes = "; the small numbers are the level before anything is learned"
+    return table_of(study, "Runs that escaped, at their ends", READ, ending=notes)
 
 
-def flags(cell: Cell, unverified: Sequence[str]) -> list[str]:
-    """The rules of the protocol that a cell does not meet, in a word or two each."""
-    found = [f"{cell.plateau.runs} seeds"] if cell.plateau.runs < FEWEST_SEEDS else []
-    found += ["not verified"] if cell.spec.mixer.name in unverified else []
-    found += [f"{cell.diverged} diverged"] if cell.diverged else []
-    return [f"⚠ {flag}" for flag in found]
-
-
-def comparison_table(cells: Sequence[Cell], labels: Labels) -> Table | None:
+def comparison_table(study: Study) -> Table | None:
     """Mixers against one of them, and interventions against none, wherever cells differ in nothing else; None
     where none do."""
-    found = _comparisons(cells)
-    if not found:
+    if not study.comparisons:
         return None
-    adjusted = benjamini_hochberg([comparison.p_value for _, _, comparison in found])
     rows = tuple(
         (
-            labels.place(candidate.spec),
-            labels.series[candidate.spec],
-            labels.series[reference.spec],
-            f"{one.runs[0]} / {one.runs[1]}",
-            f"{one.ratio:.2f}\n{one.low:.2f} to {one.high:.2f}",
-            f"{steps(one.horizon)}",
-            f"{p_value:.2g}\n{one.method}",
-            one.verdict(float(p_value)),
+            study.names.place(one.candidate.spec),
+            study.series_names[one.candidate.spec],
+            study.series_names[one.reference.spec],
+            f"{one.comparison.runs[0]} / {one.comparison.runs[1]}",
+            f"{one.comparison.ratio:.2f}\n{one.comparison.low:.2f} to {one.comparison.high:.2f}",
+            steps(one.comparison.horizon),
+            f"{one.p_value:.2g}\n{one.comparison.method}",
+            one.verdict,
         )
-        for (candidate, reference, one), p_value in zip(found, adjusted, strict=True)
+        for one in study.comparisons
     )
     return Table(
         "Mixers, and interventions, compared: ratio of restricted mean plateau lengths with its bootstrap"
@@ -107,41 +62,11 @@ def comparison_table(cells: Sequence[Cell], labels: Labels) -> Table | None:
     )
 
 
-def _comparisons(cells: Sequence[Cell]) -> list[tuple[Cell, Cell, Comparison]]:
-    """Candidate, reference, and the one over the other."""
-    plain = InterventionSpec()
-    mixers: dict[Any, list[Cell]] = {}
-    interventions: dict[CellSpec, list[Cell]] = {}
-    for cell in cells:
-        spec = cell.spec
-        rest = (spec.task, spec.network, spec.optimizer, spec.budget, spec.intervention)
-        mixers.setdefault(rest, []).append(cell)
-        interventions.setdefault(replace(spec, intervention=plain), []).append(cell)
-    groups = [
-        (members, next((cell for cell in members if cell.spec.mixer.name == REFERENCE), members[0]))
-        for members in mixers.values()
-    ]
-    groups += [
-        (members, next(cell for cell in members if cell.spec.intervention == plain))
-        for members in interventions.values()
-        if any(cell.spec.intervention == plain for cell in members)
-    ]
-    found = []
-    for members, reference in groups:
-        for cell in members:
-            if cell is not reference:
-                budget = cell.spec.budget.steps
-                found.append(
-                    (cell, reference, compare(plateaus(cell.runs), plateaus(reference.runs), budget))
-                )
-    return found
-
-
-def run_table(cells: Sequence[Cell], labels: Labels) -> Table:
+def run_table(study: Study) -> Table:
     """One row a run."""
     rows = tuple(
         (
-            labels.cell(cell.spec),
+            study.name(cell),
             str(run.spec.seed),
             str(run.spec.rule_seed),
             run.status,
@@ -150,7 +75,7 @@ def run_table(cells: Sequence[Cell], labels: Labels) -> Table:
             f"{run.measures.found.observed.sum()} of {len(run.measures.found.observed)}",
             run.spec.digest[:16],
         )
-        for cell in cells
+        for cell in study.cells
         for run in cell.runs
     )
     numbers = ("seed", "rule seed", "plateau length", "mastery", "targets found")
@@ -162,25 +87,15 @@ def run_table(cells: Sequence[Cell], labels: Labels) -> Table:
     )
 
 
-def settings(cells: Sequence[Cell]) -> list[tuple[str, str]]:
-    """Every setting with the values that occur, and the plateau rules."""
-    flats = [cell.spec.flat() for cell in cells]
-    names = dict.fromkeys(name for flat in flats for name in flat)
-    terms = [
-        (
-            name.replace("_", " "),
-            ", ".join(dict.fromkeys(written(flat[name]) for flat in flats if name in flat)),
-        )
-        for name in names
-    ]
-    generators = dict.fromkeys(cell.spec.task.generator for cell in cells)
-    rules = [asdict(cell.spec.task.plateau) for cell in cells]
-    terms.append(("generator", ", ".join(generators)))
-    terms += [
-        (f"{name} threshold", ", ".join(dict.fromkeys(f"{rule[name]:g} of chance" for rule in rules)))
-        for name in rules[0]
-    ]
-    return terms
+def settings(study: Study) -> list[tuple[str, str]]:
+    """Every setting with the values that occur, the generators and the thresholds, as shares of chance."""
+    specs = [cell.spec for cell in study.cells]
+    units = {f"{field.name}_threshold": " of chance" for field in fields(PlateauRule)}
+    listed = []
+    for name in dict.fromkeys(name for spec in specs for name in study.names.facts(spec)):
+        texts = dict.fromkeys(study.names.value(spec, name) for spec in specs)
+        listed.append((heading(name), ", ".join(f"{text}{units.get(name, '')}" for text in texts if text)))
+    return listed
 
 
 def environments(runs: Sequence[StoredRun]) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -189,9 +104,9 @@ def environments(runs: Sequence[StoredRun]) -> list[tuple[str, list[tuple[str, s
     for run in runs:
         terms = tuple(_terms(run.environment))
         seen[terms] = seen.get(terms, 0) + 1
+    every = "all " if len(seen) == 1 else ""
     return [
-        (f"Environment of {'all ' if len(seen) == 1 else ''}{number} run{'s' * (number != 1)}", list(terms))
-        for terms, number in seen.items()
+        (f"Environment of {every}{counted(number, 'run')}", list(terms)) for terms, number in seen.items()
     ]
 
 
@@ -208,15 +123,5 @@ def _terms(environment: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def _bits(cell: Cell) -> str:
-    cheaper = "" if np.isclose(cell.bits, cell.route_bits) else f"\ncheapest route {cell.route_bits:.1f}"
-    return f"{cell.bits:.1f}{cheaper}"
-
-
 def _step(waited: Plateaus) -> str:
     return ("" if waited.observed[0] else "> ") + steps(waited.length[0])
-
-
-def _numeric(name: str, cells: Sequence[Cell]) -> bool:
-    values = [cell.spec.flat().get(name) for cell in cells]
-    return not any(isinstance(value, str | bool) for value in values)

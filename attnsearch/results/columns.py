@@ -1,62 +1,47 @@
-"""Cells with every number and its interval: as tables to read, as CSV, as JSON values. Never imports jax."""
+"""Every number of a cell, declared once: what it is called, its value, and how tables show it.
+
+All tables, CSV and JSON are made from the columns here. A new statistic is its function and one `Column`.
+"""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from rich.table import Table
-
-from attnsearch.results.alignment import Alignment, align
-from attnsearch.results.cells import Cell, constant, found_of, named, titled, varying
+from attnsearch.results.cells import Cell
+from attnsearch.results.study import Study
+from attnsearch.results.table import Table, interval, number, rate, steps
+from attnsearch.spec.names import heading
 from attnsearch.spec.run import Value
-from attnsearch.stats.per_target import FoundStep, TargetSpread, target_spread
-from attnsearch.stats.survival import Proportion, Waiting
-
-Number = Callable[[Cell], str]
+from attnsearch.stats.per_target import FoundStep
+from attnsearch.stats.survival import Waiting
 
 
-def tables(cells: Sequence[Cell]) -> list[Table]:
-    """For a terminal: how long the runs of each cell waited, and what they found."""
-    waited = _table("Plateau length in steps, with 95 % intervals", cells, _WAITED)
-    found = _table("Steps at which targets are found, with 95 % intervals over runs", cells, _targets(cells))
-    read = "What the runs that escaped read at their ends, and by chance"
-    return [waited, found, _table(read, cells, found_columns(cells))]
+@dataclass(frozen=True)
+class Column:
+    """One number of a cell.
 
+    key:      its name in CSV and JSON
+    heading:  its name in tables; "" for one that no table shows, or that is a note of another's text
+    value:    None where there is none
+    text:     as tables show it; what follows a line break is a smaller note
+    shown:    tables leave the column out where this is so of no cell
+    """
 
-def _table(title: str, cells: Sequence[Cell], columns: Sequence[tuple[str, Number]]) -> Table:
-    names = ["task", "mixer", *varying(cells)]
-    settings = [named(cell, names[2:]) for cell in cells]
-    # What all cells have in common is said once, for the numbers need the room.
-    common = [len(set(values)) == 1 for values in zip(*settings, strict=True)]
-    said = [value for value, alike in zip(settings[0], common, strict=True) if alike]
-    shown = Table(title=titled(title, *said, constant(cells)), title_justify="left")
-    for name, alike in zip(names, common, strict=True):
-        if not alike:
-            shown.add_column(name.replace("_", " "), overflow="fold")
-    for name, _ in columns:
-        shown.add_column(name, justify="right")
-    for cell, values in zip(cells, settings, strict=True):
-        differing = [value for value, alike in zip(values, common, strict=True) if not alike]
-        shown.add_row(*differing, *(text(cell) for _, text in columns))
-    return shown
-
-
-def rate(proportion: Proportion) -> str:
-    """`7 of 8` over its interval."""
-    return f"{proportion.count} of {proportion.of}\n{proportion.low:.0%} to {proportion.high:.0%}"
+    key: str
+    heading: str
+    value: Callable[[Cell], Value]
+    text: Callable[[Cell], str] = lambda cell: ""
+    shown: Callable[[Cell], bool] = lambda cell: True
 
 
 def median(waiting: Waiting) -> str:
     """The median over its interval."""
     if waiting.median is None and waiting.median_low is None:
-        return "not reached"
-    shown = "not reached" if waiting.median is None else f"{waiting.median:,.0f}"
+        return steps(None)
     low = 0.0 if waiting.median_low is None else waiting.median_low
-    high = "not reached" if waiting.median_high is None else f"{waiting.median_high:,.0f}"
-    return f"{shown}\n{low:,.0f} to {high}"
+    return f"{steps(waiting.median)}\n{interval(low, waiting.median_high)}"
 
 
 def restricted_mean(waiting: Waiting) -> str:
@@ -67,151 +52,259 @@ def restricted_mean(waiting: Waiting) -> str:
     )
 
 
-_WAITED: tuple[tuple[str, Number], ...] = (
-    ("bits", lambda cell: f"{cell.bits:.1f}"),
-    ("escaped", lambda cell: rate(cell.plateau.ended)),
-    ("mastered", lambda cell: rate(cell.mastery.ended)),
-    ("median", lambda cell: median(cell.plateau)),
-    ("restricted mean\nto the budget", lambda cell: restricted_mean(cell.plateau)),
-    ("spread\n90/10 %", lambda cell: _number(cell.plateau.spread, ".2f")),
-    ("target found,\nmedian", lambda cell: _number(cell.found.median, ",.0f")),
-    ("mastery,\nmedian", lambda cell: _number(cell.mastery.median, ",.0f")),
-)
+def _runs(cell: Cell) -> str:
+    return str(len(cell.runs)) + (f"\n{cell.diverged} diverged" if cell.diverged else "")
 
 
-def _targets(cells: Sequence[Cell]) -> list[tuple[str, Number]]:
-    spreads = {cell.spec: _spread(cell) for cell in cells}
-
-    def column(text: Callable[[TargetSpread], str]) -> Number:
-        return lambda cell: text(spreads[cell.spec])
-
-    def at(place: int) -> Number:
-        return column(lambda spread: _found_step(spread.steps[place]))
-
-    return [
-        ("found,\nof all targets", column(lambda spread: f"{spread.found} of {spread.targets}")),
-        ("a tenth\nof them", at(0)),
-        ("half", at(1)),
-        ("nine tenths", at(2)),
-        ("last over first\nwithin a run", column(lambda spread: _number(spread.within, ".2f"))),
-        ("90/10 %\nbetween runs", column(lambda spread: _number(spread.between, ".2f"))),
-    ]
-
-
-def _spread(cell: Cell) -> TargetSpread:
-    return target_spread([found_of(run) for run in cell.runs])
-
-
-def _found_step(found: FoundStep) -> str:
+def _found_at(found: FoundStep) -> str:
     if found.step is None and found.low is None:
-        return "not reached"
-    steps = (found.step, found.low, found.high)
-    shown, low, high = ("not reached" if step is None else f"{step:,.0f}" for step in steps)
-    return f"{shown}\n{low} to {high}"
+        return steps(None)
+    return f"{steps(found.step)}\n{interval(found.low, found.high)}"
 
 
-def found_columns(cells: Sequence[Cell]) -> list[tuple[str, Number]]:
-    """What the runs of each cell found: headings, and the texts under them."""
-    alignments = {cell.spec: align(cell.runs) for cell in cells}
+def _numbers(prefix: str, of: Callable[[Cell], Any], *fields: str) -> Iterator[Column]:
+    """The `fields` of what `of` gives, in CSV and JSON alone."""
 
-    def column(text: Callable[[Alignment], str]) -> Number:
-        return lambda cell: text(alignments[cell.spec])
+    def field(name: str) -> Column:
+        return Column(f"{prefix}_{name}", "", lambda cell: getattr(of(cell), name))
 
-    columns = [
-        ("map mass\nby chance", lambda one: f"{_number(one.map_mass, '.2f')}\n{one.chance_map_mass:.2f}"),
-        ("map risen,\nof found", lambda one: f"{one.rises} of {one.found}"),
-        ("found step /\nrise of map", lambda one: _number(one.lead, ".2f")),
-    ]
-    if any(one.attention_mass is not None for one in alignments.values()):
-        columns += [
-            (
-                "attention mass,\nbest head\nuntrained",
-                lambda one: (
-                    f"{_number(one.attention_mass, '.2f')}\n{_number(one.untrained_attention_mass, '.2f')}"
-                ),
-            ),
-            (
-                "its entropy\n(nats)\nuntrained",
-                lambda one: f"{_number(one.entropy, '.2f')}\n{_number(one.untrained_entropy, '.2f')}",
-            ),
-        ]
-    shown = [(name, column(text)) for name, text in columns]
-    if any(cell.in_context_gain is not None for cell in cells):
-        shown.append(("in-context\ngain (nats)", lambda cell: _number(cell.in_context_gain, ".2f")))
-    return shown
+    return map(field, fields)
 
 
-def _number(value: float | None, form: str) -> str:
-    return "–" if value is None else f"{value:{form}}"
+def _found(place: int, key: str, heading: str) -> Iterator[Column]:
+    """The step by which a share of all targets is found, with its limits."""
+
+    def of(cell: Cell) -> FoundStep:
+        return cell.targets.steps[place]
+
+    yield Column(key, heading, lambda cell: of(cell).step, lambda cell: _found_at(of(cell)))
+    yield from _numbers(key, of, "low", "high")
 
 
-def records(cells: Sequence[Cell]) -> list[dict[str, Value]]:
-    """One flat mapping a cell: its settings by their names, then its numbers; None where there is none."""
+_MEDIAN = ("median_low", "median_high")
+_MEAN = ("restricted_mean_error", "restricted_mean_low", "restricted_mean_high")
+_RANGE = ("shortest", "longest", "horizon")
+
+COLUMNS: tuple[Column, ...] = (
+    Column("log2_search_space", "search space\n(bits)", lambda c: c.bits, lambda c: f"{c.bits:.1f}"),
+    Column(
+        "log2_search_space_of_cheapest_routes",
+        "cheapest route\n(bits)",
+        lambda c: c.route_bits,
+        lambda c: f"{c.route_bits:.1f}",
+        lambda c: c.routed,
+    ),
+    Column("runs", "runs", lambda c: len(c.runs), _runs),
+    Column("diverged", "", lambda c: c.diverged),
+    # Escape and mastery of runs.
+    Column("escaped", "", lambda c: c.plateau.observed),
+    Column("escape_rate", "escaped", lambda c: c.plateau.ended.rate, lambda c: rate(c.plateau.ended)),
+    *_numbers("escape_rate", lambda c: c.plateau.ended, "low", "high"),
+    Column("mastered", "", lambda c: c.mastery.observed),
+    Column("mastery_rate", "mastered", lambda c: c.mastery.ended.rate, lambda c: rate(c.mastery.ended)),
+    *_numbers("mastery_rate", lambda c: c.mastery.ended, "low", "high"),
+    Column(
+        "plateau_length_median",
+        "plateau length,\nmedian",
+        lambda c: c.plateau.median,
+        lambda c: median(c.plateau),
+    ),
+    *_numbers("plateau_length", lambda c: c.plateau, *_MEDIAN),
+    Column(
+        "plateau_length_restricted_mean",
+        "restricted mean\nto the budget",
+        lambda c: c.plateau.restricted_mean,
+        lambda c: restricted_mean(c.plateau),
+    ),
+    *_numbers("plateau_length", lambda c: c.plateau, *_MEAN, *_RANGE),
+    Column(
+        "plateau_length_spread",
+        "spread,\n90 / 10 %",
+        lambda c: c.plateau.spread,
+        lambda c: number(c.plateau.spread, ".2f"),
+    ),
+    Column(
+        "mastery_step_median", "mastery,\nmedian", lambda c: c.mastery.median, lambda c: median(c.mastery)
+    ),
+    *_numbers("mastery_step", lambda c: c.mastery, *_MEDIAN, "restricted_mean", *_MEAN, *_RANGE, "spread"),
+    # Targets, over all runs.
+    Column("targets", "", lambda c: c.targets.targets),
+    Column(
+        "targets_found",
+        "found,\nof all targets",
+        lambda c: c.targets.found,
+        lambda c: f"{c.targets.found} of {c.targets.targets}",
+    ),
+    Column(
+        "found_step_median",
+        "target found,\nmedian",
+        lambda c: c.found.median,
+        lambda c: steps(c.found.median),
+    ),
+    *_numbers("found_step", lambda c: c.found, *_MEDIAN, "restricted_mean", *_MEAN, *_RANGE, "spread"),
+    *_found(0, "found_early", "a tenth\nof them"),
+    *_found(1, "found_middle", "half"),
+    *_found(2, "found_late", "nine tenths"),
+    Column(
+        "found_spread_within_runs",
+        "last over first\nwithin a run",
+        lambda c: c.targets.within,
+        lambda c: number(c.targets.within, ".2f"),
+    ),
+    Column(
+        "found_spread_between_runs",
+        "90 / 10 %\nbetween runs",
+        lambda c: c.targets.between,
+        lambda c: number(c.targets.between, ".2f"),
+    ),
+    # What the runs that escaped read, beside the level before anything was learned.
+    Column(
+        "map_mass",
+        "map mass\nby chance",
+        lambda c: c.alignment.map_mass,
+        lambda c: f"{number(c.alignment.map_mass, '.2f')}\n{c.alignment.chance_map_mass:.2f}",
+    ),
+    Column("chance_map_mass", "", lambda c: c.alignment.chance_map_mass),
+    Column(
+        "rises",
+        "map risen,\nof found",
+        lambda c: c.alignment.rises,
+        lambda c: f"{c.alignment.rises} of {c.alignment.found}",
+    ),
+    Column(
+        "lead",
+        "found step /\nrise of map",
+        lambda c: c.alignment.lead,
+        lambda c: number(c.alignment.lead, ".2f"),
+    ),
+    Column(
+        "attention_mass",
+        "attention mass,\nbest head\nuntrained",
+        lambda c: c.alignment.attention_mass,
+        lambda c: (
+            f"{number(c.alignment.attention_mass, '.2f')}"
+            f"\n{number(c.alignment.untrained_attention_mass, '.2f')}"
+        ),
+        lambda c: c.alignment.attention_mass is not None,
+    ),
+    Column("untrained_attention_mass", "", lambda c: c.alignment.untrained_attention_mass),
+    Column(
+        "entropy",
+        "its entropy\n(nats)\nuntrained",
+        lambda c: c.alignment.entropy,
+        lambda c: f"{number(c.alignment.entropy, '.2f')}\n{number(c.alignment.untrained_entropy, '.2f')}",
+        lambda c: c.alignment.entropy is not None,
+    ),
+    Column("untrained_entropy", "", lambda c: c.alignment.untrained_entropy),
+    Column(
+        "prediction_loss",
+        "prediction\nloss (nats)",
+        lambda c: c.prediction_loss,
+        lambda c: number(c.prediction_loss, ".3f"),
+        lambda c: c.prediction_loss is not None,
+    ),
+    Column(
+        "in_context_gain",
+        "in-context\ngain (nats)",
+        lambda c: c.in_context_gain,
+        lambda c: number(c.in_context_gain, ".3f"),
+        lambda c: c.in_context_gain is not None,
+    ),
+)
+"""In the order of CSV and JSON. The losses of single states follow, see `columns`."""
+
+TRAINED = (
+    *("log2_search_space", "log2_search_space_of_cheapest_routes", "runs", "escape_rate", "mastery_rate"),
+    *("plateau_length_median", "mastery_step_median", "found_step_median", "prediction_loss"),
+    "in_context_gain",
+)
+"""What a command shows of the runs it has trained, by key."""
+
+WAITED = (
+    *("log2_search_space", "log2_search_space_of_cheapest_routes", "runs", "escape_rate", "mastery_rate"),
+    *("plateau_length_median", "plateau_length_restricted_mean", "plateau_length_spread"),
+    *("found_step_median", "mastery_step_median"),
+)
+"""How long runs waited."""
+
+TARGETS = (
+    *("targets_found", "found_early", "found_middle", "found_late"),
+    *("found_spread_within_runs", "found_spread_between_runs"),
+)
+"""When targets are found."""
+
+READ = ("map_mass", "rises", "lead", "attention_mass", "entropy", "in_context_gain")
+"""What the runs that escaped read."""
+
+
+def columns(study: Study) -> tuple[Column, ...]:
+    """All columns of a study: `COLUMNS`, and one for each state whose loss is known."""
+    states = max((len(cell.state_loss or ()) for cell in study.cells), default=0)
+    return (*COLUMNS, *map(_state_loss, range(states)))
+
+
+def _state_loss(state: int) -> Column:
+    def value(cell: Cell) -> float | None:
+        losses = cell.state_loss or ()
+        return losses[state] if state < len(losses) else None
+
+    return Column(f"state_loss_{state + 1}", "", value)
+
+
+def records(study: Study) -> list[dict[str, Value]]:
+    """One flat mapping a cell: its settings by their names, then every column; None where there is none.
+
+    A setting that is called like a column is found as `setting.NAME`.
+    """
+    declared = columns(study)
+    taken = {column.key for column in declared}
     return [
         {
-            **cell.spec.flat(),
-            "log2_search_space": cell.bits,
-            "log2_search_space_of_cheapest_routes": cell.route_bits,
-            "runs": len(cell.runs),
-            "diverged": cell.diverged,
-            **_of_rate("escape_rate", cell.plateau.ended),
-            **_of_rate("mastery_rate", cell.mastery.ended),
-            **_of_waiting("plateau_length", cell.plateau),
-            **_of_waiting("mastery_step", cell.mastery),
-            **_of_waiting("found_step", cell.found),
-            **_of_targets(_spread(cell)),
-            "prediction_loss": cell.prediction_loss,
-            "in_context_gain": cell.in_context_gain,
-            **{f"state_loss_{state}": loss for state, loss in enumerate(cell.state_loss or (), start=1)},
-            **_of_alignment(align(cell.runs)),
+            **{
+                f"setting.{name}" if name in taken else name: value
+                for name, value in study.names.facts(cell.spec).items()
+            },
+            **{column.key: column.value(cell) for column in declared},
         }
-        for cell in cells
+        for cell in study.cells
     ]
 
 
-def _of_rate(name: str, proportion: Proportion) -> dict[str, Value]:
-    return {name: proportion.rate, f"{name}_low": proportion.low, f"{name}_high": proportion.high}
+def cell_table(study: Study, caption: str, keys: Sequence[str], *more: Column, ending: str = "") -> Table:
+    """One row a cell: the settings in which cells differ, then the columns of these `keys`, then `more`.
+
+    What all cells have in common is said once, in the caption before its `ending`.
+    """
+    names, cells = study.names, study.cells
+    known = {column.key: column for column in COLUMNS}
+    chosen = [*(known[key] for key in keys), *more]
+    chosen = [column for column in chosen if any(map(column.shown, cells))]
+    said = f": {names.shared}" if names.shared else ""
+    aligned = [name for name in names.telling if names.is_number(name)]
+    return Table(
+        f"{caption}{said}{ending}",
+        (*map(heading, names.telling), *(column.heading for column in chosen)),
+        frozenset([*map(heading, aligned), *(column.heading for column in chosen if column not in more)]),
+        tuple(
+            (
+                *(names.value(cell.spec, name) for name in names.telling),
+                *(column.text(cell) for column in chosen),
+            )
+            for cell in cells
+        ),
+        labels=len(names.telling),
+    )
 
 
-def _of_waiting(name: str, waiting: Waiting) -> dict[str, Value]:
-    numbers: dict[str, Any] = {
-        "median": waiting.median,
-        "median_low": waiting.median_low,
-        "median_high": waiting.median_high,
-        "restricted_mean": waiting.restricted_mean,
-        "restricted_mean_error": waiting.restricted_mean_error,
-        "restricted_mean_low": waiting.restricted_mean_low,
-        "restricted_mean_high": waiting.restricted_mean_high,
-        "horizon": waiting.horizon,
-        "spread": waiting.spread,
-    }
-    return {f"{name}_{number}": value for number, value in numbers.items()}
+def trained_table(study: Study) -> Table:
+    """What a command shows of the runs it has trained."""
+    return cell_table(study, "Plateau length in steps, with 95 % intervals", TRAINED)
 
 
-def _of_targets(spread: TargetSpread) -> dict[str, Value]:
-    numbers: dict[str, Value] = {}
-    for name, found in zip(("early", "middle", "late"), spread.steps, strict=True):
-        limits = {f"found_{name}_low": found.low, f"found_{name}_high": found.high}
-        numbers |= {f"found_{name}": found.step, **limits}
-    return {
-        **numbers,
-        "found_spread_within_runs": spread.within,
-        "found_spread_between_runs": spread.between,
-    }
-
-
-def _of_alignment(alignment: Alignment) -> dict[str, Value]:
-    names = ("map_mass", "chance_map_mass", "attention_mass", "untrained_attention_mass", "entropy")
-    names += ("untrained_entropy", "rises", "lead")
-    return {name: getattr(alignment, name) for name in names}
-
-
-def as_csv(cells: Sequence[Cell]) -> str:
-    """`records` with a header; columns of all cells, empty where a cell has none."""
-    listed = records(cells)
-    columns = list(dict.fromkeys(name for record in listed for name in record))
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(listed)
-    return buffer.getvalue()
+def tables(study: Study) -> tuple[Table, ...]:
+    """How long the runs of each cell waited, when targets were found, and what the runs read."""
+    return (
+        cell_table(study, "Plateau length in steps, with 95 % intervals", WAITED),
+        cell_table(study, "Steps at which targets are found, with 95 % intervals over runs", TARGETS),
+        cell_table(study, "What the runs that escaped read at their ends, and by chance", READ),
+    )

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from rich.table import Table
-from rich.text import Text
 
 from attnsearch.base import AttnsearchError, Floats, Plateaus
+from attnsearch.results import table
 from attnsearch.results.cells import plateau_of
 from attnsearch.runs.store import StoredRun
-from attnsearch.spec.names import written
+from attnsearch.spec.names import told_apart
 from attnsearch.spec.run import CellSpec, MixerSpec
 from attnsearch.stats.survival import Proportion, pool, proportion
 
@@ -99,25 +98,29 @@ def choices(runs: Sequence[StoredRun]) -> dict[MixerSpec, Choice]:
     return {mixer: choose(plateaus(run for run in runs if run.spec.cell.mixer == mixer)) for mixer in mixers}
 
 
-def choice_table(chosen: Mapping[MixerSpec, Choice]) -> Table:
-    """One row a mixer and learning rate, for a terminal."""
-    shown = Table(title="Learning rates, on the selection seeds", title_justify="left")
-    shown.add_column("mixer", overflow="fold")
-    for name in ("learning rate", "escaped", "restricted mean\n(steps)"):
-        shown.add_column(name, justify="right")
-    shown.add_column("")
-    for mixer, choice in chosen.items():
-        given = [f"{name} {written(value)}" for name, value in mixer.settings if value is not None]
-        for tried in choice.tried:
-            best = tried.learning_rate == choice.learning_rate
-            shown.add_row(
-                Text(", ".join([mixer.name, *given])),
-                f"{tried.learning_rate:g}",
-                f"{tried.escaped.count} of {tried.escaped.of}",
-                f"{tried.restricted_mean:,.0f}",
-                ", ".join(["chosen", *([choice.note] if choice.note else [])]) if best else "",
-            )
-    return shown
+def choice_table(chosen: Mapping[str, Choice]) -> table.Table:
+    """What each mixer, by its name in tables, did at each learning rate."""
+    numbers = ("learning rate", "escaped", "restricted mean\n(steps)")
+    return table.Table(
+        "Learning rates, on the selection seeds: runs of all cells, and the geometric mean over cells of the"
+        " restricted mean",
+        ("mixer", *numbers, "chosen"),
+        frozenset(numbers),
+        tuple(row for name, choice in chosen.items() for row in _rows(name, choice)),
+    )
+
+
+def _rows(name: str, choice: Choice) -> Iterator[tuple[str, ...]]:
+    rates = told_apart(tried.learning_rate for tried in choice.tried)
+    for tried in choice.tried:
+        mean = f"{tried.restricted_mean:,.0f}"
+        yield name, rates[tried.learning_rate], table.rate(tried.escaped), mean, _mark(choice, tried)
+
+
+def _mark(choice: Choice, tried: Tried) -> str:
+    if tried.learning_rate != choice.learning_rate:
+        return ""
+    return f"chosen\n⚠ {choice.note}" if choice.note else "chosen"
 
 
 def plateaus(runs: Iterable[StoredRun]) -> dict[CellSpec, Plateaus]:

@@ -1,84 +1,73 @@
-"""How the plateaus of a set of runs grow with the search space: in words, as a table, as a JSON document."""
+"""How the plateaus of a series grow with the search space: law and frontier, in words and as a table."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
-from rich.table import Table
-
-from attnsearch.results.cells import Cell, plateau_of, varying
-from attnsearch.results.cells import warnings as warnings_of_cells
-from attnsearch.results.series import series
-from attnsearch.spec.run import FORMAT_VERSION
+from attnsearch.results.cells import Cell
+from attnsearch.results.series import Series
+from attnsearch.results.table import Table, steps
+from attnsearch.spec.names import Names, heading
 from attnsearch.stats.scaling_law import Frontier, Law, NoLaw, Residual, Size, fit, frontier
-from attnsearch.stats.survival import pool
 
 SAME_SIZE = 0.01
 """Bits by which the two sizes of a search space differ where they are told apart."""
 
 
-@dataclass(frozen=True)
+Counting = Literal["nominal", "cheapest route"]
+"""How a search space is counted: as the task states the support, or for the cheapest route to each target."""
+
+
+@dataclass(frozen=True, eq=False)
 class Growth:
     """The law and the frontier of a series, with its search space counted in one of two ways.
 
-    name:   of the series
-    cells:  by ascending nominal search space
-    size:   counted as the task states the support, or for the cheapest route to each target
-    bits:   the search space of each of `cells`, so counted
+    bits:  the search space of each cell of the series, so counted
     """
 
-    name: str
-    cells: tuple[Cell, ...]
-    size: Literal["nominal", "cheapest route"]
+    series: Series
+    size: Counting
     bits: tuple[float, ...]
     law: Law | NoLaw
     frontier: Frontier
 
     @property
+    def cells(self) -> tuple[Cell, ...]:
+        """By ascending nominal search space."""
+        return self.series.cells
+
+    @property
+    def title(self) -> str:
+        """What it is about, and how its search space is counted if that needs saying."""
+        title = self.series.title
+        return title if self.size == "nominal" else f"{title}, search space of the cheapest routes"
+
+    @property
     def residuals(self) -> tuple[Residual | None, ...]:
-        """Of each of `cells`; None where there is no law."""
+        """Of each cell; None where there is no law."""
         return (None,) * len(self.cells) if isinstance(self.law, NoLaw) else self.law.residuals
 
 
-def growths(cells: Sequence[Cell]) -> list[Growth]:
-    """One for each series of `cells`, and one more where the cheapest routes are another size."""
+def growths(series: Sequence[Series]) -> tuple[Growth, ...]:
+    """One for each of `series`, and one more where the cheapest routes are another size."""
     found = []
-    for name, members in series(cells).items():
-        nominal = tuple(cell.bits for cell in members)
-        route = tuple(cell.route_bits for cell in members)
-        found.append(_growth(name, members, "nominal", nominal))
-        if any(abs(one - other) > SAME_SIZE for one, other in zip(nominal, route, strict=True)):
-            found.append(_growth(name, members, "cheapest route", route))
-    return found
+    for one in series:
+        nominal = tuple(cell.bits for cell in one.cells)
+        route = tuple(cell.route_bits for cell in one.cells)
+        found.append(_growth(one, "nominal", nominal))
+        if any(abs(this - other) > SAME_SIZE for this, other in zip(nominal, route, strict=True)):
+            found.append(_growth(one, "cheapest route", route))
+    return tuple(found)
 
 
-def _growth(
-    name: str, cells: Sequence[Cell], size: Literal["nominal", "cheapest route"], bits: tuple[float, ...]
-) -> Growth:
-    law = fit(bits, [pool(plateau_of(run) for run in cell.runs) for cell in cells])
-    edge = frontier(bits, [cell.mastery.observed for cell in cells], [len(cell.runs) for cell in cells])
-    return Growth(name, tuple(cells), size, bits, law, edge)
-
-
-def warnings(cells: Sequence[Cell]) -> list[str]:
-    """What stands between these laws and a claim, one line each."""
-    found = warnings_of_cells(cells)
-    if diverged := sum(cell.diverged for cell in cells):
-        found.append(
-            f"{diverged} run{'s' * (diverged > 1)} diverged:"
-            " such a run counts as censored at its budget unless it had escaped before"
-        )
-    return found
-
-
-def title(growth: Growth) -> str:
-    """What it is about, and how its search space is counted if that needs saying."""
-    task = growth.cells[0].spec.task.name
-    name = growth.name if growth.name.startswith(f"{task}, ") else f"{task}, {growth.name}"
-    return name if growth.size == "nominal" else f"{name}, search space of the cheapest routes"
+def _growth(series: Series, size: Counting, bits: tuple[float, ...]) -> Growth:
+    law = fit(bits, [cell.lengths for cell in series.cells])
+    mastered = [cell.mastery.observed for cell in series.cells]
+    edge = frontier(bits, mastered, [len(cell.runs) for cell in series.cells])
+    return Growth(series, size, bits, law, edge)
 
 
 def sentences(growth: Growth) -> list[str]:
@@ -141,32 +130,25 @@ def _size(size: Size) -> str:
 
 def table(growth: Growth) -> Table:
     """One row a cell: what was observed, and what the law says."""
-    differing = varying(growth.cells)
-    knobs = [name for name, _ in growth.cells[0].spec.task.knobs if name in differing]
-    shown = Table()
-    for name in knobs:
-        shown.add_column(name.replace("_", " "))
-    for heading in (
-        "search space\n(bits)",
-        "runs",
-        "escaped /\nmastered",
-        "plateau length (steps)\nmedian as recorded",
-        "modelled,\ncell alone",
-        "by the\nlaw",
-        "over the\nlaw",
-    ):
-        shown.add_column(heading, justify="right")
-    for cell, bits, residual in zip(growth.cells, growth.bits, growth.residuals, strict=True):
-        flat, waiting = cell.spec.flat(), cell.plateau
-        shown.add_row(
-            *(str(flat.get(name, "")) for name in knobs),
+    names = Names(cell.spec for cell in growth.cells)
+    knobs = [name for name, _ in growth.cells[0].spec.task.knobs if name in names.differing]
+    numbers = (
+        *("search space\n(bits)", "runs", "escaped /\nmastered", "plateau length,\nmedian"),
+        *("modelled,\ncell alone", "by the\nlaw", "over the\nlaw"),
+    )
+    rows = tuple(
+        (
+            *(names.value(cell.spec, name) for name in knobs),
             f"{bits:.1f}",
-            str(len(cell.runs)) + (f" ({cell.diverged} diverged)" if cell.diverged else ""),
-            f"{waiting.observed} / {cell.mastery.observed}",
-            "not reached" if waiting.median is None else f"{waiting.median:,.0f}",
+            str(len(cell.runs)) + (f"\n{cell.diverged} diverged" if cell.diverged else ""),
+            f"{cell.plateau.observed} / {cell.mastery.observed}",
+            steps(cell.plateau.median),
             *_beside(residual),
         )
-    return shown
+        for cell, bits, residual in zip(growth.cells, growth.bits, growth.residuals, strict=True)
+    )
+    headings = tuple(map(heading, knobs))
+    return Table("", (*headings, *numbers), frozenset({*headings, *numbers}), rows, labels=len(knobs))
 
 
 def _beside(residual: Residual | None) -> tuple[str, str, str]:
@@ -178,52 +160,3 @@ def _beside(residual: Residual | None) -> tuple[str, str, str]:
     sign = "≤" if residual.observed else ">"
     bound = "" if residual.bound is None else f"{sign} {residual.bound:.2f}"
     return f"{sign} {residual.waited:,}", by_law, bound
-
-
-def document(cells: Sequence[Cell]) -> dict[str, Any]:
-    """Everything that is said, as JSON values."""
-    return {
-        "format_version": FORMAT_VERSION,
-        "warnings": warnings(cells),
-        "series": [
-            {
-                "name": growth.name,
-                "size": growth.size,
-                "budget_steps": growth.cells[0].spec.budget.steps,
-                "law": _law_document(growth.law),
-                "frontier": asdict(growth.frontier) | {"settled": growth.frontier.settled},
-                "in_words": sentences(growth),
-                "cells": [
-                    {
-                        **cell.spec.flat(),
-                        "log2_search_space": bits,
-                        "runs": len(cell.runs),
-                        "escaped": cell.plateau.observed,
-                        "mastered": cell.mastery.observed,
-                        "diverged": cell.diverged,
-                        "median_plateau_length": cell.plateau.median,
-                        "median_in_model": None if residual is None else residual.length,
-                        "median_by_law": None if residual is None else residual.by_law,
-                        "factor": None if residual is None else residual.factor,
-                    }
-                    for cell, bits, residual in zip(growth.cells, growth.bits, growth.residuals, strict=True)
-                ],
-            }
-            for growth in growths(cells)
-        ],
-    }
-
-
-def _law_document(law: Law | NoLaw) -> dict[str, Any]:
-    if isinstance(law, NoLaw):
-        return {"fits": None, "reason": law.reason}
-    names = ("runs", "observed", "intercept", "slope", "slope_low", "slope_high", "sigma")
-    names += ("lack_of_fit", "curvature", "p_value", "fits", "reason")
-    values = {name: getattr(law, name) for name in names}
-    values |= zip(("factor", "factor_low", "factor_high"), law.factors, strict=True)
-    values |= zip(
-        ("factor_over_cells_low", "factor_over_cells_high"),
-        law.factors_over_cells or (None, None),
-        strict=True,
-    )
-    return {name: None if value in (math.inf, -math.inf) else value for name, value in values.items()}

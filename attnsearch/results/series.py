@@ -4,30 +4,44 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import asdict, replace
+from dataclasses import dataclass, replace
 
+from attnsearch.base import plain
 from attnsearch.results.cells import Cell
-from attnsearch.spec.names import written
+from attnsearch.spec.names import Names, joined
 from attnsearch.spec.run import CellSpec, Value, settings
 
 
-def series(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
-    """`cells` by what they have in common, named by the mixer and what tells one series from another.
+@dataclass(frozen=True, eq=False)
+class Series:
+    """Cells by ascending search space.
 
-    Those of a series differ in the numbers among their task's knobs that make the search space; never in
-    mixer, training, budget, intervention or thresholds. In order of first appearance, each by ascending
-    search space.
+    name:   what a legend calls it: the mixer and what tells this series from the others
+    title:  the same after the task
+    """
+
+    name: str
+    title: str
+    cells: tuple[Cell, ...]
+
+
+def series(cells: Sequence[Cell]) -> tuple[Series, ...]:
+    """`cells` by what they have in common, in order of first appearance.
+
+    Cells of a series differ in the numbers among their task's knobs that make the search space; never in
+    mixer, training, budget, intervention or thresholds.
     """
     apart = _apart(cells)
     grouped: dict[CellSpec, list[Cell]] = {}
     for cell in cells:
         grouped.setdefault(_common(cell.spec, apart), []).append(cell)
-    described = {common: _described(common) for common in grouped}
-    telling = _telling(list(described.values()))
-    return {
-        _name(described[common], telling): sorted(members, key=lambda cell: cell.bits)
-        for common, members in grouped.items()
-    }
+    names = Names(grouped)
+    found = []
+    for common, members in grouped.items():
+        name = names.label(common)
+        title = name if names.several_tasks else joined(plain(common.task.name), name)
+        found.append(Series(name, title, tuple(sorted(members, key=lambda cell: cell.bits))))
+    return tuple(found)
 
 
 def _common(spec: CellSpec, apart: Set[tuple[str, str]]) -> CellSpec:
@@ -62,31 +76,3 @@ def _is_word(value: Value) -> bool:
 
 def _with_knobs(spec: CellSpec, knobs: Mapping[str, Value]) -> CellSpec:
     return replace(spec, task=replace(spec.task, knobs=settings(knobs)))
-
-
-def _described(common: CellSpec) -> dict[str, Value]:
-    """Every setting by its one name, and what is not a setting: generator and thresholds."""
-    thresholds = {f"{name} threshold": value for name, value in asdict(common.task.plateau).items()}
-    return {**common.flat(), "generator": common.task.generator, **thresholds}
-
-
-def _telling(written: Sequence[dict[str, Value]]) -> list[str]:
-    """The settings that differ, among all that have them or by being absent from one of the same mixer."""
-    names = dict.fromkeys(name for one in written for name in one if name != "mixer")
-    return [name for name in names if _differs(name, written)]
-
-
-def _differs(name: str, written: Sequence[dict[str, Value]]) -> bool:
-    having = [one for one in written if name in one]
-    kinds = {(one["task"], one["mixer"]) for one in having}
-    lacking = any((one["task"], one["mixer"]) in kinds for one in written if name not in one)
-    return lacking or len({one[name] for one in having}) > 1
-
-
-def _name(one: dict[str, Value], telling: Sequence[str]) -> str:
-    parts = [str(one["task"])] if "task" in telling else []
-    parts.append(str(one["mixer"]))
-    parts += [
-        f"{name.replace('_', ' ')} {written(one[name])}" for name in telling if name in one and name != "task"
-    ]
-    return ", ".join(parts)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import csv
 import io
 import re
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rich.cells import cell_len
@@ -19,6 +20,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from attnsearch.base import plain
+from attnsearch.stats.survival import Proportion
 
 NONE = "–"
 """Where there is no number."""
@@ -47,8 +49,65 @@ class Table:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RichTable]:
         """On a terminal: in parts below each other where it is wider than the screen."""
-        for index, columns in enumerate(_parts(self, options.max_width)):
-            yield _part(self, columns, titled=index == 0)
+        shown = self if self._width() <= options.max_width else self._folded()
+        for index, columns in enumerate(shown._parts(options.max_width)):
+            yield shown._part(columns, titled=index == 0)
+
+    def _widths(self) -> list[int]:
+        """Characters that each column takes."""
+        return [
+            max(cell_len(line) for text in texts for line in _lines(text).split("\n")) + _BORDER
+            for texts in zip(self.columns, *self.rows, strict=True)
+        ]
+
+    def _width(self) -> int:
+        return sum(self._widths()) + 1
+
+    def _folded(self) -> Table:
+        """The table with headings that are no wider than their columns have to be."""
+        bodies = zip(*self.rows, strict=True) if self.rows else ((),) * len(self.columns)
+        headings = {
+            heading: _wrapped(heading, body) for heading, body in zip(self.columns, bodies, strict=True)
+        }
+        numbers = frozenset(headings[heading] for heading in self.numbers if heading in headings)
+        return replace(self, columns=tuple(headings[heading] for heading in self.columns), numbers=numbers)
+
+    def _parts(self, width: int) -> Iterator[list[int]]:
+        """The columns of each part that is no wider than `width`; those that are labels in every one."""
+        widths, labels = self._widths(), list(range(self.labels))
+        room = width - 1 - sum(widths[column] for column in labels)
+        part, taken = list[int](), 0
+        for column in range(self.labels, len(widths)):
+            if part and taken + widths[column] > room:
+                yield [*labels, *part]
+                part, taken = [], 0
+            part.append(column)
+            taken += widths[column]
+        yield [*labels, *part]
+
+    def _part(self, columns: Sequence[int], *, titled: bool) -> RichTable:
+        shown = RichTable(title=Text(plain(self.caption)) if titled else None, title_justify="left")
+        for column in columns:
+            heading = self.columns[column]
+            justify = "right" if heading in self.numbers else "left"
+            shown.add_column(Text(_lines(heading)), justify=justify, overflow="fold")
+        for index, row in enumerate(self.rows):
+            shown.add_row(
+                *(Text(_lines(row[column]), self.styles.get((index, column), "")) for column in columns)
+            )
+        return shown
+
+
+def _lines(text: str) -> str:
+    """`text` without what a terminal might obey, but for line breaks."""
+    return "\n".join(map(plain, text.split("\n")))
+
+
+def _wrapped(heading: str, body: Iterable[str]) -> str:
+    """`heading` in lines no longer than its longest word or than the longest line of `body`."""
+    words = _lines(heading).split()
+    width = max((cell_len(line) for text in [*words, *body] for line in text.split("\n")), default=1)
+    return "\n".join(textwrap.wrap(" ".join(words), max(width, 1)))
 
 
 def steps(value: float | None) -> str:
@@ -56,9 +115,19 @@ def steps(value: float | None) -> str:
     return "not reached" if value is None else f"{value:,.0f}"
 
 
+def interval(low: float | None, high: float | None) -> str:
+    """Two numbers of steps: `1,270 to 1,500`; `1,270 or more` where the upper one is not reached."""
+    return f"{steps(low)} or more" if high is None else f"{steps(low)} to {steps(high)}"
+
+
 def number(value: float | None, form: str) -> str:
     """A number in a form of format(), `.2f`; a dash for None."""
     return NONE if value is None else f"{value:{form}}"
+
+
+def rate(proportion: Proportion) -> str:
+    """`7 of 8` over its interval."""
+    return f"{proportion.count} of {proportion.of}\n{proportion.low:.0%} to {proportion.high:.0%}"
 
 
 def counted(count: int, noun: str) -> str:
@@ -70,43 +139,6 @@ def listed(names: Iterable[str]) -> str:
     """Each of `names`, at least one, once: `one, other and third`."""
     *first, last = dict.fromkeys(names)
     return f"{', '.join(first)} and {last}" if first else last
-
-
-def _parts(table: Table, width: int) -> Iterator[list[int]]:
-    """The columns of each part, those that are labels in every one."""
-    widths = [
-        max(cell_len(line) for text in texts for line in _lines(text).split("\n"))
-        for texts in zip(table.columns, *table.rows, strict=True)
-    ]
-    labels, columns = list(range(table.labels)), range(table.labels, len(widths))
-    room = width - 1 - sum(widths[column] + _BORDER for column in labels)
-    part, taken = list[int](), 0
-    for column in columns:
-        needed = widths[column] + _BORDER
-        if part and taken + needed > room:
-            yield [*labels, *part]
-            part, taken = [], 0
-        part.append(column)
-        taken += needed
-    yield [*labels, *part]
-
-
-def _part(table: Table, columns: Sequence[int], *, titled: bool) -> RichTable:
-    shown = RichTable(title=Text(plain(table.caption)) if titled else None, title_justify="left")
-    for column in columns:
-        heading = table.columns[column]
-        justify = "right" if heading in table.numbers else "left"
-        shown.add_column(Text(_lines(heading)), justify=justify, overflow="fold")
-    for index, row in enumerate(table.rows):
-        shown.add_row(
-            *(Text(_lines(row[column]), table.styles.get((index, column), "")) for column in columns)
-        )
-    return shown
-
-
-def _lines(text: str) -> str:
-    """`text` without what a terminal might obey, but for line breaks."""
-    return "\n".join(map(plain, text.split("\n")))
 
 
 _MARKDOWN = str.maketrans({sign: f"\\{sign}" for sign in "\\`*_[]<>|~$&@#"})

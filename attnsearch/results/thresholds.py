@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from rich.table import Table
-
 from attnsearch.base import Plateaus
-from attnsearch.results.cells import Cell, named, plateau_of, varying
+from attnsearch.results.cells import Cell, plateau_of
+from attnsearch.results.table import Table, steps
 from attnsearch.runs.store import StoredRun
+from attnsearch.spec.names import Names, heading, written
 from attnsearch.stats.survival import Waiting, pool, summarise
 
 THRESHOLDS = (0.9, 0.938, 0.95, 0.98)
@@ -47,19 +47,26 @@ def plateau_at(run: StoredRun, threshold: float) -> Plateaus:
 
 
 def table(rows: Sequence[Sensitivity]) -> Table:
-    """One row a cell, for a terminal: median and restricted mean at each threshold."""
-    cells = [row.cell for row in rows]
-    extra = varying(cells)
-    shown = Table(title="Plateau length at other thresholds of escape", title_justify="left")
-    for name in ["task", "mixer", *extra]:
-        shown.add_column(name.replace("_", " "), overflow="fold")
-    for threshold in [threshold for threshold, _ in rows[0].plateaus] if rows else []:
-        shown.add_column(f"{threshold:g} of chance\nmedian, restricted mean", justify="right")
-    for row in rows:
-        shown.add_row(*named(row.cell, extra), *(_text(waiting) for _, waiting in row.plateaus))
-    return shown
+    """One row a cell: median and restricted mean at each threshold."""
+    names = Names(row.cell.spec for row in rows)
+    thresholds = [threshold for threshold, _ in rows[0].plateaus] if rows else []
+    numbers = [f"{written(threshold)} of chance" for threshold in thresholds]
+    said = f": {names.shared}" if names.shared else ""
+    return Table(
+        f"Plateau length at other thresholds of escape, median and restricted mean{said}",
+        (*map(heading, names.telling), *numbers),
+        frozenset([*map(heading, filter(names.is_number, names.telling)), *numbers]),
+        tuple(
+            (
+                *(names.value(row.cell.spec, name) for name in names.telling),
+                *(_text(waiting) for _, waiting in row.plateaus),
+            )
+            for row in rows
+        ),
+        labels=len(names.telling),
+    )
 
 
 def _text(waiting: Waiting) -> str:
-    median = "not reached" if waiting.median is None else f"{waiting.median:,.0f}"
-    return f"{median}, {waiting.restricted_mean:,.0f} ± {waiting.restricted_mean_error:,.0f}"
+    mean, error = waiting.restricted_mean, waiting.restricted_mean_error
+    return f"{steps(waiting.median)}\n{mean:,.0f} ± {error:,.0f}"

@@ -79,8 +79,8 @@ class Names:
 
     def __init__(self, cells: Iterable[CellSpec]):
         self.cells = tuple(dict.fromkeys(cells))
-        knobs = _knobs(*self.cells)
-        self._facts = {cell: facts(cell, knobs) for cell in self.cells}
+        self._knobs = _knobs(*self.cells)
+        self._facts = {cell: facts(cell, self._knobs) for cell in self.cells}
 
     @cached_property
     def differing(self) -> tuple[str, ...]:
@@ -98,14 +98,33 @@ class Names:
                 found.append(name)
         return tuple(name for name in found if name not in ("task", "mixer"))
 
+    def facts(self, cell: CellSpec) -> Mapping[str, Value]:
+        """The facts of `cell`, by names that mean the same in all cells."""
+        return self._facts.get(cell) or facts(cell, self._knobs)
+
     @cached_property
     def several_tasks(self) -> bool:
         """Whether the cells are of more than one task, by name."""
         return len({cell.task.name for cell in self.cells}) > 1
 
+    @cached_property
+    def several_mixers(self) -> bool:
+        """Whether the cells are of more than one mixer, by name."""
+        return len({cell.mixer.name for cell in self.cells}) > 1
+
+    @cached_property
+    def telling(self) -> tuple[str, ...]:
+        """What a table has a column for: task and mixer where there are several, and what differs."""
+        return (*(["task"] * self.several_tasks), *(["mixer"] * self.several_mixers), *self.differing)
+
+    def is_number(self, name: str) -> bool:
+        """Whether a fact is a number in every cell that has it."""
+        values = [one[name] for one in self._facts.values() if name in one]
+        return not any(isinstance(value, str | bool) for value in values)
+
     def value(self, cell: CellSpec, name: str) -> str:
         """A fact of `cell` in words, with the digits that tell it from the others; "" where it lacks it."""
-        found = self._of(cell)
+        found = self.facts(cell)
         return self._texts.get(name, {}).get(found[name], written(found[name])) if name in found else ""
 
     def differences(self, cell: CellSpec) -> str:
@@ -137,7 +156,7 @@ class Names:
 
     def short(self, spec: RunSpec) -> str:
         """A run beside others of these cells: only what tells it from them, `state size 8, seed 3`."""
-        mixer = spec.cell.mixer.name if len({cell.mixer.name for cell in self.cells}) > 1 else ""
+        mixer = spec.cell.mixer.name if self.several_mixers else ""
         task = spec.cell.task.name if self.several_tasks else ""
         return joined(plain(task), plain(mixer), self.differences(spec.cell), _seeds(spec))
 
@@ -158,6 +177,13 @@ class Names:
         if len(set(said.values())) == 1:
             return next(iter(said.values()))
         return "; ".join(f"{plain(task)}: {words}" for task, words in said.items() if words)
+
+    @cached_property
+    def shared(self) -> str:
+        """What `telling` leaves out: the one task, the one mixer, and `common`."""
+        task = [] if self.several_tasks else [cell.task.name for cell in self.cells[:1]]
+        mixer = [] if self.several_mixers else [cell.mixer.name for cell in self.cells[:1]]
+        return joined(*map(plain, [*task, *mixer]), self.common)
 
     def stem(self, spec: RunSpec, part: str = "") -> str:
         """A file's name for a run, without extension: task, mixer, what differs, seed, digits of the digest,
@@ -186,11 +212,8 @@ class Names:
             grouped.setdefault(_unmeasured(cell), []).append(cell)
         return grouped
 
-    def _of(self, cell: CellSpec) -> Mapping[str, Value]:
-        return self._facts.get(cell) or facts(cell)
-
     def _said(self, cell: CellSpec, names: Iterable[str]) -> str:
-        found = self._of(cell)
+        found = self.facts(cell)
         return joined(*(f"{heading(name)} {self.value(cell, name)}" for name in names if name in found))
 
 

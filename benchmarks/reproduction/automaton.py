@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnsearch.plots import runs as pictures
-from attnsearch.plots.runs import GREY
+from attnsearch.plots import style as pictures
+from attnsearch.plots.style import GREY
 from attnsearch.results.cells import Cell
 from attnsearch.stats.survival import cut, proportion
 from benchmarks.reproduction.archive import Archive, pick, waits

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from attnsearch.base import Floats, Plateaus
-from attnsearch.plots.runs import BLUE, GREEN, GREY, VERMILION
+from attnsearch.plots.style import BLUE, GREEN, GREY, VERMILION
 from attnsearch.results.cells import Cell
 from attnsearch.stats.survival import cut, summarise
 from benchmarks.reproduction.archive import waits

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attnsearch.plots import runs as pictures
-from attnsearch.plots.runs import BLUE, GREY
+from attnsearch.plots import style as pictures
+from attnsearch.plots.style import BLUE, GREY
 from attnsearch.results.cells import Cell
 from attnsearch.stats.survival import summarise
 from benchmarks.reproduction.archive import Archive, half_known, knob, known_at_end, waits

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnsearch.plots import runs as pictures
-from attnsearch.plots.runs import BLUE, GREEN, GREY, VERMILION
+from attnsearch.plots import style as pictures
+from attnsearch.plots.style import BLUE, GREEN, GREY, VERMILION
 from attnsearch.results.cells import Cell, found_of
 from attnsearch.runs.measures import prediction_loss
 from attnsearch.runs.store import StoredRun

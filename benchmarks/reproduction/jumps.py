@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attnsearch.base import Floats
-from attnsearch.plots import runs as pictures
-from attnsearch.plots.runs import BLACK, GREY, PURPLE
+from attnsearch.plots import style as pictures
+from attnsearch.plots.style import BLACK, GREY, PURPLE
 from attnsearch.results.alignment import best_heads
-from attnsearch.results.cells import middle_run
 from benchmarks.reproduction.archive import Archive
 from benchmarks.reproduction.commands import AS_PUBLISHED, HUMP, SEARCH
 from benchmarks.reproduction.drawing import COLOURS
@@ -72,7 +71,7 @@ def experiment(archive: Archive) -> Experiment:
     ]
     if cell := isolated.get(3):
         body.append(
-            paragraph(f"""The picture shows the isolated run of seed {middle_run(cell).spec.seed} at s = 3.
+            paragraph(f"""The picture shows the isolated run of seed {cell.middle_run.spec.seed} at s = 3.
             Of {len(cell.runs)} runs it has the middle plateau. Below are the first, the middle and the last
             target found, each beside its head.""")
         )
@@ -105,7 +104,7 @@ def picture(archive: Archive) -> Figure:
     cell = archive.by("support_size", SEARCH[2:]).get(3)
     if cell is None:
         return pictures.empty_figure(9.6, 1, "No run is stored")
-    run = middle_run(cell)
+    run = cell.middle_run
     title = f"One run (seed {run.spec.seed}): jumps of targets, and the heads that hold their rows"
     figure = pictures.empty_figure(9.6, 5.2, title)
     places = figure.add_gridspec(2, 3)

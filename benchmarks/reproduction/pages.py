@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from attnsearch.plots import runs as pictures
+from attnsearch.plots import style as pictures
 from benchmarks.reproduction import automaton, heads, hump, jumps, mixers, search
 from benchmarks.reproduction.archive import Archive
 from benchmarks.reproduction.front import Trained, front

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnsearch.plots import runs as pictures
-from attnsearch.plots.runs import BLACK, GREY
+from attnsearch.plots import style as pictures
+from attnsearch.plots.style import BLACK, GREY
 from attnsearch.results.cells import Cell
 from attnsearch.stats.scaling_law import Law, NoLaw, fit, frontier
 from benchmarks.reproduction.archive import Archive, knob, waits

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -75,15 +73,3 @@ def test_where_there_are_no_runs_it_says_so(tmp_path: Path, capsys: pytest.Captu
     status, out, err = called(capsys, tmp_path / "nowhere")
     assert (status, out) == (2, "")
     assert len(err.splitlines()) == 1
-
-
-def test_it_needs_no_jax(results: Path) -> None:
-    code = (
-        "import sys; from attnsearch.cli.law import law; law(sys.argv[1:], standalone_mode=False);"
-        "assert not {'jax', 'flax', 'optax'} & set(sys.modules)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(results)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert "Each added bit" in done.stdout

@@ -20,6 +20,7 @@ from helpers.hand_made import renamed, run_of, spec_of
 
 from attnsearch.report.page import policy
 from attnsearch.report.report import report
+from attnsearch.results.study import Study
 from attnsearch.runs.store import StoredRun
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -158,7 +159,7 @@ def test_the_slider_moves_the_map_and_lights_up_what_is_found(tmp_path: Path, ru
     const rows = [...find("targets").rows].map((row) => row.cells[3].textContent);
     return { last, first, end, again, head, rows };
     """
-    found = findings(tmp_path, report(runs), probe)
+    found = findings(tmp_path, report(Study(runs)), probe)
     run = runs[6]
     assert found["last"] == len(run.maps.step) - 1
     first, end = found["first"], found["end"]
@@ -199,7 +200,7 @@ def test_marks_tell_their_run_and_open_it_by_keyboard(tmp_path: Path, runs: list
       option: find("run").selectedOptions[0].textContent,
     };
     """
-    found = findings(tmp_path, report(runs), probe)
+    found = findings(tmp_path, report(Study(runs)), probe)
     assert len(found["order"]) == len(runs)
     assert found["stops"] == 1
     assert found["second"] == found["order"][1]
@@ -255,7 +256,7 @@ def test_controls_choose_curves_runs_and_scales(tmp_path: Path, runs: list[Store
     find("play").click();
     return { pooled, cells, before, shapes, picked, after, playing, moved, stopped: text("play") };
     """
-    found = findings(tmp_path, report(runs), probe)
+    found = findings(tmp_path, report(Study(runs)), probe)
     assert (found["pooled"]["curves"], found["pooled"]["bands"]) == (2, 0)
     assert (found["cells"]["curves"], found["cells"]["bands"]) == (4, 4)
     # Both censored runs stand at the budget: one tick.
@@ -284,7 +285,7 @@ def test_nothing_is_wider_than_a_phone(tmp_path: Path, runs: list[StoredRun]) ->
       named: drawn.filter((one) => one.getAttribute("aria-label")).length, drawn: drawn.length,
     };
     """
-    found = findings(tmp_path, report(runs), probe, frame=360)
+    found = findings(tmp_path, report(Study(runs)), probe, frame=360)
     assert found["inner"] == 360
     assert found["scrolled"] <= 360
     assert found["wide"] == []
@@ -302,7 +303,7 @@ def test_light_and_dark(tmp_path: Path, runs: list[StoredRun]) -> None:
       map: picture("map-measured"),
     };
     """
-    page = report(runs)
+    page = report(Study(runs))
     light = findings(tmp_path, page, probe)
     dark = findings(tmp_path, page, probe, scheme=DARK)
     assert min(light["paper"]) > 200 > 100 > max(light["ink"])
@@ -327,7 +328,7 @@ def test_names_stay_text_and_nothing_is_fetched(tmp_path: Path, runs: list[Store
     await settled();
     return found;
     """
-    page = report([renamed(run, hostile, hostile) for run in runs], title=hostile)
+    page = report(Study([renamed(run, hostile, hostile) for run in runs]), title=hostile)
     found = findings(tmp_path, page, probe, complains=True)
     assert found["heading"] == hostile
     assert hostile in found["group"]
@@ -369,7 +370,7 @@ def test_an_automaton_is_drawn_by_state_and_its_unprobed_positions_are_hatched(t
     };
     """
     run = made_automata.run(made_automata.spec())
-    found = findings(tmp_path, report([run]), probe)
+    found = findings(tmp_path, report(Study([run])), probe)
     assert found["early"] == {"lit": ["1"], "step": "step 100: 8 of 40 targets found"}
     assert found["late"] == {"lit": ["1", "2", "3", "4"], "step": "step 400: 32 of 40 targets found"}
     assert (found["lines"], found["bayes"], found["mastery"]) == (5, 5, False)
@@ -397,6 +398,6 @@ def test_a_single_run_of_any_kind_draws(tmp_path: Path, found: list[int | None])
     send("slider", 1, "input");
     return { dots: document.querySelectorAll("#headline .dot").length, step: text("step") };
     """
-    seen = findings(tmp_path, report([run_of(spec_of(), found)]), probe)
+    seen = findings(tmp_path, report(Study([run_of(spec_of(), found)])), probe)
     assert seen["dots"] == 1
     assert seen["step"].startswith("step 40:" if found[-1] == 10 else "step 50:")

@@ -1,173 +1,230 @@
-"""Stored runs as numbers: the table, the CSV and the JSON say the same, and none of them invents a value."""
+"""Cells as numbers: the tables, the CSV and the JSON say the same, and none of them invents a value."""
 
 from __future__ import annotations
 
 import csv
 import io
-import json
-import subprocess
-import sys
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from helpers.hand_made import claiming
-from helpers.maps import maps_of
-from rich.console import Console
+from helpers.hand_made import claiming, renamed, run_of, spec_of
 
-from attnsearch.base import Curves, Heads, Truth
-from attnsearch.cli import main as cli
-from attnsearch.results import columns as results
-from attnsearch.results.cells import Cell, cells
-from attnsearch.runs.store import Store, StoredRun
-from attnsearch.spec.run import RunSpec, settings
+from attnsearch.results.columns import Column, cell_table, columns, records, tables, trained_table
+from attnsearch.results.study import Study
+from attnsearch.results.table import Table, as_csv
+from attnsearch.runs.store import StoredRun
+from attnsearch.spec.names import facts
+from attnsearch.spec.run import InterventionSpec, MixerSpec, TaskSpec, Value, settings
 
-
-def run_of(
-    spec: RunSpec, truth: Truth, seed: int, escape: int | None, size: int = 2, heads: int = 0
-) -> StoredRun:
-    """A run of 80 steps that escapes at a step and has mastered both targets from then on."""
-    task = replace(spec.cell.task, knobs=settings({**dict(spec.cell.task.knobs), "state_size": size}))
-    steps = np.arange(10, 90, 10)
-    loss = np.ones((8, 3), np.float32)
-    if escape is not None:
-        loss[steps >= escape, 1:] = 0.01
-    influence = np.full((2, 2, 4), 0.1, np.float32)
-    influence[..., 2:] = 0
-    maps = maps_of(truth, np.array([0, 80]), influence)
-    weights = np.full((2, heads, 2, 4), 64, np.uint8)
-    mass = np.full((2, heads, 2), 0.25, np.float32)
-    return StoredRun(
-        replace(spec, cell=replace(spec.cell, task=task), seed=seed),
-        "exhausted" if escape is None else "mastered",
-        {"devices": ["cpu"]},
-        truth,
-        Curves(steps, loss, loss),
-        maps,
-        Heads(weights, mass, mass),
-    )
+MakeRun = Callable[..., StoredRun]
 
 
-@pytest.fixture
-def runs(spec: RunSpec, truth: Truth) -> list[StoredRun]:
-    found = [run_of(spec, truth, seed, escape, heads=3) for seed, escape in enumerate((20, 30, 40, None))]
-    return [*found, *(run_of(spec, truth, seed, None, size=3) for seed in range(2))]
+@pytest.fixture(scope="module")
+def runs() -> list[StoredRun]:
+    """Four runs of one size, of which three escape, and two of another, of which none does."""
+    escapes = enumerate((20, 30, 40, None))
+    found = [run_of(spec_of(seed=seed, steps=80), [escape] * 4, heads=3) for seed, escape in escapes]
+    larger = [spec_of(seed=seed, state_size=5, steps=80) for seed in range(2)]
+    return [*found, *(run_of(spec, [None] * 5) for spec in larger)]
 
 
-@pytest.fixture
-def summaries(runs: list[StoredRun]) -> list[Cell]:
-    return cells(runs)
+@pytest.fixture(scope="module")
+def study(runs: list[StoredRun]) -> Study:
+    return Study(runs)
 
 
-def printed(summaries: list[Cell]) -> str:
-    console = Console(width=200, file=io.StringIO())
-    for table in results.tables(summaries):
-        console.print(table)
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue()
+def shown(table: Table) -> dict[str, list[str]]:
+    """The texts of each column, by its heading in one line."""
+    headings = [" ".join(column.split()) for column in table.columns]
+    return {heading: [row[index] for row in table.rows] for index, heading in enumerate(headings)}
 
 
-def test_records_hold_every_number_of_a_cell_under_its_own_name(summaries: list[Cell]) -> None:
-    first, second = results.records(summaries)
-    assert (first["runs"], first["escape_rate"], first["plateau_length_median"]) == (4, 0.75, 30)
+def changed(run: StoredRun, **parts: Any) -> StoredRun:
+    """`run` of a cell with other parts."""
+    return replace(run, spec=replace(run.spec, cell=replace(run.spec.cell, **parts)))
+
+
+# Numbers.
+
+
+def test_records_hold_every_number_of_a_cell_under_its_own_name(study: Study) -> None:
+    first, second = records(study)
+    assert (first["runs"], first["escaped"], first["escape_rate"]) == (4, 3, 0.75)
+    assert first["plateau_length_median"] == 30
     assert first["plateau_length_restricted_mean"] == (20 + 30 + 40 + 80) / 4
     assert first["plateau_length_horizon"] == 80
+    assert (first["plateau_length_shortest"], first["plateau_length_longest"]) == (20, 40)
     low, high = first["escape_rate_low"], first["escape_rate_high"]
     assert isinstance(low, float)
     assert isinstance(high, float)
     assert 0 < low < 0.75 < high < 1
     assert (second["escape_rate"], second["plateau_length_median"]) == (0, None)
     assert second["plateau_length_restricted_mean"] == 80
-    assert (first["attention_mass"], second["attention_mass"], second["map_mass"]) == (0.25, None, None)
-    # No number hides a setting.
-    for record, cell in zip((first, second), summaries, strict=True):
-        assert {name: record[name] for name in cell.spec.flat()} == cell.spec.flat()
+    assert first["attention_mass"] == pytest.approx(study.cells[0].alignment.attention_mass)
+    assert (second["attention_mass"], second["map_mass"]) == (None, None)
+    for record, cell in zip((first, second), study.cells, strict=True):
+        assert {name: record[name] for name in facts(cell.spec)} == facts(cell.spec)
 
 
-def test_csv_has_the_same_numbers(summaries: list[Cell]) -> None:
-    rows = list(csv.DictReader(io.StringIO(results.as_csv(summaries))))
-    for row, record in zip(rows, results.records(summaries), strict=True):
+def test_csv_has_the_same_numbers(study: Study) -> None:
+    rows = list(csv.DictReader(io.StringIO(as_csv(records(study)))))
+    for row, record in zip(rows, records(study), strict=True):
         assert row == {name: "" if value is None else str(value) for name, value in record.items()}
 
 
-def test_the_table_says_what_differs_in_columns_and_the_rest_once(summaries: list[Cell]) -> None:
-    text = printed(summaries)
-    assert "with 95 % intervals: linear_map_autoregressive, attention" in text
-    assert "state size" in text
-    assert "3 of 4" in text
-    assert "not reached" in text
-    assert "attention, loss all, support size 1" in text
-    alone = printed(summaries[:1])
-    assert "state size 2" in alone.partition("┏")[0]
+def test_every_column_is_declared_once(study: Study) -> None:
+    keys = [column.key for column in columns(study)]
+    assert len(keys) == len(set(keys))
+    assert all(record.keys() >= set(keys) for record in records(study))
+
+
+def test_no_number_hides_a_setting(runs: list[StoredRun]) -> None:
+    mixer = MixerSpec("mine", settings({"entropy": 0.5, "runs": 3}))
+    (record,) = records(Study([changed(run, mixer=mixer) for run in runs[:4]]))
+    assert (record["setting.entropy"], record["setting.runs"], record["runs"]) == (0.5, 3, 4)
+
+
+def test_a_table_shows_the_texts_of_columns_by_their_keys(study: Study) -> None:
+    extra = Column("mine", "mine", lambda cell: None, lambda cell: f"{cell.bits:.0f}")
+    table = cell_table(study, "Some", ("runs", "prediction_loss"), extra, ending=", of mine")
+    assert table.caption == "Some: linear_map, attention, support size 2, of mine"
+    # No cell has a prediction loss: every query is a target.
+    assert table.columns == ("state size", "runs", "mine")
+    assert table.numbers == {"state size", "runs"}
+    assert table.rows == (("4", "4", "3"), ("5", "2", "3"))
+    assert table.labels == 1
+
+
+def test_tables_say_what_records_say(study: Study) -> None:
+    first, second = records(study)
+    texts = shown(tables(study)[0])
+    assert [text.split("\n")[0] for text in texts["escaped"]] == ["3 of 4", "0 of 2"]
+    assert texts["plateau length, median"][0].startswith(f"{first['plateau_length_median']:,.0f}\n0 or more")
+    assert texts["plateau length, median"][1] == "not reached\n0 or more"
+    assert texts["restricted mean to the budget"][1].startswith(
+        f"{second['plateau_length_restricted_mean']:,.0f} ± "
+    )
+    assert shown(trained_table(study))["escaped"] == texts["escaped"]
+    mass = shown(tables(study)[2])["map mass by chance"]
+    assert mass[0] == f"{first['map_mass']:.2f}\n{first['chance_map_mass']:.2f}"
+    assert mass[1].startswith("–\n")
+
+
+def test_runs_that_diverged_are_a_note(make_run: MakeRun) -> None:
+    runs = [make_run(0), make_run(1, diverged=True, escape=None, mastery=None), make_run(2)]
+    assert shown(trained_table(Study(runs)))["runs"] == ["3\n1 diverged"]
+    assert shown(trained_table(Study(runs[::2])))["runs"] == ["2"]
+
+
+# Columns that are there where they say something.
+
+
+def test_attention_is_a_column_only_where_there_is_some(runs: list[StoredRun]) -> None:
+    name = "attention mass, best head untrained"
+    assert name in shown(tables(Study(runs))[2])
+    assert name not in shown(tables(Study(runs[4:]))[2])
 
 
 def test_the_in_context_gain_is_everywhere_where_there_is_one(runs: list[StoredRun]) -> None:
-    gaining = cells([claiming(run, state_loss=np.array([0.75, 0.5])) for run in runs])
-    assert "gain (nats)" in printed(gaining)
-    first, second = results.records(gaining)
-    assert (first["in_context_gain"], first["state_loss_1"], first["state_loss_2"]) == (0.25, 0.75, 0.5)
+    gaining = Study([claiming(run, state_loss=np.array([0.75, 0.5])) for run in runs])
     # None of the second cell's runs escaped.
+    assert shown(trained_table(gaining))["in-context gain (nats)"] == ["0.250", "–"]
+    first, second = records(gaining)
+    assert (first["in_context_gain"], first["state_loss_1"], first["state_loss_2"]) == (0.25, 0.75, 0.5)
     assert second["in_context_gain"] is None
-    escaped, never = csv.DictReader(io.StringIO(results.as_csv(gaining)))
+    escaped, never = csv.DictReader(io.StringIO(as_csv([first, second])))
     assert (escaped["state_loss_2"], never["state_loss_2"]) == ("0.5", "")
-    assert "gain (nats)" not in printed(cells(runs))
+    assert "in-context gain (nats)" not in shown(trained_table(Study(runs)))
 
 
-def test_attention_is_a_column_only_where_there_is_some(summaries: list[Cell]) -> None:
-    assert "attention mass" in printed(summaries)
-    assert "attention mass" not in printed(summaries[1:])
+def test_the_prediction_loss_is_a_column_where_there_is_one(make_run: MakeRun) -> None:
+    run = make_run(state_size=4)
+    scored = replace(
+        run,
+        truth=run.truth._replace(is_target=np.ones(2, bool), query_positions=np.array([1, 2])),
+        curves=run.curves._replace(loss=run.curves.loss[:, 1:]),
+    )
+    name = "prediction loss (nats)"
+    assert name not in shown(trained_table(Study([scored])))
+    assert shown(trained_table(Study([scored, make_run()])))[name] == ["–", "0.467"]
 
 
-@pytest.fixture
-def folder(runs: list[StoredRun], tmp_path: Path) -> str:
-    store = Store.open(tmp_path / "results")
-    for run in runs:
-        store.save(run)
-    return str(tmp_path / "results")
+def test_cheaper_routes_are_a_column_where_there_are_any(make_run: MakeRun) -> None:
+    run, name = make_run(), "cheapest route (bits)"
+    texts = shown(trained_table(Study([run])))
+    assert (texts["search space (bits)"], texts[name]) == (["1.0"], ["0.8"])
+    isolated = replace(run, truth=run.truth._replace(log2_search_space=np.ones(2)))
+    assert name not in shown(trained_table(Study([isolated])))
 
 
-def said(*arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[object, str, str]:
-    with pytest.raises(SystemExit) as ended:
-        cli.main(arguments)
-    text = capsys.readouterr()
-    return ended.value.code, text.out, text.err
+# Settings.
 
 
-def test_the_command_prints_table_csv_and_json(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
-    code, table, err = said("results", folder, capsys=capsys)
-    assert (code, err) == (None, "")
-    assert "Plateau length at other thresholds of escape" in table
-    assert "Losses are means over 10 steps" in table
-    assert "warning: 2 seeds are too few" in table
-    _, text, _ = said("results", folder, "--format", "csv", capsys=capsys)
-    escaped, _ = csv.DictReader(io.StringIO(text))
-    assert escaped["plateau_length_median"] == "30.0"
-    _, text, _ = said("results", folder, "--format", "json", capsys=capsys)
-    document = json.loads(text)
-    assert document["cells"][0]["plateau_length_median"] == 30
-    assert document["cells"][0]["plateau_length"]["median"] == 30
-    assert len(document["runs"]) == 6
-    assert "mean target loss below 0.938" in document["measurement"][0]
+def test_what_differs_is_in_columns_and_the_rest_is_said_once(make_run: MakeRun) -> None:
+    runs = [make_run(), make_run(state_size=4)]
+    start = "Plateau length in steps, with 95 % intervals: linear_map_autoregressive, attention, loss all"
+    assert trained_table(Study(runs)).caption == f"{start}, support size 1"
+    assert trained_table(Study(runs[:1])).caption == f"{start}, state size 2, support size 1"
+    optimizer = replace(runs[0].spec.cell.optimizer, learning_rate=0.01)
+    mixer = MixerSpec("mlp_mixer", settings({"expansion": None}))
+    # The settings of a mixer that only one cell has do not differ between cells.
+    texts = shown(trained_table(Study([*runs, changed(runs[0], optimizer=optimizer, mixer=mixer)])))
+    assert list(texts)[:3] == ["mixer", "state size", "learning rate"]
+    assert texts["mixer"] == ["attention", "attention", "mlp_mixer"]
+    assert texts["state size"] == ["2", "4", "2"]
+    assert texts["learning rate"] == ["0.0003", "0.0003", "0.01"]
 
 
-def test_a_store_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, err = said("results", str(tmp_path / "nowhere"), capsys=capsys)
-    assert (code, out) == (2, "")
-    assert "does not stand for stored runs" in err
-    assert err.count("\n") == 1
+def test_a_setting_left_to_the_mixer_reads_derived_and_one_it_lacks_is_empty(make_run: MakeRun) -> None:
+    def with_mixer(**chosen: Value) -> StoredRun:
+        return changed(make_run(), mixer=MixerSpec("attention", settings(chosen)))
+
+    study = Study([with_mixer(head_width=None), with_mixer(head_width=4), with_mixer()])
+    assert shown(trained_table(study))["head width"] == ["derived", "4", ""]
 
 
-def test_no_command_on_stored_runs_loads_jax(folder: str, tmp_path: Path) -> None:
-    page = str(tmp_path / "report.html")
-    code = """
-import sys
-from attnsearch.cli.main import cli
-for line in sys.argv[1:]:
-    cli.main(line.split("|"), standalone_mode=False)
-loaded = {"jax", "jaxlib", "flax", "optax", "chex"} & set(sys.modules)
-assert not loaded, loaded
-"""
-    lines = [f"results|{folder}", f"law|{folder}", f"report|{folder}|-o|{page}"]
-    done = subprocess.run([sys.executable, "-c", code, *lines], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+def test_a_task_with_other_knobs_leaves_their_places_empty(make_run: MakeRun) -> None:
+    other = changed(make_run(), task=TaskSpec("other", "linear_map", settings({"depth": 3})))
+    table = trained_table(Study([make_run(), make_run(state_size=4), other]))
+    texts = shown(table)
+    assert texts["task"] == ["linear_map_autoregressive"] * 2 + ["other"]
+    assert texts["state size"] == ["2", "4", ""]
+    assert "depth" not in texts
+    assert table.caption.endswith(
+        ": attention, linear_map_autoregressive: loss all, support size 1; other: depth 3"
+    )
+
+
+def test_interventions_are_columns_where_cells_differ_in_them(make_run: MakeRun) -> None:
+    given = [
+        InterventionSpec(),
+        InterventionSpec(map_bias=5.0),
+        InterventionSpec(5.0, map_bias_placebo=True),
+    ]
+    runs = [changed(make_run(), intervention=one) for one in given]
+    texts = shown(trained_table(Study(runs)))
+    assert texts["map bias"] == ["0", "5", "5"]
+    assert texts["map bias placebo"] == ["no", "no", "yes"]
+    assert "map bias layers" not in texts
+    caption = trained_table(Study(runs[2:])).caption
+    assert caption.endswith("support size 1, map bias 5, map bias placebo yes")
+
+
+def test_thresholds_are_columns_where_cells_differ_in_them(make_run: MakeRun) -> None:
+    run = make_run()
+    stricter = run.under(replace(run.spec.cell.task.plateau, escape=0.5))
+    assert shown(trained_table(Study([run, stricter])))["escape threshold"] == ["0.938", "0.5"]
+
+
+@pytest.mark.parametrize("name", ["a[/b]", "[link=https://x.example]a", "\x1b[31mred", "ab\u202ecd", "=1+1"])
+def test_names_are_text_in_every_table_and_in_csv(make_run: MakeRun, name: str) -> None:
+    study = Study([renamed(make_run(), name, name), renamed(make_run(), "other", "mine")])
+    for table in (trained_table(study), *tables(study)):
+        assert all(text.isprintable() for row in table.rows for part in row for text in part.split("\n"))
+    text = as_csv(records(study))
+    assert text.replace("\n", "").isprintable()
+    first, _ = csv.DictReader(io.StringIO(text))
+    assert not first["mixer"].startswith("=")

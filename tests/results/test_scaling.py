@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from helpers.hand_made import run_of, spec_of
 
-from attnsearch.results.cells import cells
-from attnsearch.results.scaling import Growth, document, growths, sentences, table, title, warnings
+from attnsearch.results.document import law_document
+from attnsearch.results.scaling import Growth, sentences, table
+from attnsearch.results.study import Study
 from attnsearch.runs.store import StoredRun
 from attnsearch.stats.scaling_law import Law, NoLaw
 
@@ -49,15 +50,14 @@ def doubling(**values: Any) -> list[StoredRun]:
 
 
 def only(runs: Sequence[StoredRun]) -> Growth:
-    (growth,) = growths(cells(runs))
+    (growth,) = Study(runs).laws
     return growth
 
 
 def shown(growth: Growth) -> dict[str, list[str]]:
-    return {
-        " ".join(str(column.header).split()): [str(entry) for entry in column.cells]
-        for column in table(growth).columns
-    }
+    shown = table(growth)
+    headings = [" ".join(column.split()) for column in shown.columns]
+    return {heading: [row[index] for row in shown.rows] for index, heading in enumerate(headings)}
 
 
 def routed(run: StoredRun, bits: float) -> StoredRun:
@@ -68,7 +68,7 @@ def routed(run: StoredRun, bits: float) -> StoredRun:
 def test_the_law_in_words() -> None:
     growth = only(doubling())
     assert isinstance(growth.law, Law)
-    assert title(growth) == "linear_map, attention"
+    assert growth.title == "linear_map, attention"
     law, fits, frontier = sentences(growth)
     factor, low, high = growth.law.factors
     assert 1.7 < low < factor < high < 2.5
@@ -91,7 +91,7 @@ def test_the_table_has_what_was_observed_beside_the_law() -> None:
     assert column["search space (bits)"] == ["1.0", "2.0", "3.0", "4.0"]
     assert column["runs"] == ["4"] * 4
     assert column["escaped / mastered"] == ["4 / 4", "4 / 4", "4 / 4", "0 / 0"]
-    assert column["plateau length (steps) median as recorded"] == ["50", "100", "190", "not reached"]
+    assert column["plateau length, median"] == ["50", "100", "190", "not reached"]
     assert column["by the law"] == [f"{growth.law.median(bits):,.0f}" for bits in (1, 2, 3, 4)]
     *alone, never = column["modelled, cell alone"]
     assert [float(text) for text in alone] == pytest.approx([45, 94, 192], rel=0.1)
@@ -147,25 +147,25 @@ def test_mastery_makes_the_frontier_and_not_escape() -> None:
 
 def test_two_sizes_are_two_laws_where_they_differ() -> None:
     runs = doubling()
-    assert [growth.size for growth in growths(cells(runs))] == ["nominal"]
+    assert [growth.size for growth in Study(runs).laws] == ["nominal"]
     barely = [routed(run, float(run.truth.nominal_log2_search_space) + 0.009) for run in runs]
-    assert [growth.size for growth in growths(cells(barely))] == ["nominal"]
+    assert [growth.size for growth in Study(barely).laws] == ["nominal"]
     halved = [routed(run, float(run.truth.nominal_log2_search_space) / 2) for run in runs]
-    nominal, route = growths(cells(halved))
+    nominal, route = Study(halved).laws
     assert (nominal.size, route.size) == ("nominal", "cheapest route")
     assert (nominal.bits, route.bits) == ((1, 2, 3), (0.5, 1, 1.5))
     assert isinstance(nominal.law, Law)
     assert isinstance(route.law, Law)
     assert route.law.slope == pytest.approx(2 * nominal.law.slope, rel=1e-3)
-    assert title(route) == "linear_map, attention, search space of the cheapest routes"
+    assert route.title == "linear_map, attention, search space of the cheapest routes"
     assert shown(route)["search space (bits)"] == ["0.5", "1.0", "1.5"]
     assert "beyond 1.5 bits" in sentences(route)[-1]
 
 
 def test_each_series_has_its_own_law() -> None:
     slow = [*runs_at(4, [400, 500, 500], steps=2_000), *runs_at(8, [800, 900, 990], steps=2_000)]
-    first, second = growths(cells([*doubling(), *slow]))
-    assert (first.name, second.name) == ("attention, steps 1000", "attention, steps 2000")
+    first, second = Study([*doubling(), *slow]).laws
+    assert (first.series.name, second.series.name) == ("attention, steps 1000", "attention, steps 2000")
     assert (len(first.cells), len(second.cells)) == (3, 2)
     assert sentences(second)[1] == "Two search spaces cannot show whether the law fits."
     assert "within 2,000 steps" in sentences(second)[2]
@@ -175,24 +175,24 @@ def test_diverged_runs_are_warned_about_and_wait_to_the_end_of_their_budget() ->
     spec = spec_of("attention", 4, state_size=8, support_size=1)
     diverged = run_of(spec, [None] * 8, diverges=200)
     runs = [*doubling(), diverged]
-    assert warnings(cells(runs))[-1] == (
+    assert Study(runs).warnings[-1] == (
         "1 run diverged: such a run counts as censored at its budget unless it had escaped before"
     )
     growth = only(runs)
     assert isinstance(growth.law, Law)
     assert (growth.law.runs, growth.law.observed) == (13, 12)
     assert growth.law.residuals[-1].waited == BUDGET
-    assert shown(growth)["runs"][-1] == "5 (1 diverged)"
-    assert not any("diverged" in line for line in warnings(cells(doubling())))
+    assert shown(growth)["runs"][-1] == "5\n1 diverged"
+    assert not any("diverged" in line for line in Study(doubling()).warnings)
 
 
 def test_the_document_says_what_the_sentences_say() -> None:
     runs = [*doubling(), *runs_at(16, [None] * 4, support_size=1), *runs_at(4, [50], mixer="mlp_mixer")]
-    summaries = cells(runs)
-    found = json.loads(json.dumps(document(summaries), allow_nan=False))
-    assert found["warnings"] == warnings(summaries)
+    study = Study(runs)
+    found = json.loads(json.dumps(law_document(study), allow_nan=False))
+    assert found["warnings"] == list(study.warnings)
     assert found["warnings"]
-    first, second = growths(summaries)
+    first, second = study.laws
     said, single = found["series"]
     assert (said["name"], said["size"], said["budget_steps"]) == ("attention", "nominal", BUDGET)
     assert said["in_words"] == sentences(first)
@@ -210,7 +210,7 @@ def test_the_document_says_what_the_sentences_say() -> None:
     }
     assert [cell["escaped"] for cell in said["cells"]] == [4, 4, 4, 0]
     assert [cell["state_size"] for cell in said["cells"]] == [2, 4, 8, 16]
-    assert [cell["median_plateau_length"] for cell in said["cells"]] == [50, 100, 190, None]
+    assert [cell["plateau_length_median"] for cell in said["cells"]] == [50, 100, 190, None]
     assert said["cells"][3]["factor"] is said["cells"][3]["median_in_model"] is None
     assert said["cells"][3]["median_by_law"] == pytest.approx(first.law.median(4))
     assert isinstance(second.law, NoLaw)

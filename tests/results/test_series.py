@@ -34,19 +34,19 @@ def changed(run: StoredRun, **parts: object) -> StoredRun:
 
 
 def names(*runs: StoredRun) -> list[str]:
-    return list(series(cells(runs)))
+    return [one.name for one in series(cells(runs))]
 
 
 def test_the_numbers_of_the_task_make_the_search_space() -> None:
     found = series(cells([at(8), at(4), at(4, 1), at(4, mixer="mlp_mixer")]))
-    assert list(found) == ["attention", "mlp_mixer"]
-    assert [dict(cell.spec.task.knobs) for cell in found["attention"]] == [
+    assert [one.name for one in found] == ["attention", "mlp_mixer"]
+    assert [dict(cell.spec.task.knobs) for cell in found[0].cells] == [
         {"state_size": 4, "support_size": 1},
         {"state_size": 4, "support_size": 2},
         {"state_size": 8, "support_size": 2},
     ]
-    assert [cell.bits for cell in found["attention"]] == sorted(cell.bits for cell in found["attention"])
-    assert series([]) == {}
+    assert [cell.bits for cell in found[0].cells] == sorted(cell.bits for cell in found[0].cells)
+    assert series([]) == ()
 
 
 def test_words_and_switches_of_the_task_do_not() -> None:
@@ -108,7 +108,7 @@ def test_plain_biased_and_placebo_runs_are_never_of_one_series() -> None:
         "attention, map bias 5, map bias placebo no",
         "attention, map bias 5, map bias placebo yes",
     ]
-    assert [len(members) for members in series(cells(runs)).values()] == [2, 2, 2]
+    assert [len(one.cells) for one in series(cells(runs))] == [2, 2, 2]
 
 
 def test_a_number_that_moves_no_search_space_parts_series() -> None:
@@ -128,3 +128,22 @@ def test_a_number_that_moves_no_search_space_parts_series() -> None:
 def test_several_tasks_are_named() -> None:
     assert names(at(4), renamed(at(4), "mine", "attention")) == ["linear_map, attention", "mine, attention"]
     assert names(at(4), renamed(at(4), "linear_map", "mine")) == ["attention", "mine"]
+
+
+def test_a_title_says_the_task_once() -> None:
+    runs = [at(4), renamed(at(4), "mine", "attention")]
+    assert [one.title for one in series(cells(runs))] == ["linear_map, attention", "mine, attention"]
+    assert [one.title for one in series(cells(runs[:1]))] == ["linear_map, attention"]
+
+
+def test_near_learning_rates_are_two_series_and_no_cell_is_lost() -> None:
+    rates = (1e-3, 1.0000001e-3)
+    runs = [
+        changed(at(size), optimizer=OptimizerSpec(learning_rate=rate)) for rate in rates for size in (4, 8)
+    ]
+    found = series(cells(runs))
+    assert [one.name for one in found] == [
+        "attention, learning rate 0.001",
+        "attention, learning rate 0.0010000001",
+    ]
+    assert [len(one.cells) for one in found] == [2, 2]

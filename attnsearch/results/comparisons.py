@@ -1,0 +1,65 @@
+"""Which cells of a study are compared with which, and with what result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from attnsearch.results.cells import Cell
+from attnsearch.spec.run import CellSpec, InterventionSpec
+from attnsearch.stats.comparison import Comparison, benjamini_hochberg, compare
+
+REFERENCE = "attention"
+"""The mixer that others are compared with, where it is among them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """A cell over another that differs from it in the mixer alone, or in the intervention alone.
+
+    p_value:  adjusted over all comparisons of the study (Benjamini and Hochberg)
+    """
+
+    candidate: Cell
+    reference: Cell
+    comparison: Comparison
+    p_value: float
+
+    @property
+    def verdict(self) -> str:
+        """In words: the plateau of the candidate is longer, shorter, or not told apart."""
+        return self.comparison.verdict(self.p_value)
+
+
+def comparisons(cells: Sequence[Cell]) -> tuple[Compared, ...]:
+    """Mixers against one of them, and interventions against none, wherever cells differ in nothing else."""
+    pairs = list(_pairs(cells))
+    found = [
+        compare(candidate.lengths, reference.lengths, candidate.spec.budget.steps)
+        for candidate, reference in pairs
+    ]
+    adjusted = benjamini_hochberg([one.p_value for one in found]) if found else ()
+    return tuple(
+        Compared(candidate, reference, one, float(p_value))
+        for (candidate, reference), one, p_value in zip(pairs, found, adjusted, strict=True)
+    )
+
+
+def _pairs(cells: Sequence[Cell]) -> Iterator[tuple[Cell, Cell]]:
+    """Candidates, each with its reference."""
+    nothing = InterventionSpec()
+    mixers: dict[Any, list[Cell]] = {}
+    interventions: dict[CellSpec, list[Cell]] = {}
+    for cell in cells:
+        spec = cell.spec
+        rest = (spec.task, spec.network, spec.optimizer, spec.budget, spec.intervention)
+        mixers.setdefault(rest, []).append(cell)
+        interventions.setdefault(replace(spec, intervention=nothing), []).append(cell)
+    for members in mixers.values():
+        reference = next((cell for cell in members if cell.spec.mixer.name == REFERENCE), members[0])
+        yield from ((cell, reference) for cell in members if cell is not reference)
+    for members in interventions.values():
+        plain = next((cell for cell in members if cell.spec.intervention == nothing), None)
+        if plain is not None:
+            yield from ((cell, plain) for cell in members if cell is not plain)

@@ -1,0 +1,92 @@
+"""A study as JSON values: the same numbers as its tables, under the keys of the columns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from attnsearch.results.columns import records
+from attnsearch.results.scaling import Growth, sentences
+from attnsearch.results.study import Study
+from attnsearch.spec.run import FORMAT_VERSION
+from attnsearch.stats.scaling_law import Law, NoLaw
+
+
+def document(study: Study, store: str, pictures: Sequence[str]) -> dict[str, Any]:
+    """Cells and runs; every cell has its settings and each column once."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "store": store,
+        "pictures": list(pictures),
+        "warnings": list(study.warnings),
+        "measurement": list(map(str, study.measurements)),
+        "cells": records(study),
+        "runs": [
+            {
+                "digest": run.spec.digest,
+                "spec": run.spec.to_json(),
+                "status": run.status,
+                "environment": dict(run.environment),
+                "measures": run.measures.to_json(),
+                "log2_search_space_of_targets": run.truth.log2_search_space.tolist(),
+            }
+            for cell in study.cells
+            for run in cell.runs
+        ],
+    }
+
+
+def law_document(study: Study) -> dict[str, Any]:
+    """The law of every series, in numbers and in words."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "warnings": list(study.warnings),
+        "series": [
+            {
+                "name": growth.series.name,
+                "size": growth.size,
+                "budget_steps": growth.cells[0].spec.budget.steps,
+                "law": _law(growth.law),
+                "frontier": asdict(growth.frontier) | {"settled": growth.frontier.settled},
+                "in_words": sentences(growth),
+                "cells": _cells(study, growth),
+            }
+            for growth in study.laws
+        ],
+    }
+
+
+def _cells(study: Study, growth: Growth) -> list[dict[str, Any]]:
+    """Each cell's settings, what was observed, and what the law says."""
+    return [
+        {
+            **study.names.facts(cell.spec),
+            "log2_search_space": bits,
+            "runs": len(cell.runs),
+            "diverged": cell.diverged,
+            "escaped": cell.plateau.observed,
+            "mastered": cell.mastery.observed,
+            "plateau_length_median": cell.plateau.median,
+            "median_in_model": None if residual is None else residual.length,
+            "median_by_law": None if residual is None else residual.by_law,
+            "factor": None if residual is None else residual.factor,
+        }
+        for cell, bits, residual in zip(growth.cells, growth.bits, growth.residuals, strict=True)
+    ]
+
+
+def _law(law: Law | NoLaw) -> dict[str, Any]:
+    if isinstance(law, NoLaw):
+        return {"fits": None, "reason": law.reason}
+    names = ("runs", "observed", "intercept", "slope", "slope_low", "slope_high", "sigma")
+    names += ("lack_of_fit", "curvature", "p_value", "fits", "reason")
+    values = {name: getattr(law, name) for name in names}
+    values |= zip(("factor", "factor_low", "factor_high"), law.factors, strict=True)
+    values |= zip(
+        ("factor_over_cells_low", "factor_over_cells_high"),
+        law.factors_over_cells or (None, None),
+        strict=True,
+    )
+    return {name: None if value in (math.inf, -math.inf) else value for name, value in values.items()}

@@ -1,0 +1,72 @@
+"""A set of runs, and everything that is said of it: computed once, read by every table, page and picture."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from attnsearch.results.cells import Cell, Measurement, cells, measurements
+from attnsearch.results.comparisons import Compared, comparisons
+from attnsearch.results.scaling import Growth, growths
+from attnsearch.results.series import Series, series
+from attnsearch.results.warnings import warnings
+from attnsearch.runs.store import StoredRun
+from attnsearch.spec.names import Names
+from attnsearch.spec.run import CellSpec
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """What some runs say. Nothing is computed before it is asked for, and nothing twice.
+
+    runs:        as `attnsearch.run` returns them, or a store holds them
+    unverified:  names of mixers whose causality has not been checked, to be warned about
+    """
+
+    runs: Sequence[StoredRun]
+    unverified: Collection[str] = ()
+
+    @cached_property
+    def cells(self) -> tuple[Cell, ...]:
+        """The runs of each cell in numbers, in order of first appearance."""
+        return tuple(cells(self.runs))
+
+    @cached_property
+    def names(self) -> Names:
+        """What the cells are called."""
+        return Names(cell.spec for cell in self.cells)
+
+    @cached_property
+    def series(self) -> tuple[Series, ...]:
+        """Cells that differ in the search space alone: one line of a chart each."""
+        return series(self.cells)
+
+    @cached_property
+    def series_names(self) -> dict[CellSpec, str]:
+        """The name of each cell's series."""
+        return {cell.spec: one.name for one in self.series for cell in one.cells}
+
+    def name(self, cell: Cell) -> str:
+        """A cell by its place and its series: `state size 8; attention`."""
+        return f"{self.names.place(cell.spec)}; {self.series_names[cell.spec]}"
+
+    @cached_property
+    def laws(self) -> tuple[Growth, ...]:
+        """The scaling law and the frontier of each series."""
+        return growths(self.series)
+
+    @cached_property
+    def comparisons(self) -> tuple[Compared, ...]:
+        """Mixers against one of them, and interventions against none."""
+        return comparisons(self.cells)
+
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """What stands between these numbers and a claim, one line each."""
+        return warnings(self.cells, self.unverified)
+
+    @cached_property
+    def measurements(self) -> tuple[Measurement, ...]:
+        """By which rules the numbers came about, each once."""
+        return tuple(measurements(self.cells))

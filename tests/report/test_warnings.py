@@ -1,0 +1,42 @@
+"""What a report warns about, and flags in its tables."""
+
+from __future__ import annotations
+
+import re
+
+from helpers.hand_made import run_of, spec_of
+from helpers.page import Page
+
+from attnsearch.report.report import report
+from attnsearch.results.study import Study
+from attnsearch.runs.store import StoredRun
+
+# What it warns about.
+
+
+def test_few_seeds_are_warned_about_and_flagged(runs: list[StoredRun]) -> None:
+    few = Page(report(Study(runs[:5])))
+    assert "5 seeds are too few" in few.words
+    assert few.rows("protocol")[0]["protocol"] == "⚠ 5 seeds"
+    assert "too few" not in Page(report(Study(runs[:8]))).words
+
+
+def test_one_learning_rate_allows_no_ranking(runs: list[StoredRun]) -> None:
+    warning = "one learning rate for {}: no ranking of mixers follows"
+    assert warning.format("attention and mlp_mixer") in Page(report(Study(runs))).words
+    # One mixer alone is ranked with nothing.
+    assert "no ranking" not in Page(report(Study(runs[:8]))).words
+    slower = [run_of(spec_of("attention", seed, learning_rate=3e-4), [100] * 4) for seed in range(8)]
+    assert warning.format("mlp_mixer") in Page(report(Study([*runs, *slower]))).words
+
+
+def test_a_mixer_that_is_not_verified_is_told(runs: list[StoredRun]) -> None:
+    warned = Page(report(Study(runs, unverified=["mlp_mixer"])))
+    assert "mlp_mixer is not verified" in warned.words
+    flags = [row["protocol"] for row in warned.rows("protocol")]
+    assert flags == ["–", "⚠ not verified", "–", "⚠ not verified; ⚠ 1 diverged"]
+    assert "not verified" not in Page(report(Study(runs, unverified=["gru"]))).words
+
+
+def test_runs_that_diverged_are_counted(page: Page) -> None:
+    assert re.search(r"1 runs? diverged", page.words)

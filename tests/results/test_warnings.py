@@ -1,0 +1,141 @@
+"""What stands between numbers and a claim: few seeds, leaks, divergence, one learning rate and others."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from helpers.hand_made import renamed, run_of, spec_of
+
+from attnsearch.base import Curves, Floats
+from attnsearch.results.cells import cells
+from attnsearch.results.warnings import FEWEST_SEEDS, LEAK_MARGIN, flags, warnings
+from attnsearch.runs.store import StoredRun
+
+MakeRun = Callable[..., StoredRun]
+
+
+def fluctuating(chance: float, noise: float, samples: int, shape: tuple[int, int]) -> Floats:
+    """Recorded losses on fair coins of a network that guesses with logits of deviation `noise`."""
+    drawn = np.random.default_rng(0).standard_normal(shape)
+    # Mean and deviation of log(1 + exp(z)), z normal, to second order in the noise.
+    return chance + noise**2 / 8 + noise / 2 / math.sqrt(samples) * drawn
+
+
+def test_few_seeds_are_warned_about(make_run: MakeRun) -> None:
+    enough = [make_run(seed) for seed in range(FEWEST_SEEDS)]
+    assert warnings(cells(enough)) == ()
+    (warning,) = warnings(cells(enough[:-1]))
+    assert warning.startswith(f"{FEWEST_SEEDS - 1} seeds are too few")
+    # Once, for the smallest of several.
+    many = [*enough, make_run(0, state_size=4), *[make_run(seed, state_size=8) for seed in range(3)]]
+    (warning,) = warnings(cells(many))
+    assert warning.startswith("1 seed is too few")
+
+
+def test_runs_that_diverged_are_warned_about(make_run: MakeRun) -> None:
+    runs = [make_run(seed) for seed in range(FEWEST_SEEDS)]
+    broken = [make_run(seed, diverged=True) for seed in range(2)]
+    assert warnings(cells([*broken, *runs[2:]])) == (
+        "2 runs diverged: such a run counts as censored at its budget unless it had escaped before",
+    )
+
+
+def test_one_learning_rate_allows_no_ranking() -> None:
+    def runs_of(mixer: str, rate: float) -> list[StoredRun]:
+        return [run_of(spec_of(mixer, seed, learning_rate=rate), [50] * 4) for seed in range(FEWEST_SEEDS)]
+
+    both = [*runs_of("attention", 1e-3), *runs_of("mlp_mixer", 1e-3)]
+    warning = "one learning rate for {}: no ranking of mixers follows"
+    assert warnings(cells(both)) == (warning.format("attention and mlp_mixer"),)
+    assert warnings(cells([*both, *runs_of("attention", 3e-3)])) == (warning.format("mlp_mixer"),)
+    # One mixer alone is ranked with nothing.
+    assert warnings(cells(both[:FEWEST_SEEDS])) == ()
+
+
+def test_a_mixer_that_is_not_verified_is_told(make_run: MakeRun) -> None:
+    enough = cells([make_run(seed) for seed in range(FEWEST_SEEDS)])
+    (warning,) = warnings(enough, ["attention"])
+    assert warning == "attention is not verified: whether it sees the future has not been checked"
+    assert warnings(enough, ["mine"]) == ()
+
+
+def test_a_cell_is_flagged_in_a_few_words(make_run: MakeRun) -> None:
+    (cell,) = cells([make_run(0), make_run(1, diverged=True)])
+    assert flags(cell, ["attention"]) == ("⚠ 2 seeds", "⚠ not verified", "⚠ 1 diverged")
+    (cell,) = cells([make_run(seed) for seed in range(FEWEST_SEEDS)])
+    assert flags(cell) == ()
+
+
+def test_names_in_warnings_are_text(make_run: MakeRun) -> None:
+    hostile = [renamed(make_run(seed), "a\x1b[31m", "b\u202e") for seed in range(FEWEST_SEEDS)]
+    leak = renamed(make_run(9, first_query=[0.1] * 5), "a\x1b[31m", "b\u202e")
+    found = warnings(cells([*hostile, leak]), ["b\u202e"])
+    assert len(found) == 2
+    assert all(line.isprintable() for line in found)
+
+
+# Leaks.
+
+
+def leaks(runs: Sequence[StoredRun]) -> list[str]:
+    return [warning for warning in warnings(cells(runs)) if "future" in warning]
+
+
+def test_predicting_the_unpredictable_is_a_leak(make_run: MakeRun) -> None:
+    below = LEAK_MARGIN - 0.01
+    leaking = make_run(3, first_query=[1, 1, below, below, below])
+    (warning,) = leaks([make_run(2), leaking])
+    assert warning == (
+        "attention predicts unpredictable tokens of linear_map_autoregressive, seed 3:"
+        " it sees the future, and its numbers do not count"
+    )
+    # Also one that goes away again, and one in a run that diverged.
+    assert len(leaks([make_run(first_query=[1, 0.2, 0.1, 0.1, 1, 1])])) == 1
+    assert len(leaks([make_run(first_query=[0.2, 0.1, 0.1, math.nan], diverged=True)])) == 1
+
+
+@pytest.mark.parametrize(
+    "first_query",
+    [
+        [1, 1, 1, 1],
+        [LEAK_MARGIN + 0.01] * 5,
+        # Three low points in a row, or it was luck.
+        [1, 0.5, 0.5, 1, 0.5, 0.5],
+        [0.5, 0.5],
+        [math.nan] * 5,
+        [1, math.inf, math.nan, math.nan],
+    ],
+)
+def test_what_is_not_clearly_below_chance_is_not_a_leak(make_run: MakeRun, first_query: list[float]) -> None:
+    assert leaks([make_run(first_query=first_query, diverged=not np.isfinite(first_query).all())]) == []
+
+
+def test_low_targets_are_not_a_leak(make_run: MakeRun) -> None:
+    run = make_run(last_target=0.01)
+    low = np.where(run.truth.is_target, np.float32(0.01), run.curves.loss)
+    assert leaks([replace(run, curves=run.curves._replace(loss=low))]) == []
+
+
+@pytest.mark.parametrize("sequences", [2, 4, 16, 64])
+@pytest.mark.parametrize("noise", [0.05, 0.2, 0.5, 1.0])
+def test_a_guess_at_chance_is_not_a_leak_however_it_fluctuates(
+    make_run: MakeRun, sequences: int, noise: float
+) -> None:
+    run = make_run()
+    chance = math.log(2)
+    truth = run.truth._replace(
+        is_target=np.arange(33) >= 31,
+        query_positions=np.arange(33),
+        chance_loss=np.array(chance),
+    )
+    loss = np.full((1000, 33), chance, np.float32)
+    loss[:, :31] = fluctuating(chance, noise, 10 * sequences, (1000, 31))
+    noisy = replace(run, truth=truth, curves=Curves(np.arange(1, 1001) * 10, loss, loss))
+    assert leaks([noisy]) == []
+    if (sequences, noise) == (2, 1.0):
+        # Single points do fall below: without the three in a row each such run would be accused.
+        assert (loss[:, :31] < LEAK_MARGIN * chance).any()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attnsearch.base import Bools, Integers
-from attnsearch.plots.runs import BLUE, HIDDEN, VERMILION, empty_figure, written
+from attnsearch.plots.style import BLUE, HIDDEN, VERMILION, empty_figure, written
 from attnsearch.results.layout import runs_of
 
 if TYPE_CHECKING:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from attnsearch.base import plain
 from attnsearch.cli.flags import SettingsCommand, given
 from attnsearch.cli.options import Assignments, cohorts_of, output_options, suite_of, suite_options
 from attnsearch.cli.output import emit_json, say
 from attnsearch.spec.names import duration, in_words, joined
-from attnsearch.spec.run import FORMAT_VERSION, Value
+from attnsearch.spec.run import FORMAT_VERSION
 
 if TYPE_CHECKING:
     from attnsearch.results.table import Table
@@ -49,13 +50,10 @@ def plan(
     store = Store(out)
     forecasts = [forecast(cohort, store, 0.0) for cohort in cohorts_of(asked, backend, suite)]
     with telling(quiet) as tell:
-        for index, fixed in enumerate(_worth_showing(forecasts)):
+        for index, name in enumerate(_common_and_labels(forecasts)[1]):
             row = forecasts[index]
             if row.pending and not no_measurement:
-                tell(
-                    f"measuring cohort {index + 1} of {len(forecasts)}: "
-                    + joined(row.task, row.mixer, *(in_words(name, value) for name, value in fixed.items()))
-                )
+                tell(f"measuring cohort {index + 1} of {len(forecasts)}: {name}")
                 forecasts[index] = forecast(row.cohort, store, MEASURED_SECONDS)
     if as_json:
         emit_json(document(forecasts, suite, str(out)))
@@ -70,15 +68,14 @@ def table(forecasts: Sequence[Forecast]) -> Table:
 
     columns = ("cells", "runs", "already\nstored", "compilations", "steps\nat most", "steps/s")
     columns += ("time\nat most",)
+    common, labels = _common_and_labels(forecasts)
     return Table(
-        "What `attnsearch sweep` would do",
-        ("task", "mixer", "fixed settings", *columns),
+        "What `attnsearch sweep` would do" + (f": {common}" if common else ""),
+        ("cohort", *columns),
         frozenset(columns),
         tuple(
             (
-                row.task,
-                row.mixer,
-                joined(*(in_words(name, value) for name, value in fixed.items())),
+                name,
                 str(row.cells),
                 str(len(row.cohort.specs)),
                 str(len(row.cohort.specs) - len(row.pending)),
@@ -87,9 +84,8 @@ def table(forecasts: Sequence[Forecast]) -> Table:
                 "" if row.rate is None else f"{row.rate.steps_per_second:,.0f}",
                 "" if row.seconds is None else duration(row.seconds),
             )
-            for row, fixed in zip(forecasts, _worth_showing(forecasts), strict=True)
+            for row, name in zip(forecasts, labels, strict=True)
         ),
-        labels=3,
     )
 
 
@@ -158,17 +154,23 @@ def _sum_of_known(numbers: Iterable[float | None]) -> float | None:
     return None if None in known else sum(number for number in known if number is not None)
 
 
-def _worth_showing(forecasts: Sequence[Forecast]) -> list[dict[str, Value]]:
-    """Of each cohort's static settings those of its task, and those in which cohorts differ."""
-    every = [row.static for row in forecasts]
-    of_tasks = {name for row in forecasts for name, _ in row.cohort.specs[0].cell.task.knobs}
-    shown = {
-        name
-        for static in every
-        for name in static
-        if name in of_tasks or len({other[name] for other in every if name in other}) > 1
-    }
-    return [
-        {name: value for name, value in static.items() if name in shown and value is not None}
-        for static in every
-    ]
+def _common_and_labels(forecasts: Sequence[Forecast]) -> tuple[str, list[str]]:
+    """What all cohorts have in common, and what tells each from the others: task, mixer, knobs, and whatever
+    else fixes shapes and differs."""
+    parts = []
+    for row in forecasts:
+        fixed = {name: in_words(name, value) for name, value in row.static.items()}
+        parts.append({"task": plain(row.task), "mixer": plain(row.mixer), **fixed})
+    names = list(dict.fromkeys(name for part in parts for name in part))
+    differing = [name for name in names if len({part[name] for part in parts if name in part}) > 1]
+
+    def labels(shown: Sequence[str]) -> list[str]:
+        return [joined(*(part[name] for name in shown if name in part)) for part in parts]
+
+    # The batch size differs wherever contexts do, and says nothing more then.
+    short = labels([name for name in differing if name != "batch_size"])
+    if len(set(short)) < len(short):
+        short = labels(differing)
+    knobs = {name for row in forecasts for name, _ in row.cohort.specs[0].cell.task.knobs}
+    common = [name for name in names if name in {"task", "mixer", *knobs} and name not in differing]
+    return labels(common)[0], short if len(short) > 1 else labels(["task", "mixer"])

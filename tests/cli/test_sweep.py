@@ -64,18 +64,20 @@ def test_plan_says_what_would_be_done_and_does_nothing(suite: str, tmp_path: Pat
     out = tmp_path / "results"
     done = attnsearch("plan", suite, "--out", str(out), "--steps", "60")
     assert done.status == 0, done.err
-    (row,) = (line for line in done.out.splitlines() if "linear_map" in line)
-    task, mixer, static, cells, runs, stored, compilations, steps, rate, seconds = (
+    (row,) = (line for line in done.out.splitlines() if line.startswith("│ linear_map"))
+    name, cells, runs, stored, compilations, steps, rate, seconds = (
         text.strip() for text in row.strip("│").split("│")
     )
-    assert (task, mixer, static) == ("linear_map", "attention", "state size 4")
+    assert name == "linear_map, attention"
+    assert "would do: linear_map, attention, state size 4, support size" not in done.out
+    assert "would do: linear_map, attention, state size 4" in done.out
     assert (cells, runs, stored, compilations, steps) == ("2", "4", "0", "1", "240")
     assert int(rate.replace(",", "")) > 0
     assert seconds.endswith(" s")
     total = done.out.splitlines()[-1]
     expected = "Total: 2 cells, 4 runs, 0 of them stored; 1 compilation, at most 240 steps, at most "
     assert total.startswith(expected)
-    assert done.err == "measuring cohort 1 of 1: linear_map, attention, state size 4\n"
+    assert done.err == "measuring cohort 1 of 1: linear_map, attention\n"
     assert not out.exists()
 
 

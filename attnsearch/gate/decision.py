@@ -17,7 +17,7 @@ from scipy import special, stats
 from attnsearch.base import RECORDING_INTERVAL, Floats, Integers, Plateaus
 from attnsearch.spec.run import CellSpec, MixerSpec
 from attnsearch.stats.comparison import benjamini_hochberg, compare
-from attnsearch.stats.permutation import Test, Waits, longer, rarer, shorter, ways
+from attnsearch.stats.one_sided import OneSided, Waits, longer, rarer, shorter, ways
 from attnsearch.stats.survival import TAIL
 
 Verdict = Literal["pass", "regression", "improvement", "inconclusive"]
@@ -249,7 +249,7 @@ def _mean(effects: Sequence[Effect]) -> Effect:
     return Effect(*map(float, ends), error=math.hypot(*(effect.error for effect in effects)) / len(effects))
 
 
-def _adjusted(tests: Sequence[Test], level: float) -> Floats:
+def _adjusted(tests: Sequence[OneSided], level: float) -> Floats:
     """`f64[N]`: p values adjusted for one another; 1 where a test could not reach `level` at all."""
     counted = np.array([test.least <= level for test in tests], bool)
     adjusted = np.ones(len(tests))

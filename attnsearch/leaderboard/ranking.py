@@ -9,18 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations, product
+from itertools import combinations
 from typing import Literal, NamedTuple
 
 import numpy as np
 
 from attnsearch.base import Bools, Floats, Integers
-from attnsearch.stats.comparison import DRAWS, RESAMPLES, SEED, SIGNIFICANCE, benjamini_hochberg
+from attnsearch.stats.comparison import RESAMPLES, SIGNIFICANCE, benjamini_hochberg
+from attnsearch.stats.permutation import ALL_TIES, SEED, p_value, swaps
 from attnsearch.stats.survival import ROUNDING, TAIL, stretch
-
-MOST_SEEDS_GONE_THROUGH = 14
-"""Up to so many seeds, every way of swapping two mixers is gone through; beyond, `comparison.DRAWS` ways are
-drawn."""
 
 Ground = Literal["frontier", "plateau"]
 """What separates two mixers: the largest search space that they master, or how long they wait."""
@@ -102,9 +99,9 @@ def pairs(scores: Sequence[Scores], bits: Sequence[float], cells: Bools) -> list
     tested = list(combinations(range(len(scores)), 2))
     if not tested:
         return []
-    swaps = _swaps(scores[0].waited.shape[1])
+    ways = swaps(scores[0].waited.shape[1])
     rungs = _Rungs(bits)
-    raw = [_p_values(scores[a], scores[b], cells, rungs, swaps) for a, b in tested]
+    raw = [_p_values(scores[a], scores[b], cells, rungs, ways) for a, b in tested]
     adjusted = benjamini_hochberg([p for both in raw for p in both]).reshape(-1, 2)
     found = []
     for (a, b), (frontier_p, plateau_p) in zip(tested, adjusted.tolist(), strict=True):
@@ -112,7 +109,7 @@ def pairs(scores: Sequence[Scores], bits: Sequence[float], cells: Bools) -> list
         better, ground = None, None
         if frontier_p <= SIGNIFICANCE:
             first, second = (scores[number].mastered.sum(axis=1) for number in (a, b))
-            better, ground = (a if rungs.gap(first, second, swaps.shape[1]) > 0 else b), "frontier"
+            better, ground = (a if rungs.gap(first, second, ways.shape[1]) > 0 else b), "frontier"
         elif plateau_p <= SIGNIFICANCE and between and not between.low <= 1 <= between.high:
             better, ground = (a if between.value < 1 else b), "plateau"
         found.append(Pair(a, b, between, frontier_p, plateau_p, better, ground))
@@ -159,30 +156,23 @@ class _Rungs:
         return ((first - second) * between).sum(axis=-1).astype(np.float64)
 
 
-def _swaps(seeds: int) -> Floats:
-    """`f64[K, N]`: 1 where a seed's runs change sides. To swap all is to swap none: the first ones stay."""
-    if seeds <= MOST_SEEDS_GONE_THROUGH:
-        return np.array(list(product([0.0], *([[0.0, 1.0]] * (seeds - 1)))))
-    drawn = np.random.default_rng(SEED).integers(0, 2, (DRAWS, seeds)).astype(np.float64)
-    return np.concatenate([np.zeros((1, seeds)), drawn])
-
-
 def _p_values(
-    first: Scores, second: Scores, cells: Bools, rungs: _Rungs, swaps: Floats
+    first: Scores, second: Scores, cells: Bools, rungs: _Rungs, ways: Floats
 ) -> tuple[float, float]:
     """Of the frontiers and of the restricted means."""
-    frontier_p = _extreme(rungs.gap(*_swapped(first.mastered, second.mastered, swaps), swaps.shape[1]))
+    frontier_p = _extreme(rungs.gap(*_swapped(first.mastered, second.mastered, ways), ways.shape[1]))
     if not cells.any():
         return frontier_p, 1.0
-    return frontier_p, _extreme(_log_ratio(*_swapped(first.waited[cells], second.waited[cells], swaps)))
+    return frontier_p, _extreme(_log_ratio(*_swapped(first.waited[cells], second.waited[cells], ways)))
 
 
-def _swapped(first: Floats | Bools, second: Floats | Bools, swaps: Floats) -> tuple[Floats, Floats]:
-    """`f64[K, C]` each: sums over the seeds of either after each of the `swaps`."""
-    moved = swaps @ (second.astype(np.float64) - first).T
+def _swapped(first: Floats | Bools, second: Floats | Bools, ways: Floats) -> tuple[Floats, Floats]:
+    """`f64[K, C]` each: sums over the seeds of either after each of the `ways`."""
+    moved = ways @ (second.astype(np.float64) - first).T
     return first.sum(axis=1) + moved, second.sum(axis=1) - moved
 
 
 def _extreme(statistic: Floats | Integers) -> float:
-    """The share of swaps that look at least as different as what was seen, the first."""
-    return float(np.mean(np.abs(statistic) >= abs(statistic[0]) - ROUNDING))
+    """How often a swap looks at least as different as what was seen, the first."""
+    different = np.abs(statistic)
+    return p_value(float(different[0]), different, ALL_TIES)

@@ -9,16 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import combinations
-from math import comb
-from typing import Literal
 
 import numpy as np
 from scipy import stats
 
-from attnsearch.base import AttnsearchError, Floats, Integers, Plateaus
+from attnsearch.base import Floats, Integers, Plateaus
+from attnsearch.stats.log_rank import check_groups, log_rank
+from attnsearch.stats.permutation import SEED
 from attnsearch.stats.survival import (
-    ROUNDING,
     TAIL,
     area,
     common_horizon,
@@ -26,51 +24,16 @@ from attnsearch.stats.survival import (
     is_open,
     kaplan_meier,
     ordered,
-    pool,
     restricted_mean_error,
     restricted_mean_interval,
     stretch,
 )
 
-Alternative = Literal["two-sided", "longer"]
-"""What is tested against no difference: any, or that the candidate waits longer."""
-
 RESAMPLES = 2_000
-"""Of a bootstrap."""
-
-SPLITS = 20_000
-"""Up to so many ways to deal the runs out again, all are gone through; beyond, `DRAWS` are drawn."""
-
-DRAWS = 9_999
-
-ASYMPTOTIC_FROM = 20
-"""Runs on each side from which a log-rank test takes its normal limit."""
+"""Draws of a bootstrap."""
 
 SIGNIFICANCE = 0.05
 """A p value at or below it is called a difference."""
-
-TICKS = 1_000
-"""To a step: so finely a tolerance is told apart."""
-
-SEED = 0
-"""Of every resampling: the same runs give the same numbers."""
-
-
-@dataclass(frozen=True)
-class LogRank:
-    """A log-rank test.
-
-    p_value:   how often no difference would look more different, equally different counting half
-    method:    "permutation" below `ASYMPTOTIC_FROM` runs on either side, else "asymptotic"
-    statistic: standard normal in the limit; positive where the candidate waits longer
-    least:     how often these lengths would be dealt out in their most different way; 1 where no run ended.
-               Above `SIGNIFICANCE`, no difference however large could have shown
-    """
-
-    p_value: float
-    method: str
-    statistic: float
-    least: float
 
 
 @dataclass(frozen=True)
@@ -81,7 +44,7 @@ class Comparison:
     horizon:   last step that is looked at
     ratio:     restricted mean of the candidate over that of the reference
     low, high: its bootstrap interval
-    p_value, method, least: of a two-sided `LogRank`
+    p_value, method, least: of a `LogRank`
     """
 
     runs: tuple[int, int]
@@ -120,13 +83,13 @@ def compare(candidate: Plateaus, reference: Plateaus, horizon: int | None = None
 
     Errors: AttnsearchError where a group has no runs.
     """
-    _check(candidate, reference)
+    check_groups(candidate, reference)
     groups = candidate, reference
     end = common_horizon(groups, horizon)
     limit = end if horizon is not None or any(map(is_open, groups)) else np.inf
     above, below = (_resampled_means(group, end, limit, stream) for stream, group in enumerate(groups))
     low, high = np.quantile(above / below, [TAIL, 1 - TAIL])
-    test = log_rank(candidate, reference, horizon=end)
+    test = log_rank(cut(candidate, end), cut(reference, end))
     return Comparison(
         runs=(len(candidate.length), len(reference.length)),
         horizon=end,
@@ -137,16 +100,6 @@ def compare(candidate: Plateaus, reference: Plateaus, horizon: int | None = None
         method=test.method,
         least=test.least,
     )
-
-
-def _check(candidate: Plateaus, reference: Plateaus) -> None:
-    for name, group in (("candidate", candidate), ("reference", reference)):
-        if not len(group.length):
-            raise AttnsearchError(f"nothing to compare: the {name} has no runs; give it at least one")
-        if (group.length[group.observed] <= 0).any():
-            raise AttnsearchError(
-                f"a run of the {name} ended after 0 steps; an event takes at least one step"
-            )
 
 
 def _restricted_mean(waiting: Plateaus, end: int) -> float:
@@ -176,88 +129,6 @@ def resamples(runs: int, stream: int) -> Integers:
     """`i64[RESAMPLES, runs]`: how often each run counts when as many are drawn with replacement; another
     `stream` draws independently."""
     return np.random.default_rng([SEED, stream]).multinomial(runs, np.full(runs, 1 / runs), RESAMPLES)
-
-
-def log_rank(
-    candidate: Plateaus,
-    reference: Plateaus,
-    *,
-    alternative: Alternative = "two-sided",
-    scale: float = 1.0,
-    horizon: int | None = None,
-) -> LogRank:
-    """Whether the candidate's waits differ from `scale` times those of the reference.
-
-    With the alternative "longer" and a tolerance as `scale`, a small p value says that the candidate waits
-    more than so many times as long. `horizon` is the budget of both, as trained; times 1.25, a reference
-    watched for 10,000 steps stands for one of 12,500, and both are cut where the shorter of the two ends.
-    Without it both are cut at their `survival.common_horizon`. Either way their censoring is the same, as
-    dealing runs out again between the groups requires.
-
-    Below `ASYMPTOTIC_FROM` runs on either side the p value is that of permutations of observed minus expected
-    ends: all of them where they are at most `SPLITS`, else `DRAWS` and the one seen (Phipson and Smyth 2010).
-    It is the mid-p value (Lancaster 1961): of those that tie with what was seen, half count. Where few
-    runs ended, ties are many, and the test that counts them all rejects at 3 % where it means 5 %. From
-    `ASYMPTOTIC_FROM` runs on, it is the normal limit. Where no order shows, as when none ended, all at one
-    step, or there is one run on each side, it is 1.
-
-    Errors: AttnsearchError where a group has no runs.
-    """
-    _check(candidate, reference)
-    # In whole ticks, or products that are equal would be no ties.
-    ticks = TICKS, round(TICKS * scale)
-    groups = [Plateaus(g.length * t, g.observed) for g, t in zip((candidate, reference), ticks, strict=True)]
-    end = common_horizon(groups, None if horizon is None else horizon * min(ticks))
-    first, second = (cut(group, end) for group in groups)
-    scores = log_rank_scores(pool([first, second]))
-    runs = len(first.length), len(second.length)
-    ways = comb(sum(runs), min(runs))
-    permuted = min(runs) < ASYMPTOTIC_FROM
-    if not (np.abs(scores) > ROUNDING).any():
-        ended = first.observed.any() or second.observed.any()
-        return LogRank(1.0, "permutation" if permuted else "asymptotic", 0.0, 1 / ways if ended else 1.0)
-    if not permuted:
-        test = stats.logrank(
-            _censored(first), _censored(second), "less" if alternative == "longer" else "two-sided"
-        )
-        return LogRank(float(test.pvalue), "asymptotic", -float(test.statistic), 0.0)
-    # The scores sum to zero, so that those of either group say it all; fewer are summed sooner.
-    sign = 1 if runs[0] <= runs[1] else -1
-    seen = scores[: runs[0]].sum()
-    dealt = sign * np.sort(scores)[_splits(sum(runs), min(runs))].sum(axis=1)
-    variance = runs[0] * runs[1] * np.square(scores).sum() / (sum(runs) * (sum(runs) - 1))
-    statistic = float(seen / np.sqrt(variance))
-    if alternative == "two-sided":
-        seen, dealt = abs(seen), np.abs(dealt)
-    if len(dealt) < ways:
-        dealt = np.append(dealt, seen)
-    least = float((dealt >= dealt.max() - ROUNDING).mean())
-    more, ties = dealt > seen + ROUNDING, np.abs(dealt - seen) <= ROUNDING
-    p_value = float(more.mean() + ties.mean() / 2) if least < 1 else 1.0
-    return LogRank(p_value, "permutation", statistic, least)
-
-
-def log_rank_scores(waiting: Plateaus) -> Floats:
-    """`f64[N]`: ends expected of each run by the time it left, less the one it had or not. They sum to
-    zero; their sum over a group is expected minus observed ends of the log-rank test."""
-    step, ends = np.unique(waiting.length[waiting.observed], return_counts=True)
-    at_risk = len(waiting.length) - np.searchsorted(np.sort(waiting.length), step)
-    expected = np.concatenate([[0.0], np.cumsum(ends / at_risk)])
-    return expected[np.searchsorted(step, waiting.length, side="right")] - waiting.observed
-
-
-@lru_cache(maxsize=16)
-def _splits(runs: int, group: int) -> Integers:
-    """`i64[?, group]`: places of the runs that are dealt to a group, all ways or `DRAWS` of them."""
-    if comb(runs, group) <= SPLITS:
-        return np.array(list(combinations(range(runs), group)))
-    dealt = np.tile(np.arange(runs), (DRAWS, 1))
-    return np.random.default_rng(SEED).permuted(dealt, axis=1)[:, :group].copy()
-
-
-def _censored(waiting: Plateaus) -> stats.CensoredData:
-    length, observed = waiting
-    return stats.CensoredData(uncensored=length[observed], right=length[~observed])
 
 
 def benjamini_hochberg(p_values: Sequence[float]) -> Floats:

@@ -1,104 +1,112 @@
-"""One-sided permutation tests of a candidate against a reference, each with the least p value it could give.
+"""Permutation tests: what was seen, beside what would be seen had the same outcomes come otherwise.
 
-Nothing is assumed but that without any change the runs of a cell could as well be dealt out otherwise
-between the two. Numpy side; never imports jax.
+Nothing is assumed but that without any difference every arrangement of the outcomes is as likely. Outcomes
+are dealt out between two groups, or swapped within pairs. Numpy side; never imports jax.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from itertools import combinations, product
 from math import comb
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
-from attnsearch.base import Floats, Plateaus
-from attnsearch.stats.comparison import log_rank_scores
-from attnsearch.stats.survival import ROUNDING, pool
+from attnsearch.base import Floats, Integers
+from attnsearch.stats.survival import ROUNDING
+
+ALL_UP_TO = 20_000
+"""Up to so many arrangements, all are gone through; beyond, `DRAWS` are drawn."""
+
+DRAWS = 9_999
+
+SEED = 0
+"""Of every resampling: the same runs give the same numbers."""
+
+ALL_TIES = 1.0
+"""The share of ties that count in an exact test, which never rejects too often (Phipson and Smyth 2010)."""
+
+HALF_OF_TIES = 0.5
+"""The same of the mid-p value (Lancaster 1961). Where ties are many, the exact test rejects too rarely."""
 
 HITS = 20
-"""Draws at least as extreme as what was seen, after which no more are drawn."""
-
-RESOLUTION = 5
-"""Draws go on until a p value so many times smaller than the level could be told."""
+"""Draws that look at least as extreme as what was seen, after which `p_value_by_draws` draws no more."""
 
 _AT_ONCE = 2_000
 
 
-class Test(NamedTuple):
-    """p_value: how often no change would look at least as extreme.
+class Stratum(NamedTuple):
+    """Outcomes that are dealt out among themselves: their scores, `f64[N]`, of which the first `group` were
+    seen in the group that is tested."""
 
-    least: the smallest p value that the same outcomes could have given, dealt out otherwise
+    scores: Floats
+    group: int
+
+
+@lru_cache(maxsize=16)
+def deals(runs: int, group: int) -> Integers:
+    """`i64[K, group]`: places of the runs that are dealt to the group, in each of all ways or of `DRAWS`."""
+    if comb(runs, group) <= ALL_UP_TO:
+        return np.array(list(combinations(range(runs), group)))
+    dealt = np.tile(np.arange(runs), (DRAWS, 1))
+    return np.random.default_rng(SEED).permuted(dealt, axis=1)[:, :group].copy()
+
+
+def swaps(pairs: int) -> Floats:
+    """`f64[K, pairs]`: 1 where a pair changes sides, in each of all ways or of `DRAWS`.
+
+    The first way swaps nothing. To swap all pairs is to swap none, for whoever asks how different the sides
+    are: of such two ways one is listed.
     """
-
-    __test__ = False  # for pytest, which collects what is called so
-
-    p_value: float
-    least: float
-
-
-class Waits(NamedTuple):
-    """The waiting times of one cell: those of the candidate and those of the reference."""
-
-    candidate: Plateaus
-    reference: Plateaus
+    if 2 ** (pairs - 1) <= ALL_UP_TO:
+        return np.array(list(product([0.0], *([[0.0, 1.0]] * (pairs - 1)))))
+    drawn = np.random.default_rng(SEED).integers(0, 2, (DRAWS, pairs)).astype(np.float64)
+    return np.concatenate([np.zeros((1, pairs)), drawn])
 
 
-def longer(cells: Sequence[Waits], level: float) -> Test:
-    """Whether the candidate waits longer: a log-rank test stratified by cell, permuted within each.
+def p_value(seen: float, arranged: Floats, ties: float) -> float:
+    """The share of `arranged`, `f64[K]`, that is more extreme than `seen`, with the share `ties` of what is
+    equal to it: `ALL_TIES` or `HALF_OF_TIES`. Larger is more extreme, and `seen` must be among `arranged`."""
+    more, equal = arranged > seen + ROUNDING, np.abs(arranged - seen) <= ROUNDING
+    return float(more.mean() + ties * equal.mean())
 
-    Draws stop when the answer is clear (Besag and Clifford 1991, Biometrika 78(2)): p values far above any
-    `level` cost little, and those far below it are told only as well as it takes to compare them.
+
+def p_value_by_draws(strata: Sequence[Stratum], draws: float) -> float:
+    """An exact p value of the sum of scores of the tested groups, by at least `draws` arrangements.
+
+    Drawing stops when the answer is clear (Besag and Clifford 1991, Biometrika 78(2)).
     """
-    strata = [(log_rank_scores(pool(waits)), len(waits.candidate.length)) for waits in cells]
-    return _permuted(strata, RESOLUTION / level)
-
-
-def shorter(cells: Sequence[Waits], level: float) -> Test:
-    """The same of waiting less long."""
-    strata = [(-log_rank_scores(pool(waits)), len(waits.candidate.length)) for waits in cells]
-    return _permuted(strata, RESOLUTION / level)
-
-
-def rarer(waits: Waits) -> Test:
-    """Whether the event happens to fewer of the candidate's runs: Fisher's exact test."""
-    count, of = int(waits.candidate.observed.sum()), len(waits.candidate.observed)
-    both = pool(waits).observed
-    happened = stats.hypergeom(len(both), int(both.sum()), of)
-    fewest = max(0, of - int((~both).sum()))
-    return Test(float(happened.cdf(count)), float(happened.cdf(fewest)))
-
-
-def ways(cells: Sequence[Waits]) -> int:
-    """In how many ways the runs can be dealt out: 1 over the least p value of all."""
-    number = 1
-    for waits in cells:
-        number *= comb(sum(len(group.length) for group in waits), len(waits.candidate.length))
-    return number
-
-
-def _permuted(strata: Sequence[tuple[Floats, int]], draws: float) -> Test:
-    """The test of the sum of the first so many scores of every stratum, `f64[N]`, against it if all are
-    permuted at least `draws` times."""
-    least = float(np.prod([_least(scores, count) for scores, count in strata]))
-    seen = sum(scores[:count].sum() for scores, count in strata) - ROUNDING
-    resampling = np.random.default_rng(0)
-    drawn = hits = 0
-    while drawn < draws:
-        dealt = np.zeros(_AT_ONCE)
-        for scores, count in strata:
-            shuffled = resampling.permuted(np.tile(scores, (_AT_ONCE, 1)), axis=1)
-            dealt += shuffled[:, :count].sum(axis=1)
+    seen, drawn, hits = sum(scores[:group].sum() for scores, group in strata) - ROUNDING, 0, 0
+    for dealt in _sums(strata):
         places = np.flatnonzero(dealt >= seen)
         if hits + len(places) >= HITS:
-            return Test(HITS / (drawn + int(places[HITS - hits - 1]) + 1), least)
-        drawn, hits = drawn + _AT_ONCE, hits + len(places)
-    return Test((hits + 1) / (drawn + 1), least)
+            return HITS / (drawn + int(places[HITS - hits - 1]) + 1)
+        drawn, hits = drawn + len(dealt), hits + len(places)
+        if drawn >= draws:
+            break
+    return (hits + 1) / (drawn + 1)
 
 
-def _least(scores: Floats, count: int) -> float:
-    """The share of all ways to choose `count` of `scores` that have the largest sum."""
-    edge = np.sort(scores)[-count]
+def least_p_value(strata: Iterable[Stratum]) -> float:
+    """The share of all arrangements whose sum is largest: what no exact p value goes below."""
+    return float(np.prod([_most_extreme(*stratum) for stratum in strata]))
+
+
+def _sums(strata: Sequence[Stratum]) -> Iterator[Floats]:
+    """Without end: sums over the tested groups, `_AT_ONCE` arrangements at a time."""
+    drawing = np.random.default_rng(SEED)
+    while True:
+        dealt = np.zeros(_AT_ONCE)
+        for scores, group in strata:
+            shuffled = drawing.permuted(np.tile(scores, (_AT_ONCE, 1)), axis=1)
+            dealt += shuffled[:, :group].sum(axis=1)
+        yield dealt
+
+
+def _most_extreme(scores: Floats, group: int) -> float:
+    """The share of all ways to choose `group` of `scores` that have the largest sum."""
+    edge = np.sort(scores)[-group]
     tied, above = np.sum(np.abs(scores - edge) < ROUNDING), np.sum(scores > edge + ROUNDING)
-    return comb(int(tied), count - int(above)) / comb(len(scores), count)
+    return comb(int(tied), group - int(above)) / comb(len(scores), group)

@@ -24,7 +24,7 @@ from attnsearch.gate.decision import (
     looks,
     slowed,
 )
-from attnsearch.stats.permutation import Waits, longer, rarer, shorter, ways
+from attnsearch.stats.one_sided import Waits, longer, rarer, shorter, ways
 
 BUDGET = 1_000
 

@@ -21,12 +21,12 @@ devices.use_every_core()  # before jax starts
 from attnsearch.cli.console import console  # noqa: E402
 from attnsearch.cli.submit import submit  # noqa: E402
 from attnsearch.cli.train import Output, sweep_suite  # noqa: E402
+from attnsearch.cli.verify import conclusion  # noqa: E402
 from attnsearch.leaderboard.board import board  # noqa: E402
 from attnsearch.leaderboard.candidates import gather  # noqa: E402
 from attnsearch.leaderboard.document import for_terminal  # noqa: E402
 from attnsearch.leaderboard.tables import tables  # noqa: E402
 from attnsearch.probing.verify import verify  # noqa: E402
-from attnsearch.runs import verification  # noqa: E402
 from attnsearch.spec.run import MixerSpec  # noqa: E402
 from attnsearch.spec.suite import Suite  # noqa: E402
 from attnsearch.training.backend import TrainingSettings  # noqa: E402
@@ -60,7 +60,7 @@ def main() -> None:
     for mixer in suite.mixers:
         record = verify(mixer)
         record.save(arguments.out)
-        print(verification.conclusion(record))
+        print(conclusion(record))
         given = [f"{name}={str(value).lower()}" for name, value in mixer.settings if value is not None]
         target = arguments.entries / file_name(mixer, alone=names[mixer.name] == 1)
         words = [

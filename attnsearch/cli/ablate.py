@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from attnsearch.base import AttnsearchError
 from attnsearch.cli.options import OUT, plots_option
 from attnsearch.cli.output import emit_json, say
+
+if TYPE_CHECKING:
+    from attnsearch.training.jax.backend import JaxBackend
 
 
 @click.command()
@@ -22,12 +26,30 @@ from attnsearch.cli.output import emit_json, say
 @click.option("--json", "as_json", is_flag=True, help="one JSON document on stdout, and nothing else there")
 @plots_option
 @click.option(
+    "--mixer",
+    metavar="NAME",
+    help="the mixer of RUN, where it is your own: package.module:Class, which is imported",
+)
+@click.option(
+    "--generator",
+    metavar="NAME",
+    help="the generator of its task, where it is your own: package.module:Class, which is imported",
+)
+@click.option(
     "--sequences",
     type=click.IntRange(1),
     metavar="N",
     help="over which losses are averaged  [default: 1024, fewer of long contexts]",
 )
-def ablate(run: str, out: Path | None, as_json: bool, no_plots: bool, sequences: int | None) -> None:
+def ablate(
+    run: str,
+    out: Path | None,
+    as_json: bool,
+    no_plots: bool,
+    mixer: str | None,
+    generator: str | None,
+    sequences: int | None,
+) -> None:
     """Take the heads out of a trained network one by one, and see which target needs which.
 
     RUN is the folder of a run, the first digits of its digest, or a folder that was given as --out if it
@@ -35,12 +57,12 @@ def ablate(run: str, out: Path | None, as_json: bool, no_plots: bool, sequences:
     """
     from attnsearch.cli.console import console
     from attnsearch.plots.style import require_matplotlib
-    from attnsearch.probing.ablation import ablate, require_heads
+    from attnsearch.probing.ablation import ablate, trainer_of
     from attnsearch.results.head_costs import sentences, table
     from attnsearch.runs import parameters as parameter_files
     from attnsearch.runs.lookup import DEFAULT_STORE, folder_of
     from attnsearch.runs.store import UnreadableRun, read
-    from attnsearch.training.jax.backend import JaxBackend
+    from attnsearch.spec.names import Names
 
     parameter_files.require_safetensors()
     if not no_plots:
@@ -51,20 +73,21 @@ def ablate(run: str, out: Path | None, as_json: bool, no_plots: bool, sequences:
     except UnreadableRun as error:
         raise AttnsearchError(str(error)) from error
     cell, digest = found.spec.cell, found.spec.digest
-    require_heads(JaxBackend().trainer(cell).network, cell.mixer.name)
+    backend = _backend(mixer, generator)
+    trainer_of(found, backend)
     if not (folder / parameter_files.FILE).exists():
         raise AttnsearchError(
             f"run {digest[:12]} is stored without its parameters: give the command that made it again, with"
             f" --save-params --out {folder.parent.parent}"
         )
     arrays, step = parameter_files.unpacked(folder, digest)
-    costs = ablate(found, arrays, step, sequences=sequences)
+    costs = ablate(found, arrays, step, sequences=sequences, backend=backend)
     picture = None
     if not no_plots:
         from attnsearch.plots.head_costs import head_costs
 
-        name = f"ablation-{cell.task.name}-{cell.mixer.name}-seed-{found.spec.seed}-{digest[:8]}.png"
-        path = (out or folder.parent.parent) / "pictures" / name
+        name = Names([cell]).stem(found.spec, "heads")
+        path = (out or folder.parent.parent) / "pictures" / f"{name}.png"
         title = f"Heads: {cell.task.name}, {cell.mixer.name}, seed {found.spec.seed}"
         picture = str(head_costs(path, costs, title))
     if as_json:
@@ -76,3 +99,17 @@ def ablate(run: str, out: Path | None, as_json: bool, no_plots: bool, sequences:
         screen.print(sentence, markup=False, highlight=False)
     if picture is not None:
         say(f"Picture: {picture}")
+
+
+def _backend(mixer: str | None, generator: str | None) -> JaxBackend:
+    """One that knows what ships, and the user's own code where it is named."""
+    from attnsearch.generators import GENERATORS, Generator
+    from attnsearch.mixers import MIXERS, Mixer
+    from attnsearch.spec.plugins import find
+    from attnsearch.training.jax.backend import JaxBackend
+
+    return JaxBackend(
+        mixers=MIXERS | ({} if mixer is None else {mixer: find(mixer, MIXERS, Mixer)}),
+        generators=GENERATORS
+        | ({} if generator is None else {generator: find(generator, GENERATORS, Generator)}),
+    )

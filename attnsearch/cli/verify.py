@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -12,12 +12,14 @@ from attnsearch.base import AttnsearchError
 from attnsearch.cli.options import Assignments, mixer_lists, mixer_set_option, output_options
 from attnsearch.cli.output import emit_json, note, say
 from attnsearch.cli.status import DONE
-
-if TYPE_CHECKING:
-    from attnsearch.runs.verification import Finding
+from attnsearch.results.table import Table
+from attnsearch.runs.verification import CHECKS, Finding, Verdict, Verification
+from attnsearch.spec.names import DERIVED
 
 REFUSED = 1
 """Exit status where a check is not passed."""
+
+_COLOURS: Mapping[Verdict, str] = {"passed": "green", "failed": "red", "not run": "yellow"}
 
 
 @click.command()
@@ -46,9 +48,7 @@ def verify(
     record is kept in --out, where reports and leaderboards look for it.
     """
     from attnsearch.cli.console import console
-    from attnsearch.probing.checks import CHECKS
     from attnsearch.probing.verify import verify
-    from attnsearch.runs import verification
     from attnsearch.spec.grid import mixer_specs
     from attnsearch.spec.run import NetworkSpec
     from attnsearch.spec.task_file import find_task
@@ -81,7 +81,30 @@ def verify(
     if as_json:
         emit_json({**record.to_json(), "record": str(file)})
     else:
-        console(stderr=False).print(verification.table(record))
-        say(verification.conclusion(record))
+        console(stderr=False).print(table(record))
+        say(conclusion(record))
         say(f"Record: {file}")
     return DONE if record.passed else REFUSED
+
+
+def table(record: Verification) -> Table:
+    """One row a check."""
+    given = ", ".join(
+        f"{name}={DERIVED if value is None else value}" for name, value in record.mixer.settings
+    )
+    return Table(
+        f"May the numbers of {record.mixer.name}{given and f' ({given})'} count?",
+        ("check", "verdict", "evidence"),
+        frozenset(),
+        tuple((finding.check, finding.verdict, finding.evidence) for finding in record.findings),
+        styles={(row, 1): _COLOURS[finding.verdict] for row, finding in enumerate(record.findings)},
+    )
+
+
+def conclusion(record: Verification) -> str:
+    """The answer in one line."""
+    number = len(record.findings)
+    if record.passed:
+        return f"Yes: {record.mixer.name} passed all {number} checks"
+    refusing = ", ".join(record.refused_by)
+    return f"No: {record.mixer.name} did not pass {len(record.refused_by)} of {number} checks: {refusing}"

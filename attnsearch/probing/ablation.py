@@ -11,12 +11,14 @@ import numpy as np
 import optax
 
 from attnsearch.base import AttnsearchError, Example, Floats
-from attnsearch.mixers.base import LogitMixer
+from attnsearch.generators.base import Generator
+from attnsearch.mixers.base import LogitMixer, Mixer
 from attnsearch.results.head_costs import HeadCosts
 from attnsearch.runs.store import StoredRun
+from attnsearch.spec import plugins
 from attnsearch.training.jax.backend import JaxBackend
 from attnsearch.training.jax.cohorts import JaxCohort
-from attnsearch.training.jax.network import Network, Parameters
+from attnsearch.training.jax.network import Parameters
 from attnsearch.training.jax.parameters import rebuilt
 from attnsearch.training.jax.trainer import RunState, Trainer, draw_rule
 
@@ -29,14 +31,21 @@ LARGEST_SAMPLE = 2**16
 """Tokens."""
 
 
-def require_heads(network: Network, name: str) -> None:
-    """Errors: AttnsearchError where the mixer, called `name`, has no heads that can be taken out."""
-    mixer = network.mixer
+def trainer_of(run: StoredRun, backend: JaxBackend) -> Trainer:
+    """The trainer of a stored run, whose mixer and generator `backend` knows or finds installed.
+
+    Errors: AttnsearchError where they are other code, and for a mixer without heads that can be taken out.
+    """
+    cell = run.spec.cell
+    plugins.require_named(cell.task.generator, backend.generators, Generator)
+    plugins.require_named(cell.mixer.name, backend.mixers, Mixer)
+    mixer = backend.mixer(cell.mixer.name)
     if not issubclass(mixer, LogitMixer) or mixer.without_head is LogitMixer.without_head:
         raise AttnsearchError(
-            f"mixer {name} has no heads to take out: ablate works with attention, and with an"
+            f"mixer {cell.mixer.name} has no heads to take out: ablate works with attention, and with an"
             " attnsearch.LogitMixer that defines without_head(head)"
         )
+    return backend.trainer(cell)
 
 
 def ablate(
@@ -52,11 +61,10 @@ def ablate(
     arrays, step:  the parameters by name, and the steps that they were trained for
     sequences:     `SEQUENCES` unless given, fewer of long contexts
 
-    Errors: AttnsearchError for a mixer without heads, and for parameters that are not the network's.
+    Errors: AttnsearchError as of `trainer_of`, and for parameters that are not the network's.
     """
     cell = run.spec.cell
-    made = (backend or JaxBackend()).trainer(cell)
-    require_heads(made.network, cell.mixer.name)
+    made = trainer_of(run, backend or JaxBackend())
     parameters = rebuilt(made.network, arrays)
     state = _last_step(made, run, parameters, step)
     length = made.generator.context_length

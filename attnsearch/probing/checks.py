@@ -26,6 +26,7 @@ from attnsearch.probing.subject import (
     train,
 )
 from attnsearch.results.warnings import LEAK_MARGIN
+from attnsearch.runs import verification
 from attnsearch.runs.measures import held
 from attnsearch.spec.run import BudgetSpec
 from attnsearch.training.jax.network import Network, Parameters
@@ -60,6 +61,20 @@ class Check:
         return " ".join((inspect.getdoc(self.ask) or "").partition("\n\n")[0].split())
 
 
+_ASKED: dict[str, Callable[[Subject], Answer]] = {}
+
+
+def _answers(check: str) -> Callable[[Callable[[Subject], Answer]], Callable[[Subject], Answer]]:
+    """What says whether the check of that name, one of `runs.verification.CHECKS`, is passed."""
+
+    def noted(ask: Callable[[Subject], Answer]) -> Callable[[Subject], Answer]:
+        _ASKED[check] = ask
+        return ask
+
+    return noted
+
+
+@_answers("construction")
 def constructed(subject: Subject) -> Answer:
     """It is built and called, returns the right shapes, and holds nothing but parameters."""
     arrays = _of_mixer(subject.initial)
@@ -68,6 +83,7 @@ def constructed(subject: Subject) -> Answer:
     return Answer(True, f"{shape} for {shape}; {len(arrays)} arrays of parameters, {numbers:,} numbers")
 
 
+@_answers("contexts")
 def contexts(subject: Subject) -> Answer:
     """It works at the shortest and the longest context of the task."""
     lengths = []
@@ -81,6 +97,7 @@ def contexts(subject: Subject) -> Answer:
     return Answer(True, f"outputs and gradients are finite at {lengths[0]} and at {lengths[1]} tokens")
 
 
+@_answers("queries")
 def queries(subject: Subject) -> Answer:
     """A row that is asked for alone is that row of the whole."""
     length = subject.network.context_length
@@ -96,21 +113,25 @@ def queries(subject: Subject) -> Answer:
     )
 
 
+@_answers("causality at initialisation")
 def causal_at_initialisation(subject: Subject) -> Answer:
     """No output moves when a later position is replaced, nor has a gradient there."""
     return _causal(subject, subject.initial)
 
 
+@_answers("causality when perturbed")
 def causal_when_perturbed(subject: Subject) -> Answer:
     """With noise on every parameter, which opens what is closed at first, no output moves either."""
     return _causal(subject, subject.perturbed)
 
 
+@_answers("causality after training")
 def causal_after_training(subject: Subject) -> Answer:
     """After training where looking ahead would pay, no output moves either."""
     return _causal(subject, subject.trained.parameters)
 
 
+@_answers("unpredictable targets")
 def unpredictable(subject: Subject) -> Answer:
     """Trained on tokens that nothing before them tells, its loss stays at chance."""
     recording = subject.trained.recording
@@ -131,6 +152,7 @@ def unpredictable(subject: Subject) -> Answer:
     return Answer(True, f"after {recording.step} steps {last.min():.2f} to {last.max():.2f} of chance")
 
 
+@_answers("sequences of a batch")
 def sequences(subject: Subject) -> Answer:
     """No sequence of a batch influences another."""
     first, *others = subject.inputs(5)
@@ -146,6 +168,7 @@ def sequences(subject: Subject) -> Answer:
     return Answer(True, "outputs are the same alone, in a batch, and with the rest of the batch replaced")
 
 
+@_answers("jitted and un-jitted")
 def jitted(subject: Subject) -> Answer:
     """Compiled, it computes what it does operation by operation."""
     x = subject.inputs(1)[0]
@@ -154,6 +177,7 @@ def jitted(subject: Subject) -> Answer:
     return Answer(distance <= PROGRAMS, f"outputs differ by {distance:.2g} of a typical one")
 
 
+@_answers("determinism")
 def deterministic(subject: Subject) -> Answer:
     """Made with the same key and called with the same input, it does the same."""
     again = _of_mixer(subject.network.init(jax.random.key(0)))
@@ -172,6 +196,7 @@ def deterministic(subject: Subject) -> Answer:
     )
 
 
+@_answers("state between calls")
 def stateless(subject: Subject) -> Answer:
     """What a call returns does not depend on earlier calls."""
     x, *others = map(jnp.asarray, subject.inputs(3))
@@ -189,6 +214,7 @@ def stateless(subject: Subject) -> Answer:
     )
 
 
+@_answers("gradients")
 def gradients(subject: Subject) -> Answer:
     """Gradients are finite and reach every parameter."""
     found: dict[str, Floats] = {}
@@ -203,6 +229,7 @@ def gradients(subject: Subject) -> Answer:
     return Answer(True, f"finite, and not zero for any of {len(found)} arrays of parameters")
 
 
+@_answers("attention weights")
 def weighted(subject: Subject) -> Answer:
     """Attention weights, where it has any, are shares, and lie on the past."""
     weights = np.asarray(_weights(subject.network, subject.perturbed, subject.inputs(1)[0]))
@@ -219,6 +246,7 @@ def weighted(subject: Subject) -> Answer:
     return Answer(True, f"rows of {len(weights)} heads sum to 1, and nothing lies on later positions")
 
 
+@_answers("learning")
 def learns(subject: Subject) -> Answer:
     """It masters the easiest form of the task."""
     task = subject.sized(subject.task, EASIEST_CONTEXT)
@@ -228,22 +256,7 @@ def learns(subject: Subject) -> Answer:
     return Answer(recording.status == "mastered", f"{task.name} with {knobs}: {found}")
 
 
-CHECKS = (
-    Check("construction", constructed),
-    Check("contexts", contexts),
-    Check("queries", queries),
-    Check("causality at initialisation", causal_at_initialisation),
-    Check("causality when perturbed", causal_when_perturbed),
-    Check("causality after training", causal_after_training),
-    Check("unpredictable targets", unpredictable),
-    Check("sequences of a batch", sequences),
-    Check("jitted and un-jitted", jitted),
-    Check("determinism", deterministic),
-    Check("state between calls", stateless),
-    Check("gradients", gradients),
-    Check("attention weights", weighted),
-    Check("learning", learns),
-)
+CHECKS = tuple(Check(name, _ASKED[name]) for name in verification.CHECKS)
 """In the order in which they are run; where the first does not hold, the others are not run."""
 
 

@@ -15,9 +15,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
-from rich.table import Table
-from rich.text import Text
-
 from attnsearch import files
 from attnsearch.base import AttnsearchError
 from attnsearch.spec.run import MixerSpec, settings
@@ -31,12 +28,10 @@ CHECKS = (
     *("unpredictable targets", "sequences of a batch", "jitted and un-jitted", "determinism"),
     *("state between calls", "gradients", "attention weights", "learning"),
 )
-"""What there is to be passed, in order. `attnsearch.probing.checks` asks it."""
+"""The checks of a mixer, in order. `attnsearch.probing.checks` says how each is asked."""
 
 Verdict = Literal["passed", "failed", "not run"]
 """What a check says; one that could not be run proves nothing."""
-
-_COLOURS: Mapping[Verdict, str] = {"passed": "green", "failed": "red", "not run": "yellow"}
 
 
 @dataclass(frozen=True)
@@ -148,28 +143,3 @@ def read(file: Path) -> Verification:
         return Verification.from_json(json.loads(files.read_whole(file)))
     except files.DAMAGE as error:
         raise AttnsearchError(f"cannot read the verification {file}: {files.reason(error)}") from error
-
-
-def table(record: Verification) -> Table:
-    """One row a check, for a terminal."""
-    given = ", ".join(
-        f"{name}={'derived' if value is None else value}" for name, value in record.mixer.settings
-    )
-    title = f"May the numbers of {record.mixer.name}{given and f' ({given})'} count?"
-    shown = Table(title=Text(title), title_justify="left")
-    for column in ("check", "verdict", "evidence"):
-        shown.add_column(column, overflow="fold")
-    for finding in record.findings:
-        shown.add_row(
-            finding.check, Text(finding.verdict, style=_COLOURS[finding.verdict]), Text(finding.evidence)
-        )
-    return shown
-
-
-def conclusion(record: Verification) -> str:
-    """The answer in one line."""
-    number = len(record.findings)
-    if record.passed:
-        return f"Yes: {record.mixer.name} passed all {number} checks"
-    refusing = ", ".join(record.refused_by)
-    return f"No: {record.mixer.name} did not pass {len(record.refused_by)} of {number} checks: {refusing}"

@@ -44,6 +44,19 @@ def find(name: str, known: Mapping[str, type[_Kind]], kind: type[_Kind]) -> type
     return _checked(loaded, f"{name}, an entry point that is {point.value},", kind)
 
 
+def require_named(name: str, known: Mapping[str, type[_Kind]], kind: type[_Kind]) -> None:
+    """Errors: AttnsearchError for a class as `package.module:Class` that is not one of `known`.
+
+    For names out of stored data, which anyone may have written. Of one's own modules, only what the user
+    named is imported.
+    """
+    if ":" in name and name not in known:
+        word = _word(kind)
+        raise AttnsearchError(
+            f"{word} {name!r} is a module that stored data names: to import it, give --{word} {name}"
+        )
+
+
 def generator(task: TaskSpec, known: Mapping[str, type[Generator]]) -> Generator:
     """The generator of a task, one of `known` or found as by `find`, with the knobs that fix its shapes.
 

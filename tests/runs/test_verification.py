@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from attnsearch.base import AttnsearchError
-from attnsearch.runs.verification import CHECKS, Finding, Verification, conclusion, find, path, read, table
+from attnsearch.runs.verification import CHECKS, Finding, Verification, find, path, read
 from attnsearch.spec.run import MixerSpec, settings
 
 MIXER = MixerSpec("my.mixers:Mine", settings({"heads": 4, "scale": 1.5, "gated": False, "width": None}))
@@ -105,24 +104,6 @@ def test_where_nothing_can_be_written_that_is_said(tmp_path: Path) -> None:
     (tmp_path / "verified").write_text("in the way")
     with pytest.raises(AttnsearchError, match=r"cannot write .*: .*; choose another place"):
         SOUND.save(tmp_path)
-
-
-def test_the_table_has_a_verdict_a_line() -> None:
-    console = Console(width=120)
-    with console.capture() as captured:
-        console.print(table(REFUSED))
-    lines = captured.get().splitlines()
-    title = " ".join(" ".join(lines[:3]).split())
-    assert "my.mixers:Mine (gated=False, heads=4, scale=1.5, width=derived)" in title
-    for finding in REFUSED.findings:
-        (line,) = (line for line in lines if finding.check in line)
-        assert finding.verdict in line
-        assert finding.evidence in line
-
-
-def test_the_answer_in_one_line() -> None:
-    assert conclusion(SOUND) == "Yes: my.mixers:Mine passed all 2 checks"
-    assert conclusion(REFUSED) == "No: my.mixers:Mine did not pass 2 of 3 checks: gradients, learning"
 
 
 def test_the_checks_are_those_that_are_asked() -> None:

@@ -9,6 +9,7 @@ submit`. What is stored is not run again, so that it may be interrupted and give
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 from collections import Counter
@@ -24,7 +25,7 @@ from attnsearch.cli.train import Output, sweep_suite  # noqa: E402
 from attnsearch.cli.verify import conclusion  # noqa: E402
 from attnsearch.leaderboard.board import board  # noqa: E402
 from attnsearch.leaderboard.candidates import gather  # noqa: E402
-from attnsearch.leaderboard.document import for_terminal  # noqa: E402
+from attnsearch.leaderboard.entry_file import schema  # noqa: E402
 from attnsearch.leaderboard.tables import tables  # noqa: E402
 from attnsearch.probing.verify import verify  # noqa: E402
 from attnsearch.spec.run import MixerSpec  # noqa: E402
@@ -75,8 +76,9 @@ def main() -> None:
         submit.main(
             [*words, *(word for one in given for word in ("--mixer-set", one))], standalone_mode=False
         )
+    (arguments.entries / "entry.schema.json").write_text(json.dumps(schema(), indent=1) + "\n")
     shown = board(suite, *gather([str(arguments.entries)], suite))
-    console(stderr=False).print(*map(for_terminal, tables(shown)), sep="\n")
+    console(stderr=False).print(*tables(shown), sep="\n")
 
 
 if __name__ == "__main__":

@@ -36,10 +36,9 @@ if TYPE_CHECKING:
 def leaderboard(runs: Sequence[str], suite: str, form: str, output: Path | None) -> None:
     """Rank mixers by the largest search space that they master, then by how long they search.
 
-    RUNS are entries (files made by `attnsearch submit`), folders of entries, and what other commands take
-    for stored runs. Each family of tasks has a table of its own. A mixer is ranked if it has answered the
-    whole suite at its best learning rate and is verified; whatever else is given is listed apart, with the
-    reason.
+    RUNS are entries (files made by `attnsearch submit`), folders of entries, or stored runs as other commands
+    take them. Each family of tasks has its own table. A mixer is ranked if it is verified and has answered the
+    whole suite at its best learning rate. Every other mixer is listed apart, with the reason.
     """
     from attnsearch.files import write_whole
     from attnsearch.leaderboard.board import board
@@ -53,28 +52,29 @@ def leaderboard(runs: Sequence[str], suite: str, form: str, output: Path | None)
         say(str(output))
     elif form == "table":
         from attnsearch.cli.console import console
-        from attnsearch.leaderboard.document import for_terminal
         from attnsearch.leaderboard.tables import tables
 
-        console(stderr=False).print(*map(for_terminal, tables(made)), sep="\n")
+        console(stderr=False).print(*tables(made), sep="\n")
     else:
         emit(_text(made, form))
 
 
 def _text(board: Board, form: str) -> str:
     from attnsearch.cli.console import Screen
-    from attnsearch.leaderboard import document as formats
+    from attnsearch.leaderboard.document import document, records
     from attnsearch.leaderboard.page import page
     from attnsearch.leaderboard.tables import tables
+    from attnsearch.results.table import as_csv, in_markdown, markdown
 
     if form == "markdown":
-        return formats.markdown(board)
+        title = f"# {in_markdown(board.suite.title)}"
+        return "\n\n".join([title, *map(markdown, tables(board))]) + "\n"
     if form == "html":
         return page(board)
     if form == "csv":
-        return formats.as_csv(board)
+        return as_csv(records(board))
     if form == "json":
-        return json.dumps(formats.document(board), allow_nan=False) + "\n"
+        return json.dumps(document(board), allow_nan=False) + "\n"
     screen = Screen(file=io.StringIO())
-    screen.print(*map(formats.for_terminal, tables(board)), sep="\n")
+    screen.print(*tables(board), sep="\n")
     return screen.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]

@@ -13,20 +13,22 @@ import numpy as np
 
 from attnsearch.base import AttnsearchError, Bools
 from attnsearch.leaderboard.candidates import Candidate, LeftOut, question, questions
-from attnsearch.leaderboard.entry import Entry, EntryCell, shortcomings, unverified
+from attnsearch.leaderboard.entry import Entry, EntryCell
 from attnsearch.leaderboard.ranking import Pair, Ratio, Scores, pairs, ranks, ratio
+from attnsearch.leaderboard.shortcomings import shortcomings, unverified
 from attnsearch.results.learning_rates import Choice, waited
-from attnsearch.spec.run import CellSpec, Value
+from attnsearch.spec.names import Names, joined, mixer_names
+from attnsearch.spec.run import CellSpec
 from attnsearch.spec.suite import Suite
 from attnsearch.spec.task_file import shipped_tasks
 from attnsearch.stats.scaling_law import Frontier, frontier
 from attnsearch.stats.survival import Proportion, proportion
 
 REFERENCE = "attention"
-"""The mixer by whose restricted means those of the others are divided."""
+"""The mixer by whose restricted means the others' are divided."""
 
 NOT_SEPARABLE = "not separable at this budget"
-"""Of a cell in which no run of any mixer escapes: it does not say which is better."""
+"""Said of a cell in which no run of any mixer escapes, so that it cannot say which mixer is better."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Row:
     comparable:  whether it has answered the suite, all of it and nothing else
     reasons:     why it is listed apart; none for one that is ranked
     choice:      of its learning rate; None where its runs do not allow one
-    ratio:       of its restricted means to those of the reference; None where there is nothing to compare
+    ratio:       of its restricted means to the reference's; None where there is nothing to compare
     rank, tied:  None where it is listed apart; whether another has the same
     """
 
@@ -114,7 +116,7 @@ def _proportion(groups: Iterable[Bools]) -> Proportion:
 class Family:
     """The tables of one task family.
 
-    places:     from the smallest search space; those of which it is not known last
+    places:     from the smallest search space; unknown ones last
     ranked:     best first; apart: the others that have answered questions of this family
     pairs:      of the `ranked`, by their numbers there
     reference:  what ratios are to; None where no mixer of that name is comparable
@@ -153,7 +155,7 @@ def board(suite: Suite, candidates: Sequence[Candidate], left_out: Sequence[Left
     Errors: AttnsearchError for a suite that has several learning rates and no seeds to choose one by.
     """
     if len(suite.learning_rates) > 1 and not suite.chooses:
-        raise AttnsearchError(f"suite {suite.name} has no selection_seeds to choose a learning rate by")
+        raise AttnsearchError(f"suite {suite.name} needs selection_seeds to choose a learning rate by")
     asked = questions(suite)
     rows: list[Row] = []
     for candidate, name in zip(candidates, _names(candidates), strict=True):
@@ -190,30 +192,19 @@ def _checked(row: Row, earlier: Sequence[Row]) -> Row:
             return replace(row, reasons=(*row.reasons, f"entered before, by {other.candidate.source}"))
         numbers = ([(cell.bits, cell.chance_loss) for cell in one.cells] for one in (other, row))
         if not np.allclose(*numbers, rtol=1e-6):
-            reason = f"its search spaces or chance losses are not those of {other.candidate.source}"
+            reason = f"its search spaces or chance losses differ from {other.candidate.source}"
             return replace(row, reasons=(*row.reasons, reason), comparable=False)
     return row
 
 
 def _names(candidates: Sequence[Candidate]) -> list[str]:
-    """Mixers, with those of their settings in which others of the name differ, or where they come from."""
-    named = []
-    for candidate in candidates:
-        mixer = candidate.entry.mixer
-        others = [one.entry.mixer for one in candidates if one.entry.mixer.name == mixer.name]
-        settings = [dict(other.settings) for other in others]
-        words = [
-            f"{name} {_text(value)}"
-            for name, value in mixer.settings
-            if any(other.get(name) != value for other in settings)
-        ]
-        source = [candidate.source] if others.count(mixer) > 1 else []
-        named.append(", ".join([mixer.name, *words, *source]))
-    return named
-
-
-def _text(value: Value) -> str:
-    return "derived" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    """Mixers by what tells them apart, and by where they come from where one is there twice."""
+    mixers = [candidate.entry.mixer for candidate in candidates]
+    names = mixer_names(mixers)
+    return [
+        joined(names[mixer], candidate.source if mixers.count(mixer) > 1 else "")
+        for mixer, candidate in zip(mixers, candidates, strict=True)
+    ]
 
 
 def _family(name: str, asked: Sequence[CellSpec], rows: Sequence[Row]) -> Family:
@@ -236,9 +227,10 @@ def _family(name: str, asked: Sequence[CellSpec], rows: Sequence[Row]) -> Family
         ]
     ranked, between = _ranked([row for row in members if not row.reasons], separable)
     known = separable.tolist() if telling else [None] * len(asked)
+    names = Names(asked)
     places = [
-        Place(one, label, answered.get(one), found)
-        for one, label, found in zip(asked, _labels(asked), known, strict=True)
+        Place(one, names.label(one) or names.full(one), answered.get(one), found)
+        for one, found in zip(asked, known, strict=True)
     ]
     return Family(
         name,
@@ -257,7 +249,7 @@ def _within(row: Row, asked: Sequence[CellSpec]) -> Row:
 
 
 def _ranked(rows: Sequence[Row], separable: Bools) -> tuple[tuple[Row, ...], tuple[Pair, ...]]:
-    """Best first: by rank, then by frontier and restricted means, which do not separate those of one rank."""
+    """Best first: by rank; within a rank by frontier and restricted means, though these separate nobody."""
 
     def order(row: Row) -> tuple[float, float]:
         reached = row.frontier.reached
@@ -282,17 +274,3 @@ def _ranked(rows: Sequence[Row], separable: Bools) -> tuple[tuple[Row, ...], tup
 def _renumbered(pair: Pair, now: Mapping[int, int]) -> Pair:
     better = None if pair.better is None else now[pair.better]
     return replace(pair, first=now[pair.first], second=now[pair.second], better=better)
-
-
-def _labels(asked: Sequence[CellSpec]) -> list[str]:
-    """What tells the questions of a family apart, the knobs in any case."""
-    flats = [one.flat() for one in asked]
-    knobs = {name for one in asked for name, _ in one.task.knobs}
-    return [
-        ", ".join(
-            str(value) if name == "task" else f"{name.replace('_', ' ')} {_text(value)}"
-            for name, value in flat.items()
-            if name in knobs or len({other.get(name) for other in flats}) > 1
-        )
-        for flat in flats
-    ]

@@ -12,8 +12,10 @@ from itertools import product
 from pathlib import Path
 
 from attnsearch.base import AttnsearchError
-from attnsearch.leaderboard.entry import Entry, assemble, difference
+from attnsearch.leaderboard.entry import Entry, assemble
 from attnsearch.leaderboard.entry_file import OtherVersion, read
+from attnsearch.leaderboard.shortcomings import difference
+from attnsearch.results.table import counted
 from attnsearch.runs.lookup import collect, finder
 from attnsearch.runs.store import StoredRun
 from attnsearch.runs.verification import Verification
@@ -23,7 +25,7 @@ from attnsearch.spec.suite import Suite
 _NOBODY = MixerSpec("", ())
 
 _SCHEMA = ".schema.json"
-"""How the one file ends that may lie among entries and is none."""
+"""How the name of the schema ends, which may lie among entries."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +38,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """What was given and is in no table, and why."""
+    """What was given and is not in a table, and why."""
 
     what: str
     reason: str
@@ -45,9 +47,9 @@ class LeftOut:
 def gather(names: Sequence[str], suite: Suite) -> tuple[list[Candidate], list[LeftOut]]:
     """The candidates that `names` stand for on `suite`, and what is left out.
 
-    A name is the file of an entry, a folder of such files, or what `collect.collect` takes for stored
-    runs; all stored runs together make one candidate for each mixer.
-    Errors: AttnsearchError for a name that stands for nothing, and for a file that is no sound entry.
+    A name is the file of an entry, a folder of such files, or what `runs.lookup.collect` takes for stored
+    runs. All stored runs together make one candidate for each mixer.
+    Errors: AttnsearchError for a name that stands for nothing, and for a file that is not a sound entry.
     """
     candidates: list[Candidate] = []
     left_out: list[LeftOut] = []
@@ -70,7 +72,7 @@ def gather(names: Sequence[str], suite: Suite) -> tuple[list[Candidate], list[Le
 
 
 def _entries_in(name: str) -> list[Path] | None:
-    """The files of entries that `name` stands for; None where it is a matter of stored runs.
+    """The files of entries that `name` stands for; None where it stands for stored runs.
 
     Errors: AttnsearchError for a folder that holds neither.
     """
@@ -89,8 +91,10 @@ def _entries_in(name: str) -> list[Path] | None:
 def of_runs(
     suite: Suite, runs: Sequence[StoredRun], verified: Callable[[MixerSpec], Verification | None]
 ) -> tuple[list[Candidate], list[LeftOut]]:
-    """What measured runs make of themselves: a candidate for each mixer, incomplete where runs are missing;
-    and, with the reason, those that answer no question of `suite`."""
+    """A candidate for each mixer of measured runs, incomplete where runs are missing.
+
+    Beside them the runs that do not answer a question of `suite`, with the reason.
+    """
     asked = {(question, rate) for question, rate in product(questions(suite), suite.learning_rates)}
     found: dict[MixerSpec, list[StoredRun]] = {}
     strays: Counter[CellSpec] = Counter()
@@ -109,8 +113,7 @@ def of_runs(
         for mixer, members in found.items()
     ]
     left_out = [
-        LeftOut(f"{count} stored run{'s' * (count > 1)} of {name}", why)
-        for (name, why), count in reasons.items()
+        LeftOut(f"{counted(count, 'stored run')} of {name}", why) for (name, why), count in reasons.items()
     ]
     return candidates, left_out
 

@@ -1,87 +1,17 @@
-"""A leaderboard for a terminal, as Markdown, as CSV and as JSON values. Numpy side; never imports jax.
-
-Names come from whoever sent an entry: each form writes them so that they stay text.
-"""
+"""A leaderboard as flat records and as JSON values. Numpy side; never imports jax."""
 
 from __future__ import annotations
 
-import csv
-import io
-import re
-from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from rich import table as rich_table
-from rich.text import Text
-
 from attnsearch.leaderboard.board import Board, Family, Row
 from attnsearch.leaderboard.entry import EntryCell
-from attnsearch.leaderboard.schema import FORMAT_VERSION
-from attnsearch.leaderboard.tables import tables, waiting
-from attnsearch.results.table import Table
+from attnsearch.leaderboard.tables import waiting
 from attnsearch.stats.survival import summarise
 
-
-def plain(text: str) -> str:
-    """`text` without what a terminal might obey."""
-    return "".join(sign if sign.isprintable() or sign == "\n" else "�" for sign in text)
-
-
-def for_terminal(table: Table) -> rich_table.Table:
-    """The table for a terminal."""
-    shown = rich_table.Table(title=Text(plain(table.caption)), title_justify="left")
-    for column in table.columns:
-        justify = "right" if column in table.numbers else "left"
-        shown.add_column(Text(plain(column)), justify=justify, overflow="fold")
-    for row in table.rows:
-        shown.add_row(*(Text(plain(cell)) for cell in row))
-    return shown
-
-
-_MARKDOWN = str.maketrans({sign: f"\\{sign}" for sign in "\\`*_[]<>|~$&@"} | {"\n": "; "})
-"""The signs that Markdown, and what is common beyond it, gives a meaning within a line."""
-
-
-def _in_markdown(text: str) -> str:
-    # A dot or a colon after a letter would make a link of what looks like an address.
-    return re.sub(r"(?<=[A-Za-z])([.:])", r"\\\1", plain(text).translate(_MARKDOWN))
-
-
-def markdown(board: Board) -> str:
-    """The tables in Markdown. Every sign that Markdown knows is written so that it stays that sign."""
-
-    def line(cells: Iterable[str]) -> str:
-        return f"| {' | '.join(_in_markdown(cell) for cell in cells)} |"
-
-    parts = [f"# {_in_markdown(board.suite.title)}"]
-    for table in tables(board):
-        aligned = ("---:" if column in table.numbers else "---" for column in table.columns)
-        head = [line(table.columns), f"| {' | '.join(aligned)} |"]
-        parts.append("\n".join([f"**{_in_markdown(table.caption)}**", "", *head, *map(line, table.rows)]))
-    return "\n\n".join(parts) + "\n"
-
-
-def as_csv(board: Board) -> str:
-    """One line a mixer and family, ranked or not, with every number; empty where there is none.
-
-    A text that begins as a formula does is given an apostrophe, which spreadsheets take as the sign of text.
-    """
-    listed = records(board)
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    columns = list(dict.fromkeys(name for record in listed for name in record))
-    writer.writerow(columns)
-    writer.writerows([_in_csv(record.get(name)) for name in columns] for record in listed)
-    return buffer.getvalue()
-
-
-def _in_csv(value: Any) -> Any:
-    if isinstance(value, list):
-        value = "; ".join(map(str, value))
-    if not isinstance(value, str):
-        return value
-    return f"'{plain(value)}" if value.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else plain(value)
+FORMAT_VERSION = 1
+"""Version of these values."""
 
 
 def records(board: Board) -> list[dict[str, Any]]:

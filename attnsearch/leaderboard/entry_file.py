@@ -1,55 +1,150 @@
 """The file of an entry: written from measured runs, and read from whoever sent it, who is not trusted.
 
-Numpy side; never imports jax. A file is JSON of bounded size and depth, and `leaderboard.schema`
-says what it may hold. Nothing in it is run, unpickled, fetched or taken for a path, and no number that
-follows from its curves is read from it.
+Numpy side; never imports jax. A file is JSON of bounded size and depth, and `EntryDocument` says what it may
+hold. Nothing in it is run, unpickled, fetched or taken for a path. No number that follows from its curves is
+read from it.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-import math
-import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import numpy as np
-from scipy import special
+from msgspec import Meta, Struct
 
 from attnsearch.base import RECORDING_INTERVAL, AttnsearchError, Floats
-from attnsearch.files import DAMAGE, explaining, reason
+from attnsearch.files import DAMAGE, reason
 from attnsearch.leaderboard.entry import Entry, EntryCell, EntryRun
-from attnsearch.leaderboard.schema import FORMAT_VERSION, check, refuse, shown
+from attnsearch.leaderboard.entry_check import check_curves, check_differ, check_end, check_task
+from attnsearch.runs import verification
 from attnsearch.runs.cost import Cost
-from attnsearch.runs.measures import MASTERY_HOLD, held
+from attnsearch.runs.store import Status
 from attnsearch.runs.verification import Verification
 from attnsearch.spec import run as specs
-from attnsearch.spec.reading import placed
-from attnsearch.spec.run import (
-    BudgetSpec,
-    CellSpec,
-    MixerSpec,
-    NetworkSpec,
-    OptimizerSpec,
-    PlateauRule,
-    RunSpec,
-    TaskSpec,
-    settings,
+from attnsearch.spec.cell_document import (
+    Digest,
+    MixerDocument,
+    QuestionDocument,
+    Seed,
+    Text,
+    mixer_values,
+    question_values,
 )
-from attnsearch.spec.settings import SETTINGS
+from attnsearch.spec.decoding import decoded
+from attnsearch.spec.reading import content_of, placed, read_json
+from attnsearch.spec.run import MixerSpec, RunSpec
+from attnsearch.spec.settings import LARGEST_VALUE, SETTINGS
+
+FORMAT_VERSION = 2
+"""Version of the file of an entry."""
 
 LARGEST_FILE = 8 * 2**20
 """Bytes. Ten cells of 3,000 steps, with 16 scored runs and 12 to choose by in each, take a million."""
 
-LINEAR_MAPS = ("linear_map", "linear_map_autoregressive")
-"""Generators whose chance and search space follow from their knobs."""
+Curve = Annotated[
+    str,
+    Meta(description="nats at each recorded point, 10, 20, ... steps; little-endian 32-bit floats in base64"),
+]
+
+_Count = Annotated[int, Meta(ge=1, le=LARGEST_VALUE)]
+_LongText = Annotated[str, Meta(min_length=1, max_length=2_000)]
+_Rate = Annotated[float, Meta(gt=0, le=1e18)] | None
 
 
 class OtherVersion(AttnsearchError):
     """An entry that may be sound, but is of another format version."""
+
+
+class RunDocument(Struct, frozen=True, forbid_unknown_fields=True):
+    """A run: `digest` is the sha256 of the canonical JSON of its specification."""
+
+    seed: Seed
+    rule_seed: Seed
+    digest: Digest
+    status: Status
+    mean: Annotated[Curve, Meta(title="loss, mean over targets")]
+    worst: Annotated[Curve, Meta(title="loss of the worst target")]
+
+
+class CellDocument(QuestionDocument, frozen=True):
+    """A cell: everything that was asked, three numbers that follow from the task, and the runs."""
+
+    bits: Annotated[float, Meta(ge=0, le=1e6)]
+    chance_loss: Annotated[float, Meta(gt=0, le=100)]
+    targets: _Count
+    runs: Annotated[list[RunDocument], Meta(min_length=1, max_length=1_000)]
+
+
+class CheckDocument(Struct, frozen=True, forbid_unknown_fields=True):
+    """What one check of a verification found."""
+
+    check: Text
+    proves: _LongText
+    verdict: verification.Verdict
+    evidence: _LongText
+
+
+class VerificationDocument(Struct, frozen=True, forbid_unknown_fields=True):
+    """The record of `attnsearch verify`."""
+
+    format_version: int
+    attnsearch: Text
+    mixer: MixerDocument
+    task: Text
+    width: _Count
+    fingerprint: Text
+    passed: bool
+    checks: Annotated[list[CheckDocument], Meta(max_length=64)]
+
+
+class CostDocument(Struct, frozen=True, forbid_unknown_fields=True):
+    """What `attnsearch submit` measured at the largest context."""
+
+    context_length: _Count
+    parameters: Annotated[int, Meta(ge=0, le=10**15)]
+    flops_per_token: _Rate
+    tokens_per_second: _Rate
+    device: Text
+
+
+_Cells = Annotated[list[CellDocument], Meta(max_length=500)]
+
+
+class EntryDocument(Struct, frozen=True, forbid_unknown_fields=True):
+    """One mixer on one suite. Beyond this schema: every text is printable, every number finite, no key stands
+    twice, and the curves agree with the status, the budget and the digest of their run."""
+
+    format_version: int
+    run_format_version: int
+    suite: Text
+    mixer: MixerDocument
+    environment: Annotated[dict[Text, Text], Meta(max_length=32)]
+    cost: CostDocument | None
+    verification: VerificationDocument | None
+    selection: _Cells
+    scored: Annotated[_Cells, Meta(min_length=1)]
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of an entry's file."""
+    made = msgspec.json.schema(EntryDocument)
+    for definition in made["$defs"].values():
+        # A dataclass is decoded as strictly as a struct, and its settings keep to the bounds of all settings.
+        definition["additionalProperties"] = False
+        for name, values in definition["properties"].items():
+            if (setting := SETTINGS.get(name)) and values["type"] in ("integer", "number"):
+                values["exclusiveMinimum" if setting.above_minimum else "minimum"] = setting.minimum
+                values["maximum"] = LARGEST_VALUE
+            if name == "steps":
+                values["multipleOf"] = RECORDING_INTERVAL
+    dialect = "https://json-schema.org/draft/2020-12/schema"
+    return {"$schema": dialect, "title": "Entry of the attnsearch leaderboard", **made}
 
 
 def written(entry: Entry) -> str:
@@ -58,26 +153,22 @@ def written(entry: Entry) -> str:
         "format_version": FORMAT_VERSION,
         "run_format_version": specs.FORMAT_VERSION,
         "suite": entry.suite,
-        "mixer": {"name": entry.mixer.name, "settings": dict(entry.mixer.settings)},
+        "mixer": mixer_values(entry.mixer),
         "environment": dict(entry.environment),
         "cost": None if entry.cost is None else asdict(entry.cost),
         "verification": None if entry.verification is None else entry.verification.to_json(),
-        "selection": [_cell_document(cell) for cell in entry.selection],
-        "scored": [_cell_document(cell) for cell in entry.scored],
+        "selection": [_cell_values(cell) for cell in entry.selection],
+        "scored": [_cell_values(cell) for cell in entry.scored],
     }
     return json.dumps(document, indent=1, allow_nan=False) + "\n"
 
 
-def _cell_document(cell: EntryCell) -> dict[str, Any]:
-    spec = cell.spec
-    task = {**asdict(spec.task), "knobs": dict(spec.task.knobs)}
+def _cell_values(cell: EntryCell) -> dict[str, Any]:
     return {
-        "task": task,
-        "network": asdict(spec.network),
-        "optimizer": asdict(spec.optimizer),
-        "budget": asdict(spec.budget),
+        **question_values(cell.spec),
         "bits": cell.bits,
         "chance_loss": cell.chance_loss,
+        "targets": cell.targets,
         "runs": [
             {
                 "seed": run.spec.seed,
@@ -92,207 +183,99 @@ def _cell_document(cell: EntryCell) -> dict[str, Any]:
     }
 
 
-def _encoded(curve: Floats) -> str:
-    return base64.b64encode(curve.astype("<f4").tobytes()).decode()
-
-
 def read(path: Path) -> Entry:
     """The entry in the file at `path`.
 
     Errors: AttnsearchError naming the file and the place in it; OtherVersion where it is of another format.
     """
-    # Whoever sent the file has named it, too.
-    name = str(path) if str(path).isprintable() else ascii(str(path))
-    with explaining(f"{name} cannot be read"):
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise AttnsearchError(f"{name}: is no file")
-        with path.open("rb") as file:
-            content = file.read(LARGEST_FILE + 1)
-    with placed(name):
+    content = content_of(path, LARGEST_FILE)
+    with placed(str(path)):
         return parsed(content)
 
 
 def parsed(content: bytes) -> Entry:
     """The entry that `content` is the file of. Errors: as `read`, without the file."""
-    if len(content) > LARGEST_FILE:
-        raise AttnsearchError(f"is larger than {LARGEST_FILE:,} bytes")
-    try:
-        document = json.loads(
-            content.decode("utf-8"),
-            object_pairs_hook=_object,
-            parse_constant=_no_number,
-            parse_int=_whole,
-            parse_float=_number,
-        )
-    except RecursionError as error:
-        raise AttnsearchError("is nested too deeply") from error
-    except ValueError as error:
-        raise AttnsearchError(f"is not JSON: {reason(error)}") from error
+    document = read_json(content)
     _check_versions(document)
-    check(document)
-    return _entry(document)
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            raise AttnsearchError(f"key {shown(name)} stands twice")
-        found[name] = value
-    return found
-
-
-def _no_number(text: str) -> float:
-    raise AttnsearchError(f"{text} is no number")
-
-
-def _whole(text: str) -> int:
-    if len(text) > 20:
-        raise AttnsearchError(f"{text[:20]}... is too large a number")
-    return int(text)
-
-
-def _number(text: str) -> float:
-    if not math.isfinite(value := float(text)):
-        raise AttnsearchError(f"{text[:20]} is too large a number")
-    return value
+    return _entry(decoded(document, EntryDocument))
 
 
 def _check_versions(document: Any) -> None:
-    """What another version of attnsearch wrote is no fault of the file."""
+    """What another version of attnsearch wrote is not a fault of the file."""
     for key, expected in (("format_version", FORMAT_VERSION), ("run_format_version", specs.FORMAT_VERSION)):
-        found = document.get(key) if isinstance(document, dict) else None
+        found = document.get(key) if isinstance(document, Mapping) else None
         if type(found) is int and found != expected:
             raise OtherVersion(f"{key} {found}, expected {expected}")
 
 
-# From here on the document is as the schema has it.
-
-
-def _entry(document: Mapping[str, Any]) -> Entry:
-    mixer = _mixer(document["mixer"])
+def _entry(document: EntryDocument) -> Entry:
+    mixer = document.mixer.spec()
     selection, scored = (
-        tuple(_cell(f"{key}[{number}]", cell, mixer) for number, cell in enumerate(document[key]))
-        for key in ("selection", "scored")
+        tuple(_cell(f"{key}[{number}]", cell, mixer) for number, cell in enumerate(cells))
+        for key, cells in (("selection", document.selection), ("scored", document.scored))
     )
-    for key, cells in (("selection", selection), ("scored", scored)):
-        _once(key, [cell.spec for cell in cells])
-    _once("selection and scored", [run.spec for cell in (*selection, *scored) for run in cell.runs])
-    cost = document["cost"]
+    _once("selection", "cell", [cell.spec for cell in selection])
+    _once("scored", "cell", [cell.spec for cell in scored])
+    _once("selection and scored", "run", [run.spec for cell in (*selection, *scored) for run in cell.runs])
+    cost = document.cost
     return Entry(
-        suite=document["suite"],
+        suite=document.suite,
         mixer=mixer,
         selection=selection,
         scored=scored,
-        verification=_verification(document["verification"], mixer),
-        cost=None if cost is None else Cost(**cost),
-        environment=document["environment"],
+        verification=_verification(document.verification, mixer),
+        cost=None if cost is None else Cost(**msgspec.structs.asdict(cost)),
+        environment=document.environment,
     )
 
 
-def _once(where: str, items: Sequence[object]) -> None:
+def _once(where: str, kind: str, items: Sequence[object]) -> None:
     if len(set(items)) < len(items):
-        kind = "run" if isinstance(items[0], RunSpec) else "cell"
-        refuse(where, f"a {kind} stands twice")
+        raise AttnsearchError(f"{where}: a {kind} is there twice")
 
 
-def _mixer(document: Mapping[str, Any]) -> MixerSpec:
-    return MixerSpec(document["name"], settings(document["settings"]))
-
-
-def _verification(document: Mapping[str, Any] | None, mixer: MixerSpec) -> Verification | None:
+def _verification(document: VerificationDocument | None, mixer: MixerSpec) -> Verification | None:
     if document is None:
         return None
-    try:
-        record = Verification.from_json(document)
-    except DAMAGE as error:
-        raise AttnsearchError(f"verification: {reason(error)}") from error
-    if record.mixer != mixer:
-        refuse("verification.mixer", "is another mixer than the entry's")
+    with placed("verification"):
+        try:
+            record = Verification.from_json(msgspec.to_builtins(document))
+        except DAMAGE as error:
+            raise AttnsearchError(reason(error)) from error
+        if record.mixer != mixer:
+            raise AttnsearchError("it is of another mixer than the entry")
     return record
 
 
-def _cell(where: str, document: Mapping[str, Any], mixer: MixerSpec) -> EntryCell:
-    task = document["task"]
-    knobs, rule = settings(task["knobs"]), PlateauRule(**task["plateau"])
-    network, optimizer, budget = (
-        # A whole number at a place for decimals is one, as on the command line.
-        {name: SETTINGS[name].check(name, value) for name, value in document[key].items()}
-        for key in ("network", "optimizer", "budget")
-    )
-    spec = CellSpec(
-        TaskSpec(task["name"], task["generator"], knobs, rule),
-        mixer,
-        NetworkSpec(**network),  # pyright: ignore[reportArgumentType]
-        OptimizerSpec(**optimizer),  # pyright: ignore[reportArgumentType]
-        BudgetSpec(**budget),  # pyright: ignore[reportArgumentType]
-    )
-    bits, chance_loss = float(document["bits"]), float(document["chance_loss"])
-    _check_task(where, spec.task, bits, chance_loss)
-    runs = [
-        _run(f"{where}.runs[{number}]", run, spec, chance_loss) for number, run in enumerate(document["runs"])
-    ]
-    return EntryCell(spec, bits, chance_loss, tuple(sorted(runs, key=lambda run: run.spec.seed)))
+def _cell(where: str, document: CellDocument, mixer: MixerSpec) -> EntryCell:
+    with placed(where):
+        spec = document.cell(mixer)
+        check_task(spec.task, document.bits, document.chance_loss, document.targets)
+    runs = []
+    for number, run in enumerate(document.runs):
+        with placed(f"{where}.runs[{number}]"):
+            asked = RunSpec(spec, run.seed, run.rule_seed)
+            if asked.digest != run.digest:
+                raise AttnsearchError(f"digest must be {asked.digest}, which follows from the specification")
+            found = EntryRun(asked, run.status, _decoded("mean", run.mean), _decoded("worst", run.worst))
+            check_curves(found, document.targets)
+            check_end(found, document.chance_loss)
+            runs.append(found)
+    with placed(f"{where}.runs"):
+        check_differ(runs)
+    runs.sort(key=lambda run: run.spec.seed)
+    return EntryCell(spec, document.bits, document.chance_loss, document.targets, tuple(runs))
 
 
-def _check_task(where: str, task: TaskSpec, bits: float, chance_loss: float) -> None:
-    """What is known of a generator's chance and search space, computed again."""
-    if task.generator not in LINEAR_MAPS:
-        return
-    knobs = dict(task.knobs)
-    size, support = knobs.get("state_size"), knobs.get("support_size")
-    if type(size) is not int or type(support) is not int or not 1 <= support <= size:
-        refuse(f"{where}.task.knobs", f"are not those of generator {task.generator}")
-    # log2 C(S, s), also where the number itself would fill the memory.
-    expected = -(math.log1p(size) + special.betaln(size - support + 1, support + 1)) / math.log(2)
-    for key, value, right in (("bits", bits, expected), ("chance_loss", chance_loss, math.log(2))):
-        if not math.isclose(value, right, rel_tol=1e-6, abs_tol=1e-6):
-            refuse(f"{where}.{key}", f"{value} is not {right:.6f}, which follows from the task")
+def _encoded(curve: Floats) -> str:
+    return base64.b64encode(curve.astype("<f4").tobytes()).decode()
 
 
-def _run(where: str, document: Mapping[str, Any], cell: CellSpec, chance_loss: float) -> EntryRun:
-    spec = RunSpec(cell, document["seed"], document["rule_seed"])
-    if spec.digest != document["digest"]:
-        refuse(f"{where}.digest", f"is not that of the run's specification, {spec.digest}")
-    mean, worst = (_curve(f"{where}.{key}", document[key]) for key in ("mean", "worst"))
-    if len(mean) != len(worst):
-        refuse(where, f"mean has {len(mean)} points, and worst {len(worst)}")
-    # A mean of rounded losses may be above them by as little as it may be below nothing.
-    if (mean > worst).any() or (mean < -1e-3).any():
-        refuse(f"{where}.mean", "is above worst, or below zero, at some point")
-    run = EntryRun(spec, document["status"], mean, worst)
-    _check_end(where, run, chance_loss)
-    return run
-
-
-def _curve(where: str, text: str) -> Floats:
+def _decoded(key: str, text: str) -> Floats:
     try:
         content = base64.b64decode(text, validate=True)
     except ValueError as error:
-        raise AttnsearchError(f"{where}: is not base64: {reason(error)}") from error
+        raise AttnsearchError(f"{key} is not base64: {reason(error)}") from error
     if len(content) % 4:
-        refuse(where, f"{len(content)} bytes are no 32-bit floats")
-    curve = np.frombuffer(content, "<f4").astype(np.float32)
-    if not np.isfinite(curve).all():
-        refuse(where, f"point {int(np.argmin(np.isfinite(curve)))} is not finite")
-    return curve
-
-
-def _check_end(where: str, run: EntryRun, chance_loss: float) -> None:
-    """A run ends when it has mastered, diverged or used up its budget, as `recording.Recording` decides."""
-    budget, points = run.spec.cell.budget, len(run.mean)
-    full = budget.steps // RECORDING_INTERVAL
-    masters = held(np.less(run.worst, run.spec.cell.task.plateau.mastery * chance_loss))
-    mastered = bool(masters.any())
-    stopped = int(masters.argmax()) + MASTERY_HOLD if mastered and budget.early_stopping else full
-    right = {
-        "mastered": mastered and points == stopped,
-        "exhausted": not mastered and points == full,
-        "diverged": points < full and not (mastered and budget.early_stopping),
-    }
-    if not right[run.status]:
-        verb = "masters every target" if mastered else "does not master every target"
-        refuse(
-            f"{where}.status",
-            f"{run.status} does not fit a curve of {points} points that {verb}, with a budget of {full}",
-        )
+        raise AttnsearchError(f"{key} has {len(content)} bytes, and a 32-bit float has 4")
+    return np.frombuffer(content, "<f4").astype(np.float32)

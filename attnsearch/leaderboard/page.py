@@ -10,13 +10,12 @@ from importlib.metadata import version
 
 import numpy as np
 
-from attnsearch.base import RECORDING_INTERVAL, Floats
+from attnsearch.base import RECORDING_INTERVAL, Floats, plain
 from attnsearch.leaderboard.board import Board, Family, Row
-from attnsearch.leaderboard.document import plain
 from attnsearch.leaderboard.entry import EntryCell, EntryRun
 from attnsearch.leaderboard.tables import apart, cell_table, choice_table, pair_table, rank, ranking, waiting
 from attnsearch.report.page import render
-from attnsearch.results.table import Table
+from attnsearch.results.table import Table, counted, steps
 
 WIDTH, HEIGHT = 480, 250
 """Of a chart, in units of its own; it is drawn about half as large."""
@@ -100,8 +99,7 @@ def _overview(board: Board) -> str:
         else f"Every mixer is trained at the learning rate {rates[0]:g}."
     )
     cells = sum(len(family.places) for family in board.families)
-    mixers = f"{ranked} mixer{'s' * (ranked != 1)} ranked"
-    return f"{mixers}, on {cells} cells with {seeds} seeds each. {chosen}"
+    return f"{counted(ranked, 'mixer')} ranked, on {cells} cells with {seeds} seeds each. {chosen}"
 
 
 def _section(number: int, family: Family, board: Board) -> Section:
@@ -152,7 +150,7 @@ def _chart(cell: EntryCell) -> Chart:
         escape=_height(cell.spec.task.plateau.escape),
         ticks=tuple((_across(step, budget), f"{step:,}") for step in _ticks(budget)),
         curves=tuple(
-            Curve(_path(run.mean / cell.chance_loss, budget), _told(run, cell.chance_loss))
+            Curve(_path(run.mean.astype(np.float64) / cell.chance_loss, budget), _told(run, cell.chance_loss))
             for run in cell.runs
         ),
     )
@@ -163,8 +161,10 @@ def _summed(cell: EntryCell) -> str:
     if not escaped:
         return f"none of {len(cell.runs)} escaped"
     median = waiting(cell).median
-    shown = "not reached" if median is None else f"{median:,.0f} steps"
-    return f"{escaped} of {len(cell.runs)} escaped, {mastered} mastered; median {shown}"
+    return (
+        f"{escaped} of {len(cell.runs)} escaped, {mastered} mastered;"
+        f" median {steps(median)}{'' if median is None else ' steps'}"
+    )
 
 
 def _told(run: EntryRun, chance_loss: float) -> str:

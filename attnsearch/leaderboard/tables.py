@@ -8,14 +8,11 @@ from attnsearch.leaderboard.board import NOT_SEPARABLE, Board, Family, Place, Ro
 from attnsearch.leaderboard.entry import EntryCell
 from attnsearch.leaderboard.ranking import Pair, least_p
 from attnsearch.results.comparisons import REFERENCE
-from attnsearch.results.table import Table, rate
+from attnsearch.results.table import NONE, Table, counted, number, rate, steps
 from attnsearch.runs.cost import Cost
 from attnsearch.stats.comparison import SIGNIFICANCE
 from attnsearch.stats.scaling_law import Size
 from attnsearch.stats.survival import Waiting, summarise
-
-NONE = "–"
-
 
 _Column = tuple[str, Callable[[Row, Family, Board], str]]
 """What a column is called, and what it says of a row."""
@@ -68,14 +65,10 @@ _NUMBERS: tuple[_Column, ...] = (
     (f"restricted mean / {REFERENCE}", _ratio),
     ("learning rate", _learning_rate),
     ("parameters", _cost(lambda cost: f"{cost.parameters:,}\nat {cost.context_length} tokens")),
-    ("FLOPs / token", _cost(lambda cost: _number(cost.flops_per_token))),
-    ("tokens / s", _cost(lambda cost: f"{_number(cost.tokens_per_second)}\n{cost.device}")),
+    ("FLOPs / token", _cost(lambda cost: number(cost.flops_per_token, ",.0f"))),
+    ("tokens / s", _cost(lambda cost: f"{number(cost.tokens_per_second, ',.0f')}\n{cost.device}")),
     ("seeds", _seeds),
 )
-
-
-def _number(value: float | None) -> str:
-    return NONE if value is None else f"{value:,.0f}"
 
 
 def rank(row: Row) -> str:
@@ -97,17 +90,16 @@ def ranking(family: Family, board: Board) -> Table:
         *_NUMBERS,
         ("verified", lambda row, family, board: "yes"),
     )
-    count = len(family.ranked)
     others = f"; the others are {NOT_SEPARABLE}" if family.separable < len(family.places) else ""
     caption = (
-        f"{family.name}: {count} mixer{'s' * (count != 1)} on {board.suite.name}. Equal ranks: not separated."
+        f"{family.name}: {counted(len(family.ranked), 'mixer')} on {board.suite.name}. Equal ranks: not separated."
         f" Escapes in {family.separable} of {len(family.places)} cells{others}"
     )
     return _table(caption, columns, _rows(family, board, family.ranked, columns))
 
 
 def apart(family: Family, board: Board) -> Table:
-    """Those that are not ranked, and why."""
+    """The mixers that are not ranked, and why."""
     columns: tuple[_Column, ...] = (
         ("mixer", lambda row, family, board: row.name),
         ("why it is not ranked", lambda row, family, board: "; ".join(row.reasons)),
@@ -166,9 +158,7 @@ def _answers_at(place: Place, family: Family) -> list[str]:
 def answer(cell: EntryCell) -> str:
     """`16 / 12 of 16` and the median."""
     escaped, mastered = cell.plateau.observed.sum(), cell.mastery.observed.sum()
-    median = waiting(cell).median
-    shown = "not reached" if median is None else f"{median:,.0f}"
-    return f"{escaped} / {mastered} of {len(cell.runs)}\n{shown}"
+    return f"{escaped} / {mastered} of {len(cell.runs)}\n{steps(waiting(cell).median)}"
 
 
 def waiting(cell: EntryCell) -> Waiting:
@@ -239,7 +229,7 @@ def verdict(pair: Pair, family: Family) -> str:
 
 
 def tables(board: Board) -> list[Table]:
-    """All of them, family by family, and what is left out; those that are empty are not there."""
+    """All tables that have rows, family by family, and what is left out."""
     found = []
     for family in board.families:
         found += [ranking(family, board), apart(family, board), cell_table(family)]

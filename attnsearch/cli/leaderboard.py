@@ -37,8 +37,8 @@ def leaderboard(runs: Sequence[str], suite: str, form: str, output: Path | None)
     """Rank mixers by the largest search space that they master, then by how long they search.
 
     RUNS are entries (files made by `attnsearch submit`), folders of entries, or stored runs as other commands
-    take them. Each family of tasks has its own table. A mixer is ranked if it is verified and has answered the
-    whole suite at its best learning rate. Every other mixer is listed apart, with the reason.
+    take them. Each family of tasks has its own table. A mixer is ranked if it is verified and has answered
+    the whole suite at its best learning rate. Every other mixer is listed apart, with the reason.
     """
     from attnsearch.files import write_whole
     from attnsearch.leaderboard.board import board

@@ -16,7 +16,6 @@ from attnsearch.cli.output import say
 
 if TYPE_CHECKING:
     from attnsearch.leaderboard.entry import Entry
-    from attnsearch.spec.run import MixerSpec, Value
     from attnsearch.spec.suite import Suite
     from attnsearch.training.jax.backend import JaxBackend
 
@@ -31,21 +30,22 @@ if TYPE_CHECKING:
     help="the file to write  [default: entry.json]",
 )
 @suite_option
-@click.option("--mixer", metavar="NAME", help="which one, where RUNS are of several")
+@click.option("--mixer", metavar="NAME", help="the mixer to enter; your own must be named, and is imported")
 @mixer_set_option
 def submit(
     runs: Sequence[str], output: Path, suite: str, mixer: str | None, mixer_settings: Assignments
 ) -> None:
     """Make an entry of the leaderboard: one mixer on one suite, at its best learning rate.
 
-    RUNS are what other commands take for stored runs. `attnsearch sweep` makes all that is needed, and
-    `attnsearch verify` what an entry needs to be ranked. The file holds curves, from which every number is
-    computed anew when it is read, and what the mixer costs on this machine: a few seconds of training.
+    RUNS are stored runs, as other commands take them. `attnsearch sweep` makes the runs of an entry, and
+    `attnsearch verify` the record without which it is not ranked. The file holds curves, from which every
+    number is computed anew when it is read. It also holds the cost of the mixer, measured here in a few
+    seconds of training.
     """
     from attnsearch.files import write_whole
     from attnsearch.leaderboard.candidates import of_runs
-    from attnsearch.leaderboard.entry import unverified
     from attnsearch.leaderboard.entry_file import parsed, written
+    from attnsearch.leaderboard.shortcomings import unverified
     from attnsearch.runs.lookup import collect, finder
     from attnsearch.spec.suite import Suite, find_suite
     from attnsearch.training.jax.backend import JaxBackend
@@ -56,8 +56,13 @@ def submit(
     candidates, _ = of_runs(asked, collect(runs, said), finder(runs))
     entry = _chosen([one.entry for one in candidates], mixer, mixer_settings, suite)
     _check(asked, entry, suite, runs)
-    use_every_core()
     backend = JaxBackend()
+    if entry.mixer.name not in {mixer, *backend.mixers}:
+        # Whoever stored the runs may have named any module.
+        raise AttnsearchError(
+            f"to import the code of mixer {entry.mixer.name}, give --mixer {entry.mixer.name}"
+        )
+    use_every_core()
     specs = [run.spec for cell in entry.scored for run in cell.runs]
     entry = replace(_still_verified(entry, backend), cost=cost(specs, backend))
     text = written(entry)
@@ -71,6 +76,8 @@ def submit(
 
 def _chosen(entries: Sequence[Entry], name: str | None, settings: Assignments, suite: str) -> Entry:
     """The one that is meant. Errors: AttnsearchError where that is none, or not one."""
+    from attnsearch.spec.names import mixer_names
+
     if not entries:
         raise AttnsearchError(f"none of these runs answers a question of {suite}")
     meant = [
@@ -80,36 +87,28 @@ def _chosen(entries: Sequence[Entry], name: str | None, settings: Assignments, s
         and all(dict(entry.mixer.settings).get(key) in values for key, values in settings)
     ]
     if len(meant) != 1:
-        known = "; ".join(_named(entry.mixer) for entry in entries)
-        few = "several mixers" if meant else "no such mixer"
+        known = "; ".join(mixer_names([entry.mixer for entry in entries]).values())
+        few = "several mixers are" if meant else "no such mixer is"
         raise AttnsearchError(
             f"{few} among these runs: give --mixer, and --mixer-set for settings. There are: {known}"
         )
     return meant[0]
 
 
-def _named(mixer: MixerSpec) -> str:
-    given = ", ".join(f"{name}={_text(value)}" for name, value in mixer.settings if value is not None)
-    return f"{mixer.name} ({given})" if given else mixer.name
-
-
-def _text(value: Value) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
 def _check(asked: Suite, entry: Entry, suite: str, runs: Sequence[str]) -> None:
     """Errors: AttnsearchError where the entry is not complete, with the command that completes it."""
-    from attnsearch.leaderboard.entry import shortcomings
+    from attnsearch.leaderboard.shortcomings import shortcomings
+    from attnsearch.spec.command import flag_text
 
     missing = shortcomings(asked, entry)
     if not missing:
         return
     words = ["attnsearch", "sweep", suite, "--mixer", entry.mixer.name]
     for name, value in entry.mixer.settings:
-        words += ["--mixer-set", f"{name}={_text(value)}"] if value is not None else []
+        words += ["--mixer-set", f"{name}={flag_text(value)}"] if value is not None else []
     # In several folders, only the user knows which is meant to hold the rest.
     words += ["--out", runs[0]] if len(runs) == 1 else []
-    raise AttnsearchError(f"{'; '.join(missing)}. What is missing is run by `{shlex.join(words)}`")
+    raise AttnsearchError(f"{'; '.join(missing)}. To train the missing runs, give `{shlex.join(words)}`")
 
 
 def _still_verified(entry: Entry, backend: JaxBackend) -> Entry:

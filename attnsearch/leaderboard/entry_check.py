@@ -62,13 +62,14 @@ def check_curves(run: EntryRun, targets: int) -> None:
     _refuse("mean is above worst", mean > worst)
     least = worst / targets
     _refuse(
-        f"mean is below worst / {targets}, the number of targets", mean < least * (1 - ROUNDING) - ROUNDING
+        f"mean is below worst / {targets}, and there are {targets} targets",
+        mean < least * (1 - ROUNDING) - ROUNDING,
     )
 
 
 def _refuse(what: str, wrong: np.ndarray) -> None:
     if wrong.any():
-        raise AttnsearchError(f"{what} at point {int(np.argmax(wrong))}")
+        raise AttnsearchError(f"point {int(np.argmax(wrong))}: {what}")
 
 
 def check_differ(runs: Sequence[EntryRun]) -> None:

@@ -120,8 +120,8 @@ class EntryDocument(Struct, frozen=True, forbid_unknown_fields=True):
     """One mixer on one suite. Beyond this schema: every text is printable, every number finite, no key stands
     twice, and the curves agree with the status, the budget and the digest of their run."""
 
-    format_version: int
-    run_format_version: int
+    format_version: Annotated[int, Meta(ge=FORMAT_VERSION, le=FORMAT_VERSION)]
+    run_format_version: Annotated[int, Meta(ge=specs.FORMAT_VERSION, le=specs.FORMAT_VERSION)]
     suite: Text
     mixer: MixerDocument
     environment: Annotated[dict[Text, Text], Meta(max_length=32)]
@@ -137,6 +137,7 @@ def schema() -> dict[str, Any]:
     for definition in made["$defs"].values():
         # A dataclass is decoded as strictly as a struct, and its settings keep to the bounds of all settings.
         definition["additionalProperties"] = False
+        definition["description"] = " ".join(definition.get("description", "").split())
         for name, values in definition["properties"].items():
             if (setting := SETTINGS.get(name)) and values["type"] in ("integer", "number"):
                 values["exclusiveMinimum" if setting.above_minimum else "minimum"] = setting.minimum

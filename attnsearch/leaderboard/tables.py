@@ -90,9 +90,10 @@ def ranking(family: Family, board: Board) -> Table:
         *_NUMBERS,
         ("verified", lambda row, family, board: "yes"),
     )
+    mixers = counted(len(family.ranked), "mixer")
     others = f"; the others are {NOT_SEPARABLE}" if family.separable < len(family.places) else ""
     caption = (
-        f"{family.name}: {counted(len(family.ranked), 'mixer')} on {board.suite.name}. Equal ranks: not separated."
+        f"{family.name}: {mixers} on {board.suite.name}. Equal ranks: not separated."
         f" Escapes in {family.separable} of {len(family.places)} cells{others}"
     )
     return _table(caption, columns, _rows(family, board, family.ranked, columns))

@@ -21,7 +21,7 @@ def command(cell: CellSpec, seeds: Sequence[int], rule_seed: int | None = None) 
     words += ["--mixer", cell.mixer.name]
     # Not as flags: only the mixers that ship with attnsearch have them.
     for name, value in cell.mixer.settings:
-        words += [] if value is None else ["--mixer-set", f"{name}={_text(value)}"]
+        words += [] if value is None else ["--mixer-set", f"{name}={flag_text(value)}"]
     budget = asdict(cell.budget)
     early_stopping = budget.pop("early_stopping")
     for settings in (asdict(cell.network), asdict(cell.optimizer), budget):
@@ -58,11 +58,11 @@ def _flags(settings: Iterable[tuple[str, Value]]) -> list[str]:
         word
         for name, value in settings
         if value is not None
-        for word in (f"--{name.replace('_', '-')}", _text(value))
+        for word in (f"--{name.replace('_', '-')}", flag_text(value))
     ]
 
 
-def _text(value: Value) -> str:
+def flag_text(value: Value) -> str:
     """As `flags.Values` reads it: a float in full, and booleans in small letters."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 

@@ -14,8 +14,8 @@ import attnsearch.training.jax.cost
 import attnsearch.training.jax.devices
 from attnsearch.base import AttnsearchError
 from attnsearch.cli.submit import submit
-from attnsearch.leaderboard.entry import shortcomings
 from attnsearch.leaderboard.entry_file import read
+from attnsearch.leaderboard.shortcomings import shortcomings
 from attnsearch.mixers import MIXERS
 from attnsearch.runs.cost import Cost
 from attnsearch.spec.run import MixerSpec, settings
@@ -84,11 +84,11 @@ def test_of_several_mixers_one_is_named(asked: Suite, tmp_path: Path) -> None:
         replace(ATTENTION, settings=settings({"num_heads": heads, "head_width": None})) for heads in (4, 8)
     )
     stored(tmp_path / "store", [one for mixer in (few, many, MLP) for one in runs(asked, mixer)])
-    known = "There are: attention (num_heads=4); attention (num_heads=8); mlp_mixer (expansion=4)"
+    known = "There are: attention, num heads 4; attention, num heads 8; mlp_mixer"
     hint = "among these runs: give --mixer, and --mixer-set for settings."
-    assert refused(tmp_path) == f"several mixers {hint} {known}"
-    assert refused(tmp_path, "--mixer", "attention") == f"several mixers {hint} {known}"
-    assert refused(tmp_path, "--mixer", "atention") == f"no such mixer {hint} {known}"
+    assert refused(tmp_path) == f"several mixers are {hint} {known}"
+    assert refused(tmp_path, "--mixer", "attention") == f"several mixers are {hint} {known}"
+    assert refused(tmp_path, "--mixer", "atention") == f"no such mixer is {hint} {known}"
     assert invoke(tmp_path, "--mixer", "attention", "--mixer-set", "num_heads=8").exit_code == 0
     assert read(tmp_path / "entry.json").mixer == many
 
@@ -103,11 +103,12 @@ def test_missing_runs_are_named_with_the_command_that_runs_them(asked: Suite, tm
     text = refused(tmp_path)
     assert text.startswith(
         "3 of 18 scored runs are missing:"
-        " linear_map, state_size 4, support_size 1, learning_rate 0.003: seeds 2;"
+        " mypackage.mixers:Mine, state size 4, support size 1, learning rate 0.003: seeds 2;"
     )
     assert text.endswith(
-        f"What is missing is run by `attnsearch sweep {tmp_path / 'small.toml'} --mixer mypackage.mixers:Mine"
-        f" --mixer-set gain=0.5 --mixer-set gated=true --out {tmp_path / 'store'}`"
+        f"To train the missing runs, give `attnsearch sweep {tmp_path / 'small.toml'}"
+        " --mixer mypackage.mixers:Mine --mixer-set gain=0.5 --mixer-set gated=true"
+        f" --out {tmp_path / 'store'}`"
     )
 
 
@@ -123,7 +124,7 @@ def test_what_was_scored_at_another_rate_does_not_count(asked: Suite, tmp_path: 
     stored(tmp_path / "store", [*selection, *(run(spec, 50) for spec in others)])
     assert refused(tmp_path).startswith(
         "18 of 18 scored runs are missing:"
-        " linear_map, state_size 4, support_size 1, learning_rate 0.003: seeds 0 to 5;"
+        " attention, state size 4, support size 1, learning rate 0.003: seeds 0 to 5;"
     )
 
 
@@ -132,3 +133,19 @@ def test_runs_of_another_suite_answer_nothing(asked: Suite, tmp_path: Path) -> N
     other = suite(tmp_path / "other", SUITE.replace("steps = 400", "steps = 200"))
     stored(tmp_path / "store", runs(other, ATTENTION))
     assert refused(tmp_path) == f"none of these runs answers a question of {tmp_path / 'small.toml'}"
+
+
+def test_a_module_that_stored_runs_name_is_imported_only_if_the_user_names_it(
+    asked: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "planted.py").write_text("from pathlib import Path\nPath('imported').touch()\nMine = None\n")
+    planted = MixerSpec("planted:Mine", ())
+    stored(tmp_path / "store", runs(asked, planted))
+    verification(planted).save(tmp_path / "store")
+    assert refused(tmp_path) == "to import the code of mixer planted:Mine, give --mixer planted:Mine"
+    assert not (tmp_path / "imported").exists()
+    assert refused(tmp_path, "--mixer", "planted:Mine").startswith(
+        "planted:Mine is a NoneType, not a subclass"
+    )
+    assert (tmp_path / "imported").exists()

@@ -65,6 +65,8 @@ def run(
     # Targets are found one after another, so that mean and worst differ.
     found = np.linspace(escape, mastery, size)
     loss = np.where(step[:, None] < found, chance, 0.02 * chance).astype(np.float32)
+    # No two seeds have the same curves.
+    loss *= np.float32(1 - 1e-5 * (1 + spec.seed))
     status = "exhausted"
     if diverged is not None:
         step = step[: math.ceil(diverged / RECORDING_INTERVAL)]

@@ -12,14 +12,12 @@ from helpers.made_runs import ATTENTION, BEST, MINE, SUITE, run, runs, suite, ve
 
 from attnsearch.base import AttnsearchError
 from attnsearch.leaderboard.entry import (
-    EntryCell,
     assemble,
     cells_of,
     environment_of,
     learning_rate,
-    shortcomings,
-    unverified,
 )
+from attnsearch.leaderboard.shortcomings import shortcomings, unverified
 from attnsearch.spec.run import RunSpec
 from attnsearch.spec.suite import Suite
 
@@ -65,13 +63,13 @@ def test_mastery_has_to_hold(one: RunSpec) -> None:
     worst = np.concatenate([worst, worst[-3:]])
     worst[8] = 1.0
     again = replace(kept, worst=worst, mean=np.concatenate([kept.mean, kept.mean[-3:]]))
-    assert EntryCell(cell.spec, cell.bits, cell.chance_loss, (again,)).mastery.length.tolist() == [100]
+    assert replace(cell, runs=(again,)).mastery.length.tolist() == [100]
 
 
 def test_what_cannot_be_foreseen_makes_no_entry() -> None:
     run = made_automata.run(made_automata.spec())
     assert run.truth.bayes_loss.any()
-    with pytest.raises(AttnsearchError, match="no entry can be made of task cellular_automaton"):
+    with pytest.raises(AttnsearchError, match="task cellular_automaton cannot be entered"):
         cells_of([run])
 
 
@@ -121,13 +119,13 @@ def test_runs_that_are_missing_are_named(asked: Suite) -> None:
     assert entry.scored == ()
     assert shortcomings(asked, entry) == [
         "1 of 12 selection runs are missing:"
-        " linear_map, state_size 4, support_size 1, learning_rate 0.001: seeds 6"
+        " attention, state size 4, support size 1, learning rate 0.001: seeds 6"
     ]
     assert shortcomings(asked, assemble(asked, ATTENTION, selection)) == [
         "18 of 18 scored runs are missing:"
-        " linear_map, state_size 4, support_size 1, learning_rate 0.003: seeds 0 to 5;"
-        " linear_map, state_size 4, support_size 2, learning_rate 0.003: seeds 0 to 5;"
-        " linear_map, state_size 8, support_size 4, learning_rate 0.003: seeds 0 to 5"
+        " attention, state size 4, support size 1, learning rate 0.003: seeds 0 to 5;"
+        " attention, state size 4, support size 2, learning rate 0.003: seeds 0 to 5;"
+        " attention, state size 8, support size 4, learning rate 0.003: seeds 0 to 5"
     ]
 
 
@@ -143,15 +141,13 @@ def test_what_was_scored_at_another_rate_than_the_best_is_missing(asked: Suite) 
     selection = [one for one in made if one.spec.seed in asked.selection_seeds]
     wrong = [run(spec, 50) for spec in asked.reduced(None, {}, [ATTENTION]).scored({ATTENTION: 1e-3})]
     (text,) = shortcomings(asked, assemble(asked, ATTENTION, [*selection, *wrong]))
-    assert text.startswith(
-        "18 of 18 scored runs are missing: linear_map, state_size 4, support_size 1, learn"
-    )
-    assert "learning_rate 0.003" in text
+    assert text.startswith("18 of 18 scored runs are missing: attention, state size 4, support size 1, learn")
+    assert "learning rate 0.003" in text
     # Where they are in the entry all the same, this is said of them.
     entry = assemble(asked, ATTENTION, made)
     forged = replace(entry, scored=cells_of(wrong))
     assert shortcomings(asked, forged) == [
-        "scored runs: another learning rate: learning_rate 0.001 instead of 0.003"
+        "scored runs: another learning rate: learning rate 0.001 instead of 0.003"
     ]
 
 
@@ -163,25 +159,25 @@ def test_what_was_scored_at_another_rate_than_the_best_is_missing(asked: Suite) 
         (
             "support_size = 4",
             "support_size = 3",
-            "selection runs: another task: support_size 3 instead of 4",
+            "selection runs: another task: support size 3 instead of 4",
         ),
         ("steps = 400", "steps = 400\nwidth = 32", "selection runs: other settings: width 32 instead of 128"),
         (
             "[1e-3, 3e-3]",
             "[1e-3, 1e-2]",
-            "selection runs: another learning rate: learning_rate 0.01 instead of",
+            "selection runs: another learning rate: learning rate 0.01 instead of",
         ),
         (
             "selection_seeds = 2",
             "selection_seeds = 3",
-            "6 selection runs have seeds that are not the suite's",
+            "6 selection runs have seeds that the suite does not ask for",
         ),
         ("selection_seeds = 2", "selection_seeds = 1", "6 of 12 selection runs are missing"),
         ("seeds = 6\n", "seeds = [0, 1, 2, 3, 4, 5, 99]\n", "selection runs"),
         (
             "selection_seeds = 2",
             "selection_seeds = 2\nrule_seed = 1",
-            "12 selection runs have seeds that are",
+            "12 selection runs have seeds that",
         ),
     ],
 )
@@ -214,7 +210,7 @@ def test_a_suite_without_selection_has_one_learning_rate(tmp_path: Path) -> None
     assert shortcomings(asked, entry) == []
     assert (entry.selection, learning_rate(asked, entry), entry.choice().note) == ((), BEST, None)
     undecided = suite(tmp_path, text)
-    with pytest.raises(AttnsearchError, match="suite small has 2 learning rates and no selection_seeds"):
+    with pytest.raises(AttnsearchError, match="suite small has 2 learning rates: give it selection_seeds"):
         learning_rate(undecided, entry)
 
 
@@ -231,4 +227,4 @@ def test_a_record_of_fewer_checks_than_there_are_does_not_count(asked: Suite) ->
     record = verification(ATTENTION)
     fewer = replace(record, findings=record.findings[:-1])
     entry = replace(assemble(asked, ATTENTION, []), verification=fewer)
-    assert unverified(entry) == "verified by fewer checks than there are: without learning"
+    assert unverified(entry) == "not verified by every check: without learning"

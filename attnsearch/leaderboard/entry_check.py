@@ -7,15 +7,17 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special
 
 from attnsearch.base import RECORDING_INTERVAL, AttnsearchError
+from attnsearch.files import reason
+from attnsearch.generators import GENERATORS
 from attnsearch.leaderboard.entry import EntryRun
 from attnsearch.runs.measures import MASTERY_HOLD, held
+from attnsearch.spec import plugins
 from attnsearch.spec.run import TaskSpec
 
-LINEAR_MAPS = ("linear_map", "linear_map_autoregressive")
-"""Generators whose chance and search space follow from their knobs."""
+LARGEST_CONTEXT = 2**20
+"""Tokens of a sequence. Whoever names more may have meant to fill the memory."""
 
 ROUNDING = 1e-6
 """Nats, and shares of a loss, by which 32 bits may miss a bound."""
@@ -30,7 +32,7 @@ class _Facts(NamedTuple):
 
 
 def check_task(task: TaskSpec, bits: float, chance_loss: float, targets: int) -> None:
-    """Errors: AttnsearchError where the three numbers do not follow from a task whose generator is known."""
+    """Errors: AttnsearchError where the three numbers do not follow from the task, whose generator ships."""
     known = _facts(task)
     if known is None:
         return
@@ -40,16 +42,20 @@ def check_task(task: TaskSpec, bits: float, chance_loss: float, targets: int) ->
 
 
 def _facts(task: TaskSpec) -> _Facts | None:
-    """Of a task whose generator is known. Errors: AttnsearchError for knobs that it does not have."""
-    if task.generator not in LINEAR_MAPS:
+    """Of a task whose generator ships. Errors: AttnsearchError for knobs that the generator does not take."""
+    if task.generator not in GENERATORS:  # whose module only its owner may have imported
         return None
-    knobs = dict(task.knobs)
-    size, support = knobs.get("state_size"), knobs.get("support_size")
-    if type(size) is not int or type(support) is not int or not 1 <= support <= size:
-        raise AttnsearchError(f"generator {task.generator} does not take these knobs")
-    # log2 C(S, s), also where the number itself would fill the memory.
-    bits = -(math.log1p(size) + float(special.betaln(size - support + 1, support + 1))) / math.log(2)
-    return _Facts(bits, math.log(2), size)
+    generator = plugins.generator(task, GENERATORS)
+    try:
+        if generator.context_length > LARGEST_CONTEXT:
+            raise AttnsearchError(f"a sequence has at most {LARGEST_CONTEXT:,} tokens")
+        traced = {name: value for name, value in task.knobs if name in generator.traced_knobs}
+        bits = generator.log2_search_space(traced)
+        return _Facts(bits, generator.chance_loss, generator.num_targets)
+    except (ArithmeticError, TypeError, ValueError) as error:
+        raise AttnsearchError(
+            f"generator {task.generator} does not take these knobs: {reason(error)}"
+        ) from error
 
 
 def check_curves(run: EntryRun, targets: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,9 +22,17 @@ WORST = 0.7
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (put("scored.0.task.knobs", {}), "generator linear_map does not take these knobs"),
-        (put("scored.0.task.knobs.support_size", 9), "generator linear_map does not take these knobs"),
-        (put("scored.0.task.knobs.state_size", 2**31 - 1), "bits 2 must be 31, which follows from the task"),
+        (
+            put("scored.0.task.knobs", {}),
+            "task linear_map: knob 'state_size' of generator linear_map is missing",
+        ),
+        (put("scored.0.task.knobs.support_size", 9), "no support of 9 positions can be chosen from 4"),
+        (
+            put("scored.0.task.knobs.state_size", 5.5),
+            "generator linear_map does not take these knobs: TypeError",
+        ),
+        (put("scored.0.task.knobs.state_size", 2**31 - 1), "a sequence has at most 1,048,576 tokens"),
+        (put("scored.0.task.knobs.state_size", 5), "bits 2 must be 2.321928, which follows from the task"),
         (put("scored.0.bits", 3.0), "bits 3 must be 2, which follows from the task"),
         (put("scored.0.chance_loss", 5.0), "chance_loss 5 must be 0.6931472, which follows from the task"),
         (put("scored.0.targets", 400), "targets 400 must be 4, which follows from the task"),
@@ -32,7 +41,21 @@ WORST = 0.7
 def test_what_follows_from_a_known_task_is_computed_again(change: Change, reason: str) -> None:
     changed = document()
     change(changed)
-    assert complaint(changed) == f"scored[0]: {reason}"
+    assert complaint(changed).startswith(f"scored[0]: {reason}")
+
+
+def test_a_generator_that_does_not_ship_is_believed_and_not_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "planted.py").write_text("from pathlib import Path\nPath('imported').touch()\n")
+    changed = document()
+    put("scored.0.task.generator", "planted:Generator")(changed)
+    put("scored.0.bits", 3.0)(changed)
+    # It is as far as the runs, whose digests hold the generator's name.
+    assert complaint(changed).startswith("scored[0].runs[0]: digest must be ")
+    assert not (tmp_path / "imported").exists()
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,14 @@
     def test_my_mixer(plateau):
         plateau.check(MyMixer, task="linear_map", state_size=8, baseline="baselines/my_mixer.json")
 
-`pytest --attnsearch-update` records what such tests compare with. Nothing is imported before one is run.
+`pytest --attnsearch-update` records the baselines of such tests. Nothing is imported before one of them runs.
 """
 
 from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 _UPDATE = "--attnsearch-update"
 
 _PROPERTY = "attnsearch"
-"""Of a test's report: what was found. Such properties reach the main process from those of pytest-xdist."""
+"""Of a test's report: the verdict. pytest-xdist hands properties from workers to the main process."""
 
 _RECORDED = pytest.StashKey[set[Path]]()
 
 
 class Plateau:
-    """What the fixture `plateau` is. Relative paths are those of pytest's root directory."""
+    """The fixture `plateau`. Relative paths start at pytest's root directory."""
 
     def __init__(self, request: pytest.FixtureRequest):
         self._config, self._properties = request.config, request.node.user_properties
@@ -44,18 +44,18 @@ class Plateau:
         tolerance: float | None = None,
         **settings: Value,
     ) -> None:
-        """Train `mixer` on `task`, and fail unless its plateau is shown to be no longer than in `baseline`.
+        """Train `mixer` on `task`, and fail unless its plateau is shown to be as short as in `baseline`.
 
         mixer:           a class, a registered name, or `package.module:Class`
         task:            a name, or the path of a task file
-        baseline:        the file that is compared with; `--attnsearch-update` writes it
-        seeds:           runs at most; where half of them tell, no more are trained
-        recorded_seeds:  runs that are written; the more, the more each check tells
-        tolerance:       by how much the plateau may grow; 1.25 unless given
-        settings:        knobs of the task, settings of the mixer, of network, optimizer and budget, each by
-                         the name that it has in `attnsearch run`
+        baseline:        the file with the recorded runs; `--attnsearch-update` writes it
+        seeds:           runs at most; the other half is trained only where one half does not tell
+        recorded_seeds:  runs to record; with more of them, each check tells more
+        tolerance:       the factor by which the plateau may grow; 1.25 unless given
+        settings:        knobs of the task, and settings of mixer, network, optimizer and budget, each by its
+                         name in `attnsearch run`
 
-        Too few data to tell is a failure as well, and so is a setting that is unknown or out of range.
+        The test also fails where data are too few to tell, and for a setting that is unknown or out of range.
         """
         from attnsearch.base import AttnsearchError
         from attnsearch.training.jax.backend import specify
@@ -72,8 +72,11 @@ class Plateau:
                 self._record(specs, path, backend)
             else:
                 self._compare(specs, path, tolerance, backend)
+            return
         except AttnsearchError as error:
-            pytest.fail(f"attnsearch: {error}", pytrace=False)
+            complaint = str(error)
+        # Outside of the handler, where pytest would show both errors.
+        _fail(complaint)
 
     def _record(self, specs: list[RunSpec], path: Path, backend: JaxBackend) -> None:
         from attnsearch.gate import baseline_file
@@ -83,7 +86,7 @@ class Plateau:
 
         recorded = self._config.stash.setdefault(_RECORDED, set())
         if path in recorded:
-            pytest.fail(f"attnsearch: {path} is recorded by two checks: give each its own", pytrace=False)
+            _fail(f"two checks record {path}: give each its own baseline")
         recorded.add(path)
         with tempfile.TemporaryDirectory(prefix="attnsearch-") as folder:
             runs = run(specs, Store.open(Path(folder)), backend=backend)
@@ -100,7 +103,7 @@ class Plateau:
         from attnsearch.runs.store import Store
 
         if not path.exists():
-            pytest.fail(f"attnsearch: no baseline {path}: record it with pytest {_UPDATE}", pytrace=False)
+            _fail(f"there is no baseline {path}: record it with pytest {_UPDATE}")
         with tempfile.TemporaryDirectory(prefix="attnsearch-") as folder:
             store, baseline = Store.open(Path(folder)), baseline_file.read(path)
             tolerance = TOLERANCE if tolerance is None else tolerance
@@ -108,8 +111,14 @@ class Plateau:
         found = [*sentences(report), *(f"{row.label}: {figures(row)}" for row in rows(report))]
         self._properties.append((_PROPERTY, found[0]))
         if report.exit_status:
-            trace = report.failure.trace if report.failure else ""
-            pytest.fail("\n".join(["attnsearch: " + found[0], *found[1:], trace]).rstrip(), pytrace=False)
+            _fail(*found, *(report.failure.trace.splitlines() if report.failure else []))
+
+
+def _fail(*lines: str) -> NoReturn:
+    """End the test with these lines."""
+    from attnsearch.base import plain
+
+    pytest.fail("\n".join(map(plain, ("attnsearch: " + lines[0], *lines[1:]))), pytrace=False)
 
 
 def _backend_for(mixer: type[Mixer] | str) -> tuple[JaxBackend, str]:
@@ -128,7 +137,7 @@ def _backend_for(mixer: type[Mixer] | str) -> tuple[JaxBackend, str]:
 
 @pytest.fixture
 def plateau(request: pytest.FixtureRequest) -> Plateau:
-    """Whether a mixer's plateau has got longer: `plateau.check(MyMixer, task=..., baseline=...)`."""
+    """Fail where a mixer's plateau has got longer: `plateau.check(MyMixer, task=..., baseline=...)`."""
     return Plateau(request)
 
 
@@ -141,8 +150,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What was recorded, one line each; nothing where nothing was."""
+    """Say which baselines were recorded, in one line each."""
     for report in terminalreporter.getreports("passed"):
         for name, text in report.user_properties:
             if name == _PROPERTY and text.startswith("recorded "):
-                terminalreporter.write_line(f"attnsearch: {text}")
+                from attnsearch.base import plain
+
+                terminalreporter.write_line(plain(f"attnsearch: {text}"))

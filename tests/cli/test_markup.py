@@ -38,6 +38,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     "arguments",
     [
         ["results"],
+        ["results", "--format", "csv"],
         ["results", "--format", "json"],
         ["law"],
         ["law", "--json"],
@@ -45,6 +46,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ["leaderboard", "--format", "markdown"],
         ["leaderboard", "--format", "csv"],
         ["leaderboard", "--format", "json"],
+        ["leaderboard", "--format", "html"],
+        ["report", "-o", "page.html"],
         ["ablate"],
         ["submit"],
     ],

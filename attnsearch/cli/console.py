@@ -31,7 +31,7 @@ class Screen(Console):
         return super().render_str(_lines(text), **how)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """What is drawn, made safe. What rich itself tells the terminal is marked as such."""
+        """Draw with all text made safe. Rich marks its own control sequences, which pass."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else Segment(_lines(segment.text), segment.style)
 

@@ -1,14 +1,15 @@
-"""Flags that depend on what there is: every knob, setting and mixer setting, each taking a list."""
+"""Flags for the knobs and settings that there are. Each takes a list."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import click
 
 from attnsearch.base import AttnsearchError, nearest, plain
+from attnsearch.cli.values import Values
 from attnsearch.spec.grid import KnownMixers
 from attnsearch.spec.names import written
 from attnsearch.spec.run import Value, of_mixer
@@ -20,60 +21,6 @@ _VALUES = "attnsearch.values"
 _OWN = "Options"
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
-
-
-class Values(click.ParamType):
-    """A comma-separated list of numbers, words, true or false. The specification checks whether they fit."""
-
-    name = "value[,value...]"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[Value, ...]:
-        if isinstance(value, tuple):
-            return value
-        items = [item.strip() for item in str(value).split(",")]
-        if not all(items):
-            self.fail(f"{value!r} has an empty entry", param, ctx)
-        return tuple(_value(item) for item in items)
-
-
-class Assignment(click.ParamType):
-    """`name=value[,value...]`: a setting that has no flag of its own."""
-
-    name = "name=value[,value...]"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, tuple[Value, ...]]:
-        if isinstance(value, tuple):
-            return value
-        name, equals, listed = value.partition("=")
-        if not (name.strip() and equals):
-            self.fail(f"{value!r} is not of the form {self.name}", param, ctx)
-        return name.strip().replace("-", "_"), Values().convert(listed, param, ctx)
-
-
-class Seeds(click.ParamType):
-    """How many seeds (`8`), a range (`8:16`), or a list (`3,5,9`)."""
-
-    name = "count|first:last|list"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Sequence[int]:
-        if isinstance(value, range | tuple):
-            return value
-        try:
-            if ":" in value:
-                first, last = (int(part) for part in value.split(":"))
-                return range(first, last)
-            listed = tuple(int(part) for part in value.split(","))
-        except ValueError:
-            self.fail(
-                f"{value!r} is neither a count (8), nor a range without its end (8:16), nor a list (3,5,9)",
-                param,
-                ctx,
-            )
-        return listed if "," in value else range(listed[0])
 
 
 class _SettingOption(click.Option):
@@ -240,12 +187,3 @@ def _named_tasks(args: Sequence[str]) -> list[str]:
         elif argument == "--task" and index + 1 < len(args):
             names += args[index + 1].split(",")
     return [name.strip() for name in names]
-
-
-def _value(text: str) -> Value:
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return {"true": True, "false": False}.get(text, text)

@@ -38,8 +38,8 @@ Measure how long a sequence mixer searches for the attention pattern that a task
 \b
 attnsearch run --task linear_map --sparsity 0.5            eight networks search, about a minute
 attnsearch run --task linear_map --sparsity 0.25,0.5 --mixer attention,mlp_mixer
-attnsearch plan benchmarks/smoke.toml                      what a suite would take
-attnsearch sweep benchmarks/smoke.toml                     the suite
+attnsearch plan smoke                                      what a suite would take
+attnsearch sweep smoke                                     the suite
 attnsearch show --task linear_map                          an example, drawn
 attnsearch report results/                                 everything about stored runs, on one page
 """

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from attnsearch.base import AttnsearchError, nearest
-from attnsearch.cli.flags import Assignment, Seeds, switch
+from attnsearch.cli.flags import switch
 from attnsearch.cli.output import note
+from attnsearch.cli.values import Assignment, Seeds
 
 if TYPE_CHECKING:
     from attnsearch.spec.grid import KnownMixers, Lists

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from attnsearch.base import AttnsearchError
-from attnsearch.cli.flags import Seeds, TaskCommand, flag_of, given, names_taken, tasks_of
+from attnsearch.cli.flags import TaskCommand, flag_of, given, names_taken, tasks_of
 from attnsearch.cli.options import (
     Assignments,
     engine_options,
@@ -22,6 +22,7 @@ from attnsearch.cli.options import (
     switch_options,
 )
 from attnsearch.cli.status import INTERRUPTED
+from attnsearch.cli.values import Seeds
 from attnsearch.spec.run import of_mixer
 
 if TYPE_CHECKING:

@@ -35,7 +35,7 @@ def subject(names: Names, runs: int) -> str:
 
 
 class Work:
-    """The whole of what is to be done, and how far it is: runs, targets, lanes, tokens, time.
+    """All runs of a command and how far they are: runs, targets, lanes, tokens, time.
 
     Time left is a bound: it assumes that every unfinished run needs its whole budget.
     """

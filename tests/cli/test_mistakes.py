@@ -29,6 +29,11 @@ from helpers.tiny import RUN, SUITE
         (["run", "--task", "linear_map", "--num-heads", "5"], ["width 128", "num_heads 5", "1, 2, 4, 8"]),
         (["run", "--task", "linear_map", "--seeds", "0"], ["seeds", "at least 1"]),
         (["run", "--task", "linear_map", "--seeds", "many"], ["--seeds", "8:16"]),
+        (
+            ["run", "--task", "linear_map", "--seeds", "99999999999"],
+            ["99,999,999,999 seeds are too many", "100,000"],
+        ),
+        (["run", "--task", "linear_map", "--seeds", "0:99999999999"], ["too many"]),
         (["run", "--task", "linear_map", "--steps", "0"], ["steps 0", "at least 10"]),
         (["run", "--task", "linear_map", "--steps", "25"], ["steps 25", "20 or 30"]),
         (["run", "--task", "linear_map", "--learning-rate", "fast"], ["learning_rate 'fast'", "number"]),

@@ -1,0 +1,81 @@
+"""The kinds of values that flags take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from attnsearch.spec.run import Value
+
+_MOST_SEEDS = 100_000
+"""Each is a run at least; more would fill the memory before anything is said."""
+
+
+class Values(click.ParamType):
+    """A comma-separated list of numbers, words, true or false. The specification checks whether they fit."""
+
+    name = "value[,value...]"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[Value, ...]:
+        if isinstance(value, tuple):
+            return value
+        items = [item.strip() for item in str(value).split(",")]
+        if not all(items):
+            self.fail(f"{value!r} has an empty entry", param, ctx)
+        return tuple(_value(item) for item in items)
+
+
+class Assignment(click.ParamType):
+    """`name=value[,value...]`: a setting that has no flag of its own."""
+
+    name = "name=value[,value...]"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, tuple[Value, ...]]:
+        if isinstance(value, tuple):
+            return value
+        name, equals, listed = value.partition("=")
+        if not (name.strip() and equals):
+            self.fail(f"{value!r} is not of the form {self.name}", param, ctx)
+        return name.strip().replace("-", "_"), Values().convert(listed, param, ctx)
+
+
+class Seeds(click.ParamType):
+    """How many seeds (`8`), a range (`8:16`), or a list (`3,5,9`)."""
+
+    name = "count|first:last|list"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Sequence[int]:
+        if isinstance(value, range | tuple):
+            return value
+        try:
+            if ":" in value:
+                first, last = (int(part) for part in value.split(":"))
+                return self._few(range(first, last), param, ctx)
+            listed = tuple(int(part) for part in value.split(","))
+        except ValueError:
+            self.fail(
+                f"{value!r} is neither a count (8), nor a range without its end (8:16), nor a list (3,5,9)",
+                param,
+                ctx,
+            )
+        return listed if "," in value else self._few(range(listed[0]), param, ctx)
+
+    def _few(self, seeds: range, param: click.Parameter | None, ctx: click.Context | None) -> range:
+        if seeds.stop - seeds.start > _MOST_SEEDS:
+            self.fail(f"{seeds.stop - seeds.start:,} seeds are too many: at most {_MOST_SEEDS:,}", param, ctx)
+        return seeds
+
+
+def _value(text: str) -> Value:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return {"true": True, "false": False}.get(text, text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,9 +13,11 @@ from attnsearch.base import AttnsearchError
 from attnsearch.cli.options import Assignments, mixer_lists, mixer_set_option, output_options
 from attnsearch.cli.output import emit_json, note, say
 from attnsearch.cli.status import DONE
-from attnsearch.results.table import Table
 from attnsearch.runs.verification import CHECKS, Finding, Verdict, Verification
 from attnsearch.spec.names import DERIVED
+
+if TYPE_CHECKING:
+    from attnsearch.results.table import Table
 
 REFUSED = 1
 """Exit status where a check is not passed."""
@@ -92,6 +95,8 @@ def table(record: Verification) -> Table:
     given = ", ".join(
         f"{name}={DERIVED if value is None else value}" for name, value in record.mixer.settings
     )
+    from attnsearch.results.table import Table
+
     return Table(
         f"May the numbers of {record.mixer.name}{given and f' ({given})'} count?",
         ("check", "verdict", "evidence"),

@@ -25,7 +25,7 @@ from attnsearch.cli.train import Output, sweep_suite  # noqa: E402
 from attnsearch.cli.verify import conclusion  # noqa: E402
 from attnsearch.leaderboard.board import board  # noqa: E402
 from attnsearch.leaderboard.candidates import gather  # noqa: E402
-from attnsearch.leaderboard.entry_file import schema  # noqa: E402
+from attnsearch.leaderboard.entry_document import schema  # noqa: E402
 from attnsearch.leaderboard.tables import tables  # noqa: E402
 from attnsearch.probing.verify import verify  # noqa: E402
 from attnsearch.spec.run import MixerSpec  # noqa: E402

@@ -46,8 +46,8 @@ def baseline(
 ) -> None:
     """Record the runs of a suite as a baseline for `check`.
 
-    Runs that are already stored are not run again: give an empty --out where the code has changed since. A
-    baseline is recorded once and checked often, and a check tells more against one with four times as many
+    Runs that are already stored are not trained again: give an empty --out if the code has changed since. A
+    baseline is recorded once and checked often. A check tells more against a baseline with four times as many
     seeds as its own.
     """
     from attnsearch.cli.progress import progress_for

@@ -46,7 +46,9 @@ def submit(
     from attnsearch.leaderboard.candidates import of_runs
     from attnsearch.leaderboard.entry_file import parsed, written
     from attnsearch.leaderboard.shortcomings import unverified
+    from attnsearch.mixers import Mixer
     from attnsearch.runs.lookup import collect, finder
+    from attnsearch.spec.plugins import require_named
     from attnsearch.spec.suite import Suite, find_suite
     from attnsearch.training.jax.backend import JaxBackend
     from attnsearch.training.jax.cost import cost
@@ -57,11 +59,8 @@ def submit(
     entry = _chosen([one.entry for one in candidates], mixer, mixer_settings, suite)
     _check(asked, entry, suite, runs)
     backend = JaxBackend()
-    if entry.mixer.name not in {mixer, *backend.mixers}:
-        # Whoever stored the runs may have named any module.
-        raise AttnsearchError(
-            f"to import the code of mixer {entry.mixer.name}, give --mixer {entry.mixer.name}"
-        )
+    if entry.mixer.name != mixer:
+        require_named(entry.mixer.name, backend.mixers, Mixer)
     use_every_core()
     specs = [run.spec for cell in entry.scored for run in cell.runs]
     entry = replace(_still_verified(entry, backend), cost=cost(specs, backend))
@@ -75,7 +74,7 @@ def submit(
 
 
 def _chosen(entries: Sequence[Entry], name: str | None, settings: Assignments, suite: str) -> Entry:
-    """The one that is meant. Errors: AttnsearchError where that is none, or not one."""
+    """The entry that the user means. Errors: AttnsearchError where there is none, or several."""
     from attnsearch.spec.names import mixer_names
 
     if not entries:
@@ -112,11 +111,11 @@ def _check(asked: Suite, entry: Entry, suite: str, runs: Sequence[str]) -> None:
 
 
 def _still_verified(entry: Entry, backend: JaxBackend) -> Entry:
-    """The entry, without its verification where the mixer's code is no longer what was verified."""
+    """The entry, without its verification where the code of the mixer has changed since."""
     from attnsearch.probing.verify import fingerprint
 
     record = entry.verification
     if record is None or record.fingerprint == fingerprint(backend.mixer(entry.mixer.name)):
         return entry
-    said(f"the code of {entry.mixer.name} is no longer what was verified")
+    said(f"the code of {entry.mixer.name} has changed since it was verified")
     return replace(entry, verification=None)

@@ -66,7 +66,7 @@ def _printable(text: str) -> str:
 
 
 def commands(report: Report) -> Iterator[str]:
-    """GitHub's workflow commands: an error for each regression, a warning for what is inconclusive."""
+    """GitHub's workflow commands: an error for each regression, a warning for each inconclusive finding."""
     for row in rows(report):
         level = _LEVELS.get(row.finding.verdict)
         if level:

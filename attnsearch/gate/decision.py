@@ -73,8 +73,8 @@ class Pair:
 class Effect:
     """A slowdown as measured, of one cell or of several.
 
-    ratio:      restricted mean of the candidate over that of the reference, or over that of the same seeds
-                where this is known more closely; of several cells their geometric mean, as limit and most
+    ratio:      restricted mean of the candidate over the reference's, or over the same seeds' where this is
+                known more closely; of several cells their geometric mean, as limit and most
     low, high:  its interval
     limit:      the ratio that a candidate as much slower as is tolerated would show: the tolerance, or less
                 where plateaus are a few recorded points long, or the budget ends too soon
@@ -92,7 +92,7 @@ class Effect:
 
 @dataclass(frozen=True)
 class Finding:
-    """What is said of a cell, or of all cells of a mixer together.
+    """The verdict on a cell, or on all cells of a mixer together.
 
     reason:      why, in a few words
     effect:      None where curves are equal bit for bit and nothing had to be estimated
@@ -137,8 +137,8 @@ def levels(counts: Sequence[int], error: float = FALSE_ALARMS) -> list[float]:
     """The level of the look after each of `counts` runs, rising; they sum to `error`.
 
     Pocock's boundary as a spending function (Lan and DeMets 1983, Biometrika 70(3)): after a share t of the
-    runs, error × ln(1 + (e - 1) t) is spent. A look is tested at what it spends, so that by the union bound
-    the error holds for any distribution, ties and few runs included.
+    runs, error × ln(1 + (e - 1) t) is spent. A look is tested at the error that it spends. By the union bound
+    the error then holds for any distribution, ties and few runs included.
     """
     spent = [error * math.log1p((math.e - 1) * count / counts[-1]) for count in counts]
     return [after - before for before, after in zip([0.0, *spent], spent, strict=False)]
@@ -150,8 +150,8 @@ def judge(pairs: Sequence[Pair], *, tolerance: float = TOLERANCE, level: float =
     - regression: the plateau is longer than the reference would be if slowed by `tolerance`, by the log-rank
       test at `level`, and by its ratio; or fewer runs escape, or master, by Fisher's exact test at `level`
     - improvement: the plateau is shorter, by the same test, and the ratio below 1 / `tolerance`
-    - pass: the interval of the ratio excludes more than is tolerated; or that of the mixer's cells together
-      does, and the cell's own ratio is within its limit
+    - pass: the interval of the ratio excludes more than is tolerated; or the interval of all cells of the
+      mixer does, and the cell's own ratio is within its limit
     - inconclusive: none of these
 
     p values are adjusted across cells, mixers and rates (Benjamini and Hochberg), so that where nothing has

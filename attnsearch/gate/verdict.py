@@ -75,7 +75,7 @@ class Report:
 
     @property
     def verdict(self) -> Outcome:
-        """That of the whole. Where no cell was measured the check has failed, whatever else is said."""
+        """The verdict of the whole check. It is "failed" where no cell was measured."""
         return "failed" if self.failure or not self.pairs else self.judgement.verdict
 
     @property

@@ -37,8 +37,8 @@ class Place:
 
     question:   a cell without mixer and learning rate
     bits:       its search space; None where no mixer has answered it
-    separable:  whether any run escapes: of the ranked mixers or, where there are none, of all comparable
-                ones; None where there are none of these either
+    separable:  whether any run of a ranked mixer escapes, or of a comparable mixer where none is ranked; None
+                without comparable mixers
     """
 
     question: CellSpec
@@ -71,7 +71,7 @@ class Row:
 
     @property
     def entry(self) -> Entry:
-        """What it is made of."""
+        """The entry behind the row."""
         return self.candidate.entry
 
     @property
@@ -184,7 +184,8 @@ def _row(suite: Suite, candidate: Candidate, name: str, asked: Sequence[CellSpec
 
 
 def _checked(row: Row, earlier: Sequence[Row]) -> Row:
-    """The row with what it lacks beside others: a mixer is entered once, and one question has one chance."""
+    """The row, with the reasons that other rows give against it: a mixer is entered once, and all entries
+    agree on the chance of a question."""
     for other in earlier:
         if not (other.comparable and row.comparable):
             continue

@@ -45,7 +45,7 @@ class LeftOut:
 
 
 def gather(names: Sequence[str], suite: Suite) -> tuple[list[Candidate], list[LeftOut]]:
-    """The candidates that `names` stand for on `suite`, and what is left out.
+    """The candidates that `names` stand for on `suite`, and the rest with the reasons.
 
     A name is the file of an entry, a folder of such files, or what `runs.lookup.collect` takes for stored
     runs. All stored runs together make one candidate for each mixer.

@@ -1,8 +1,8 @@
 """The file of an entry: written from measured runs, and read from whoever sent it, who is not trusted.
 
-Numpy side; never imports jax. A file is JSON of bounded size and depth, and `EntryDocument` says what it may
-hold. Nothing in it is run, unpickled, fetched or taken for a path. No number that follows from its curves is
-read from it.
+Numpy side; never imports jax. A file is JSON of bounded size and depth, with the keys of `EntryDocument`.
+Nothing in it is run, unpickled, fetched or taken for a path. No number that follows from its curves is read
+from it.
 """
 
 from __future__ import annotations
@@ -12,140 +12,35 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 import numpy as np
-from msgspec import Meta, Struct
 
-from attnsearch.base import RECORDING_INTERVAL, AttnsearchError, Floats
+from attnsearch.base import AttnsearchError, Floats
 from attnsearch.files import DAMAGE, reason
 from attnsearch.leaderboard.entry import Entry, EntryCell, EntryRun
 from attnsearch.leaderboard.entry_check import check_curves, check_differ, check_end, check_task
-from attnsearch.runs import verification
+from attnsearch.leaderboard.entry_document import (
+    FORMAT_VERSION,
+    CellDocument,
+    EntryDocument,
+    VerificationDocument,
+)
 from attnsearch.runs.cost import Cost
-from attnsearch.runs.store import Status
 from attnsearch.runs.verification import Verification
 from attnsearch.spec import run as specs
-from attnsearch.spec.cell_document import (
-    Digest,
-    MixerDocument,
-    QuestionDocument,
-    Seed,
-    Text,
-    mixer_values,
-    question_values,
-)
+from attnsearch.spec.cell_document import mixer_values, question_values
 from attnsearch.spec.decoding import decoded
 from attnsearch.spec.reading import content_of, placed, read_json
 from attnsearch.spec.run import MixerSpec, RunSpec
-from attnsearch.spec.settings import LARGEST_VALUE, SETTINGS
-
-FORMAT_VERSION = 2
-"""Version of the file of an entry."""
 
 LARGEST_FILE = 8 * 2**20
 """Bytes. Ten cells of 3,000 steps, with 16 scored runs and 12 to choose by in each, take a million."""
 
-Curve = Annotated[
-    str,
-    Meta(description="nats at each recorded point, 10, 20, ... steps; little-endian 32-bit floats in base64"),
-]
-
-_Count = Annotated[int, Meta(ge=1, le=LARGEST_VALUE)]
-_LongText = Annotated[str, Meta(min_length=1, max_length=2_000)]
-_Rate = Annotated[float, Meta(gt=0, le=1e18)] | None
-
 
 class OtherVersion(AttnsearchError):
     """An entry that may be sound, but is of another format version."""
-
-
-class RunDocument(Struct, frozen=True, forbid_unknown_fields=True):
-    """A run: `digest` is the sha256 of the canonical JSON of its specification."""
-
-    seed: Seed
-    rule_seed: Seed
-    digest: Digest
-    status: Status
-    mean: Annotated[Curve, Meta(title="loss, mean over targets")]
-    worst: Annotated[Curve, Meta(title="loss of the worst target")]
-
-
-class CellDocument(QuestionDocument, frozen=True):
-    """A cell: everything that was asked, three numbers that follow from the task, and the runs."""
-
-    bits: Annotated[float, Meta(ge=0, le=1e6)]
-    chance_loss: Annotated[float, Meta(gt=0, le=100)]
-    targets: _Count
-    runs: Annotated[list[RunDocument], Meta(min_length=1, max_length=1_000)]
-
-
-class CheckDocument(Struct, frozen=True, forbid_unknown_fields=True):
-    """What one check of a verification found."""
-
-    check: Text
-    proves: _LongText
-    verdict: verification.Verdict
-    evidence: _LongText
-
-
-class VerificationDocument(Struct, frozen=True, forbid_unknown_fields=True):
-    """The record of `attnsearch verify`."""
-
-    format_version: int
-    attnsearch: Text
-    mixer: MixerDocument
-    task: Text
-    width: _Count
-    fingerprint: Text
-    passed: bool
-    checks: Annotated[list[CheckDocument], Meta(max_length=64)]
-
-
-class CostDocument(Struct, frozen=True, forbid_unknown_fields=True):
-    """What `attnsearch submit` measured at the largest context."""
-
-    context_length: _Count
-    parameters: Annotated[int, Meta(ge=0, le=10**15)]
-    flops_per_token: _Rate
-    tokens_per_second: _Rate
-    device: Text
-
-
-_Cells = Annotated[list[CellDocument], Meta(max_length=500)]
-
-
-class EntryDocument(Struct, frozen=True, forbid_unknown_fields=True):
-    """One mixer on one suite. Beyond this schema: every text is printable, every number finite, no key stands
-    twice, and the curves agree with the status, the budget and the digest of their run."""
-
-    format_version: Annotated[int, Meta(ge=FORMAT_VERSION, le=FORMAT_VERSION)]
-    run_format_version: Annotated[int, Meta(ge=specs.FORMAT_VERSION, le=specs.FORMAT_VERSION)]
-    suite: Text
-    mixer: MixerDocument
-    environment: Annotated[dict[Text, Text], Meta(max_length=32)]
-    cost: CostDocument | None
-    verification: VerificationDocument | None
-    selection: _Cells
-    scored: Annotated[_Cells, Meta(min_length=1)]
-
-
-def schema() -> dict[str, Any]:
-    """The JSON Schema of an entry's file."""
-    made = msgspec.json.schema(EntryDocument)
-    for definition in made["$defs"].values():
-        # A dataclass is decoded as strictly as a struct, and its settings keep to the bounds of all settings.
-        definition["additionalProperties"] = False
-        definition["description"] = " ".join(definition.get("description", "").split())
-        for name, values in definition["properties"].items():
-            if (setting := SETTINGS.get(name)) and values["type"] in ("integer", "number"):
-                values["exclusiveMinimum" if setting.above_minimum else "minimum"] = setting.minimum
-                values["maximum"] = LARGEST_VALUE
-            if name == "steps":
-                values["multipleOf"] = RECORDING_INTERVAL
-    dialect = "https://json-schema.org/draft/2020-12/schema"
-    return {"$schema": dialect, "title": "Entry of the attnsearch leaderboard", **made}
 
 
 def written(entry: Entry) -> str:

@@ -26,7 +26,7 @@ HIGHEST = 1.2
 
 @dataclass(frozen=True)
 class Curve:
-    """One run: a path through its mean target loss, and what is told of it."""
+    """One run: a path through its mean target loss, and a sentence on how it ended."""
 
     path: str
     told: str
@@ -175,7 +175,7 @@ def _told(run: EntryRun, chance_loss: float) -> str:
 
 
 def _ticks(budget: int) -> list[int]:
-    """Powers of ten, as far as their texts leave room for that of the budget, and the budget."""
+    """Powers of ten, as far as their texts leave room for the budget's, and the budget."""
     powers = [10**power for power in range(1, 10) if _across(10**power, budget) <= WIDTH - 100]
     return [*powers, budget]
 

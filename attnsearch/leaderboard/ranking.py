@@ -36,7 +36,7 @@ class Scores(NamedTuple):
 
 @dataclass(frozen=True)
 class Ratio:
-    """Restricted mean plateau lengths of one mixer over those of another: geometric mean over cells, and its
+    """Restricted mean plateau lengths of one mixer over another's: geometric mean over cells, and its
     bootstrap interval."""
 
     value: float
@@ -64,7 +64,7 @@ class Pair:
 
 
 def ratio(candidate: Scores, reference: Scores, cells: Bools) -> Ratio | None:
-    """The candidate's restricted means over those of the reference, in `cells`, `bool[C]`; None without any,
+    """The candidate's restricted means over the reference's, in `cells`, `bool[C]`; None without any,
     and for a single seed.
 
     Seeds are drawn again in both at once, and drawn values taken away from the one seen by the factor
@@ -82,7 +82,7 @@ def ratio(candidate: Scores, reference: Scores, cells: Bools) -> Ratio | None:
 
 
 def _log_ratio(candidate: Floats, reference: Floats) -> Floats:
-    """`f64[...]`: mean over the last axis, that of cells."""
+    """`f64[...]`: mean over the last axis, the cells."""
     return np.log(candidate / reference).mean(axis=-1)
 
 
@@ -118,7 +118,7 @@ def pairs(scores: Sequence[Scores], bits: Sequence[float], cells: Bools) -> list
 
 def ranks(count: int, pairs: Sequence[Pair]) -> list[int]:
     """Each mixer's rank: one more than the mixers that are better and separated from it, directly or through
-    others, so that two that are separated never share a rank. Those of a circle do."""
+    others, so that two that are separated never share a rank. Mixers of a circle share one."""
     better = np.zeros((count, count), bool)
     for pair in pairs:
         if pair.better is not None:

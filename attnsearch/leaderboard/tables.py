@@ -15,7 +15,7 @@ from attnsearch.stats.scaling_law import Size
 from attnsearch.stats.survival import Waiting, summarise
 
 _Column = tuple[str, Callable[[Row, Family, Board], str]]
-"""What a column is called, and what it says of a row."""
+"""A heading, and the text of a row."""
 
 
 def _frontier(row: Row, family: Family, board: Board) -> str:
@@ -230,7 +230,7 @@ def verdict(pair: Pair, family: Family) -> str:
 
 
 def tables(board: Board) -> list[Table]:
-    """All tables that have rows, family by family, and what is left out."""
+    """All tables that have rows: family by family, then the candidates that were left out."""
     found = []
     for family in board.families:
         found += [ranking(family, board), apart(family, board), cell_table(family)]

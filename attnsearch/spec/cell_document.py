@@ -43,7 +43,7 @@ class MixerDocument(Struct, frozen=True, forbid_unknown_fields=True):
     settings: _Settings
 
     def spec(self) -> MixerSpec:
-        """What it stands for."""
+        """The mixer."""
         return MixerSpec(self.name, settings(self.settings))
 
 
@@ -66,7 +66,7 @@ class QuestionDocument(Struct, frozen=True, forbid_unknown_fields=True):
     intervention: InterventionSpec
 
     def cell(self, mixer: MixerSpec) -> CellSpec:
-        """What it asks of `mixer`. Errors: AttnsearchError for a setting that is out of range."""
+        """The cell of `mixer`. Errors: AttnsearchError for a setting that is out of range."""
         parts = (self.network, self.optimizer, self.budget, self.intervention)
         (training,) = training_specs(
             {name: [value] for part in parts for name, value in asdict(part).items()}

@@ -1,4 +1,4 @@
-"""What a document stands for: a `msgspec.Struct` says what it may hold, and `decoded` makes one of it.
+"""Typed values made of documents: a `msgspec.Struct` says which keys and values a document may have.
 
 Numpy side; never imports jax.
 """
@@ -127,9 +127,8 @@ def _wrong(said: str, value: Any, kinds: Sequence[inspect.Type]) -> str:
         # A number may be whole, and null only stands for what is left out.
         names = set(found[1].split(" | ")) - {"null"}
         names -= {"int"} if "float" in names else set()
-        return (
-            f"{shown(value)} is not {' or '.join(words for name, words in _WORDS.items() if name in names)}"
-        )
+        *others, last = [words for name, words in _WORDS.items() if name in names] or [found[1]]
+        return f"{shown(value)} is not {', '.join(others)}{' or ' if others else ''}{last}"
     if found := re.fullmatch(r"Expected `.*` that's a multiple of (.*)", said):
         return f"{shown(value)} must be a multiple of {found[1]}"
     if found := re.fullmatch(r"Expected `(.*)` (of length )?([<>]=?) (.*)", said):

@@ -1,6 +1,6 @@
 """Files that someone wrote, as documents: of bounded size and depth, and refused in one line that says where.
 
-`attnsearch.spec.decoding` makes of a document what it stands for. Numpy side; never imports jax.
+`attnsearch.spec.decoding` makes typed values of them. Numpy side; never imports jax.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ LARGEST_FILE = 64 * 2**20
 
 DEEPEST = 32
 """Lists and tables within each other in a JSON file."""
+
+_LONGEST_NUMBER = 400
+"""Digits of a whole number in a JSON file that is read, if only to be refused by its place."""
 
 
 @contextmanager
@@ -83,22 +86,16 @@ def read_toml(path: Path) -> dict[str, Any]:
 def read_json(content: bytes) -> Any:
     """The document that `content` is, in strict JSON.
 
-    Errors: AttnsearchError, also for a key that is there twice, a number that is not finite or has more than
-    20 digits, a text with a character that does not print, and nesting deeper than `DEEPEST`.
+    Errors: AttnsearchError, also for a key that is there twice, a number that is not finite or needs more
+    than 64 bits, a text with a character that does not print, and nesting deeper than `DEEPEST`.
     """
     try:
-        document = json.loads(
-            content.decode("utf-8"),
-            object_pairs_hook=_table,
-            parse_constant=_not_finite,
-            parse_int=_whole,
-            parse_float=_number,
-        )
+        document = json.loads(content.decode("utf-8"), object_pairs_hook=_table, parse_int=_whole)
     except RecursionError as error:
         raise AttnsearchError("is nested too deeply") from error
     except ValueError as error:
         raise AttnsearchError(f"not JSON: {_without_kind(error)}") from error
-    _check_texts(document, "", DEEPEST)
+    _check_plain(document, "", DEEPEST)
     return document
 
 
@@ -115,26 +112,21 @@ def _table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _not_finite(text: str) -> float:
-    raise AttnsearchError(f"{text} is not a finite number")
-
-
 def _whole(text: str) -> int:
-    if len(text) > 20:
-        raise AttnsearchError(f"{text[:20]}... is too large a number")
+    # Longer ones take longer than their length to read.
+    if len(text) > _LONGEST_NUMBER:
+        raise AttnsearchError(f"a number of {len(text)} digits is too large")
     return int(text)
 
 
-def _number(text: str) -> float:
-    if not math.isfinite(value := float(text)):
-        raise AttnsearchError(f"{text[:20]} is too large a number")
-    return value
-
-
-def _check_texts(value: Any, where: str, deepest: int) -> None:
-    """Errors: AttnsearchError for a text or key that does not print, or nesting deeper than `deepest`."""
+def _check_plain(value: Any, where: str, deepest: int) -> None:
+    """Errors: AttnsearchError for text that does not print, a number out of range, and too deep nesting."""
     if isinstance(value, str) and not value.isprintable():
         raise AttnsearchError(at(where, f"{shown(value)} holds a character that does not print"))
+    if isinstance(value, float) and not math.isfinite(value):
+        raise AttnsearchError(at(where, f"{value} is not a finite number"))
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise AttnsearchError(at(where, f"{shown(value)} is too large a number"))
     if not isinstance(value, dict | list):
         return
     if not deepest:
@@ -142,4 +134,4 @@ def _check_texts(value: Any, where: str, deepest: int) -> None:
     for key, item in value.items() if isinstance(value, dict) else enumerate(value):
         if isinstance(key, str) and not key.isprintable():
             raise AttnsearchError(at(where, f"key {shown(key)} holds a character that does not print"))
-        _check_texts(item, below(where, key), deepest - 1)
+        _check_plain(item, below(where, key), deepest - 1)

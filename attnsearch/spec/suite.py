@@ -1,6 +1,6 @@
 """Suite files: TOML data that crosses tasks, mixers, seeds and a training budget into runs.
 
-The schema, by example, is `benchmarks/README.md`. Whatever a file holds beyond it is an error.
+The schema, by example, is `benchmarks/README.md`. A key beyond it is an error.
 """
 
 from __future__ import annotations
@@ -60,13 +60,13 @@ class _Document(Struct, frozen=True, forbid_unknown_fields=True):
 class Suite:
     """A suite as read, with every value checked.
 
-    tasks, mixers:    what its tables stand for, table by table
-    training:         values of network, optimizer and budget settings; those that are absent have defaults
+    tasks, mixers:    the combinations that its tables make, table by table
+    training:         values of network, optimizer and budget settings; absent settings have defaults
     rule_seed:        one hidden rule for all runs; None where each seed draws its own
-    selection_seeds:  those of the runs by which each mixer's learning rate is chosen, and which are not
+    selection_seeds:  seeds of the runs by which each mixer's learning rate is chosen, and which are not
                       scored; empty where nothing is chosen
-    defaults:         by task, training settings that its file has in place of the house's; those of mixers do
-                      not apply here: a suite says itself which mixers it compares
+    defaults:         by task, training settings that its file has in place of the usual ones. Its defaults
+                      for mixers do not apply: a suite says itself which mixers it compares
     """
 
     name: str
@@ -265,7 +265,7 @@ def _seeds(value: _Seeds) -> Sequence[int]:
 
 
 def _selection_seeds(value: _Seeds | None, scored: Sequence[int]) -> Sequence[int]:
-    """A list, or a count of seeds after those that are `scored`."""
+    """A list, or a count of seeds after the `scored` ones."""
     if value is None:
         return ()
     seeds = _seeds(value)

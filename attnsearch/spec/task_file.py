@@ -1,6 +1,6 @@
 """Task files: TOML data that names a generator, its knobs and its plateau rule.
 
-The schema, by example, is `tasks/README.md`. Whatever a file holds beyond it is an error.
+The schema, by example, is `tasks/README.md`. A key beyond it is an error.
 """
 
 from __future__ import annotations
@@ -115,8 +115,8 @@ class _Document(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 class TaskFile:
     """A task file as read: everything but the values of its knobs.
 
-    defaults:  settings of its runs that differ from the house's: of network and training, and of mixers,
-               for those that have them
+    defaults:  settings of its runs that differ from the usual ones: of network and training, and of mixers
+               that have them
     """
 
     name: str
@@ -217,7 +217,7 @@ def shipped_tasks() -> dict[str, TaskFile]:
 def find_task(name: str) -> TaskFile:
     """A shipped task by name, or any task file by path.
 
-    Errors: AttnsearchError for an unknown name, with the nearest, or a file that is no task file.
+    Errors: AttnsearchError for an unknown name, with the nearest, or a file that is not a task file.
     """
     if name.endswith(".toml"):
         return TaskFile.read(Path(name))

@@ -16,17 +16,8 @@ from helpers.entries import BOMB, TINY, Change, complaint, curve, document, entr
 from helpers.made_runs import ATTENTION, run, runs, suite
 
 from attnsearch.leaderboard.entry import assemble, cells_of
-from attnsearch.leaderboard.entry_file import (
-    LARGEST_FILE,
-    CellDocument,
-    EntryDocument,
-    OtherVersion,
-    RunDocument,
-    parsed,
-    read,
-    schema,
-    written,
-)
+from attnsearch.leaderboard.entry_document import CellDocument, EntryDocument, RunDocument, schema
+from attnsearch.leaderboard.entry_file import LARGEST_FILE, OtherVersion, parsed, read, written
 from attnsearch.leaderboard.shortcomings import shortcomings
 from attnsearch.spec.suite import Suite, find_suite
 
@@ -154,7 +145,7 @@ RUN = "scored.0.runs.1"
         ),
         (
             put("mixer.settings.num_heads", [4]),
-            "mixer.settings.num_heads: a list of 1 is not a number or a te",
+            "mixer.settings.num_heads: a list of 1 is not a number, a te",
         ),
         (
             put("mixer.settings.num_heads", 10**12),

@@ -79,7 +79,7 @@ def test_what_fits_is_decoded() -> None:
         ({"share": 1.5}, "runs[1].share: 1.5 must be at most 1"),
         (
             {"settings": {"b": 3, "a": [3]}},
-            "runs[1].settings.a: a list of 1 is not a number or a text or true",
+            "runs[1].settings.a: a list of 1 is not a number, a text or true",
         ),
         (
             {"settings": {"a": datetime.date(2026, 1, 1)}},

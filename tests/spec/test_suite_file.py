@@ -76,12 +76,12 @@ from attnsearch.spec.task_file import TASK_FOLDER
         (
             "support_size = 2",
             "support_size = [[2]]",
-            r"\[\[tasks\]\] number 1: support_size\[0\]: a list of 1 is not a number or a text or true",
+            r"\[\[tasks\]\] number 1: support_size\[0\]: a list of 1 is not a number, a text or true",
         ),
         (
             "support_size = 2",
             "support_size = 2026-01-01",
-            r"\[\[tasks\]\] number 1: support_size: datetime\.date\(2026, 1, 1\) is not a number or",
+            r"\[\[tasks\]\] number 1: support_size: datetime\.date\(2026, 1, 1\) is not a number,",
         ),
         (
             "support_size = 2",

@@ -330,7 +330,7 @@ KNOB = "[knobs.support_size]\n"
         (
             "[plateau]",
             "[defaults]\nwidth = [1, 2]\n[plateau]",
-            r"defaults\.width: a list of 2 is not a number or a text or true or false$",
+            r"defaults\.width: a list of 2 is not a number, a text or true or false$",
         ),
     ],
 )

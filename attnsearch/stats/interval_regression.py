@@ -24,6 +24,10 @@ LOUDEST = 1e4
 """Bound of sigma. Newton's method tries noise without end, and beyond it, on its way."""
 
 
+NARROWEST = 1e-7
+"""Log steps. Beyond 10^8 steps a recorded interval is narrower, and rounding would leave nothing of it."""
+
+
 class Intervals(NamedTuple):
     """The log steps, `f64[N]`, between which each wait ended; minus and plus infinity where open."""
 
@@ -44,7 +48,8 @@ def intervals_of(runs: Plateaus) -> Intervals:
     length, observed = runs
     started = np.where(observed, np.maximum(length - RECORDING_INTERVAL, 0), length)
     with np.errstate(divide="ignore"):
-        return Intervals(np.log(started), np.where(observed, np.log(length), np.inf))
+        low, high = np.log(started), np.where(observed, np.log(length), np.inf)
+    return Intervals(np.where(observed, np.minimum(low, high - NARROWEST), low), high)
 
 
 def maximise(design: Floats, data: Intervals) -> Fit:
@@ -86,7 +91,7 @@ def maximise(design: Floats, data: Intervals) -> Fit:
 
     guess = np.where(bounded[0] & bounded[1], (ends[0] + ends[1]) / 2, ends[0] + ends[1])
     start = np.linalg.lstsq(design, guess, rcond=None)[0]
-    noise = max(float(np.std(guess - design @ start)), 0.02)
+    noise = min(max(float(np.std(guess - design @ start)), 0.02), LOUDEST / 2)
     found = optimize.minimize(
         loss,
         np.append(start, 1.0) / noise,
@@ -103,7 +108,11 @@ def _log_mass(low: Floats, high: Floats) -> Floats:
     upper = low > 0
     low, high = np.where(upper, -high, low), np.where(upper, -low, high)
     below_low, below_high = special.log_ndtr(low), special.log_ndtr(high)
-    return below_high + np.log1p(-np.exp(below_low - below_high))
+    # Where the two are equal but for rounding, the density times the width; it is never nothing.
+    narrow = below_high - below_low < 1e-10
+    share = np.where(narrow, 0.5, np.exp(below_low - below_high))
+    width = np.where(narrow, np.maximum(high - low, 1e-300), 1.0)
+    return np.where(narrow, _log_density(high) + np.log(width), below_high + np.log1p(-share))
 
 
 def _log_density(at: Floats) -> Floats:

@@ -26,6 +26,10 @@ FEWEST_ESCAPED = 3
 WORST = 3
 """Cells that are named where the law does not fit."""
 
+LARGEST = math.log(1e100)
+"""A line that says more steps than this, or multiplies them by more with a bit, is arbitrary: data that leave
+one open are fitted by any."""
+
 
 @dataclass(frozen=True)
 class Residual:
@@ -215,12 +219,15 @@ def fit(bits: Sequence[float], cells: Sequence[Plateaus]) -> Law | NoLaw:
     scaled = (size - centre) / scale
     line = np.column_stack([np.ones_like(scaled), scaled])
     law = maximise(line, data)
-    free, locations = _free(cell_of, data)
-    # Two sizes have no curvature.
-    curve = maximise(np.column_stack([line, scaled**2]), data) if len(np.unique(size)) > 2 else None
-    slope_low, slope_high = _slope_interval(scaled, data, law)
     slope = float(law.coefficients[1]) / scale
     intercept = middle + float(law.coefficients[0]) - slope * centre
+    if reason := _arbitrary(intercept, slope, law.sigma, np.unique(size)):
+        return NoLaw(reason)
+    free, locations = _free(cell_of, data)
+    # Two sizes have no curvature, nor have three of which two are all but one.
+    bent = np.column_stack([line, scaled**2])
+    curve = maximise(bent, data) if np.linalg.matrix_rank(bent) == 3 else None
+    slope_low, slope_high = _slope_interval(scaled, data, law)
 
     escaped = int(runs.observed.sum())
     return Law(
@@ -237,7 +244,7 @@ def fit(bits: Sequence[float], cells: Sequence[Plateaus]) -> Law | NoLaw:
                 runs=len(cell.length),
                 observed=int(cell.observed.sum()),
                 waited=int(cell.length.max()),
-                length=math.exp(middle + locations[number]) if number in locations else None,
+                length=_steps(middle + locations[number]) if number in locations else None,
                 by_law=math.exp(intercept + slope * at),
             )
             for number, (at, cell) in enumerate(zip(bits, cells, strict=True))
@@ -291,6 +298,26 @@ def _obstacle(size: Floats, runs: Plateaus, data: Intervals) -> str | None:
     return None
 
 
+def _arbitrary(intercept: float, slope: float, sigma: float, sizes: Floats) -> str | None:
+    """Why the likeliest line is not to be believed."""
+    lines = {float(at): intercept + slope * float(at) for at in sizes}
+    bits, steps = max(lines.items(), key=lambda point: abs(point[1]))
+    for number, words in (
+        (slope, "multiplies plateaus by {} with each bit"),
+        (steps, f"says {{}} steps at {bits:.1f} bits"),
+        (sigma, "lets runs of a cell differ by a factor of {}"),
+    ):
+        if not abs(number) <= LARGEST:
+            power = f"10^{number / math.log(10):.0f}"
+            return f"the runs leave the line open: the likeliest {words.format(power)}"
+    return None
+
+
+def _steps(logarithm: float) -> float | None:
+    """The number of steps, or None where it is arbitrary."""
+    return math.exp(logarithm) if abs(logarithm) <= LARGEST else None
+
+
 def _located(group_of: Floats | Integers, data: Intervals) -> Floats | Integers:
     """The groups whose runs bound their median on both sides; another is fitted perfectly by an infinity."""
     return np.intersect1d(group_of[np.isfinite(data.low)], group_of[np.isfinite(data.high)])
@@ -334,6 +361,9 @@ def _slope_interval(scaled: Floats, data: Intervals, law: Fit) -> tuple[float, f
         return law.log_likelihood - fixed.log_likelihood - allowed
 
     best, width = float(law.coefficients[1]), 2 * law.sigma / math.sqrt(len(scaled))
+    if not excess(best) < 0:
+        # The likelihood is so flat that its maximum was missed: nothing bounds the slope.
+        return -math.inf, math.inf
 
     def end(side: int) -> float:
         reach = width

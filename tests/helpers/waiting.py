@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from attnsearch.base import Plateaus
+from attnsearch.base import RECORDING_INTERVAL, Plateaus
 
 
 def waiting(ended: Sequence[int], censored: Sequence[int] = ()) -> Plateaus:
@@ -19,6 +20,23 @@ def drawn(seed: int, runs: int, median: float = 400, budget: int = 600, step: in
     exact = median * np.exp(0.5 * np.random.default_rng(seed).standard_normal(runs))
     lengths = np.ceil(exact / step).astype(np.int64) * step
     return Plateaus(np.minimum(lengths, budget), lengths <= budget)
+
+
+def simulated(
+    generator: np.random.Generator,
+    log_median: Sequence[float],
+    runs: int,
+    *,
+    sigma: float = 0.5,
+    budget: float = math.inf,
+) -> list[Plateaus]:
+    """A cell for each of `log_median`, recorded and censored as runs are."""
+    cells = []
+    for middle in log_median:
+        steps = np.exp(middle + sigma * generator.standard_normal(runs))
+        recorded = np.ceil(np.minimum(steps, budget) / RECORDING_INTERVAL) * RECORDING_INTERVAL
+        cells.append(Plateaus(recorded.astype(np.int64), steps <= budget))
+    return cells
 
 
 NEVER = waiting([], [1000] * 8)

@@ -1,4 +1,4 @@
-"""The law on simulated plateaus, where the truth is known, and wherever there can be none."""
+"""The law on simulated plateaus, where the truth is known."""
 
 from __future__ import annotations
 
@@ -7,35 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from helpers.waiting import simulated, waiting
 from scipy import stats
 
-from attnsearch.base import RECORDING_INTERVAL, Floats, Plateaus
-from attnsearch.stats.scaling_law import MISFIT, Frontier, Law, NoLaw, Residual, fit, frontier
+from attnsearch.base import Floats, Plateaus
+from attnsearch.stats.scaling_law import MISFIT, Law, Residual, fit
 
 BITS = [3.0, 4.5, 6.0, 7.5, 9.0]
-
-
-def waiting(escaped: Sequence[int], censored: Sequence[int] = ()) -> Plateaus:
-    return Plateaus(
-        np.array([*escaped, *censored], np.int64), np.arange(len(escaped) + len(censored)) < len(escaped)
-    )
-
-
-def simulated(
-    generator: np.random.Generator,
-    log_median: Sequence[float],
-    runs: int,
-    *,
-    sigma: float = 0.5,
-    budget: float = math.inf,
-) -> list[Plateaus]:
-    """A cell for each of `log_median`, recorded and censored as runs are."""
-    cells = []
-    for middle in log_median:
-        steps = np.exp(middle + sigma * generator.standard_normal(runs))
-        recorded = np.ceil(np.minimum(steps, budget) / RECORDING_INTERVAL) * RECORDING_INTERVAL
-        cells.append(Plateaus(recorded.astype(np.int64), steps <= budget))
-    return cells
 
 
 def law_of(bits: Sequence[float], cells: Sequence[Plateaus]) -> Law:
@@ -246,121 +224,3 @@ def test_as_many_escapes_as_cells_cannot_show_it_either() -> None:
     law = law_of([3, 4, 5], [waiting([60], [500]), waiting([140]), waiting([300])])
     assert law.fits is law.p_value is None
     assert law.reason == "3 escapes are too few to show whether the law fits"
-
-
-# No law, and never an exception.
-
-
-@pytest.mark.parametrize(
-    ("bits", "cells", "reason"),
-    [
-        ([], [], "there are no runs"),
-        ([3.0], [waiting([])], "there are no runs"),
-        ([3.0], [waiting([50, 60])], "one search space only (3.0 bits)"),
-        ([3.0, 3.0 + 1e-12], [waiting([50, 60]), waiting([50, 60])], "one search space only (3.0 bits)"),
-        ([3.0, 4.0], [waiting([], [500, 500]), waiting([], [500])], "none of 3 runs escaped"),
-        ([3.0, 4.0], [waiting([], [0]), waiting([], [0])], "none of 2 runs escaped"),
-        (
-            [3.0, 4.0],
-            [waiting([50, 60, 60]), waiting([], [500])],
-            "timed at one search space only (3.0 bits)",
-        ),
-        ([3.0, 4.0], [waiting([10, 10]), waiting([10, 10])], "within the first 10 steps"),
-        ([3.0, 4.0], [waiting([10, 10]), waiting([20, 30])], "timed at one search space only (4.0 bits)"),
-        ([3.0, 4.0], [waiting([50]), waiting([80])], "2 runs escaped"),
-    ],
-)
-def test_where_there_is_no_law_a_reason_says_why(
-    bits: list[float], cells: list[Plateaus], reason: str
-) -> None:
-    law = fit(bits, cells)
-    assert isinstance(law, NoLaw)
-    assert reason in law.reason
-
-
-@pytest.mark.parametrize(
-    "cells",
-    [
-        [waiting([20] * 8), waiting([30] * 8), waiting([50] * 8)],
-        [waiting([20] * 8), waiting([30] * 8), waiting([10] * 8)],
-        [waiting([10] * 8), waiting([20] * 8), waiting([40] * 8)],
-        [waiting([50]), waiting([90]), waiting([170])],
-        [waiting([50]), waiting([90]), waiting([], [170, 0])],
-        [waiting([50, 60]), waiting([90], [10]), waiting([])],
-        [waiting([60], [70]), waiting([], [10_000] * 8), waiting([100, 110])],
-        [waiting([10**8, 10**9]), waiting([10, 20]), waiting([10**8], [10**9])],
-        [waiting([500] * 3), waiting([500] * 3), waiting([500] * 3)],
-    ],
-)
-def test_whatever_was_recorded_is_no_error(cells: list[Plateaus]) -> None:
-    law = fit([3, 4, 5], cells)
-    if isinstance(law, Law):
-        assert math.isfinite(law.slope)
-        assert law.slope_low < law.slope < law.slope_high
-        assert 0 < law.sigma < math.inf
-        assert law.reason
-        assert all(cell.reason for cell in law.residuals)
-    else:
-        assert law.reason
-
-
-def test_no_small_set_of_runs_is_an_error() -> None:
-    generator = np.random.default_rng(9)
-    laws = 0
-    for _ in range(30):
-        bits = np.round(generator.uniform(0, 12, 4), 1)
-        log_median = generator.uniform(0, 6) + generator.uniform(-0.2, 1) * bits
-        sigma, budget = 10 ** generator.uniform(-3, 0.5), 10.0 * generator.integers(1, 500)
-        cells = simulated(
-            generator, log_median.tolist(), int(generator.integers(1, 8)), sigma=sigma, budget=budget
-        )
-        law = fit(bits.tolist(), cells)
-        if isinstance(law, Law):
-            laws += 1
-            assert law.slope_low < law.slope < law.slope_high
-            assert law.sigma > 0
-            assert law.reason
-    assert laws > 5
-
-
-# The frontier.
-
-
-def found(sizes: dict[float, tuple[int, int]]) -> Frontier:
-    return frontier(list(sizes), [count for count, _ in sizes.values()], [of for _, of in sizes.values()])
-
-
-def test_the_frontier_is_the_largest_that_half_of_the_runs_master() -> None:
-    edge = found({9.0: (1, 16), 3.0: (16, 16), 7.0: (8, 16), 8.0: (7, 16), 5.0: (15, 16)})
-    assert edge.reached
-    assert edge.beyond
-    assert (edge.reached.bits, edge.reached.mastered.count, edge.reached.mastered.of) == (7.0, 8, 16)
-    assert (edge.beyond.bits, edge.beyond.mastered.count) == (8.0, 7)
-    assert edge.missed == ()
-    # Eight of sixteen may be more or less than half.
-    assert not edge.settled
-    assert found({3.0: (16, 16), 7.0: (0, 16)}).settled
-    assert not found({3.0: (16, 16), 7.0: (7, 16)}).settled
-
-
-def test_a_frontier_beyond_what_was_tried_or_below() -> None:
-    beyond = found({3.0: (8, 8), 5.0: (6, 8)})
-    assert beyond.reached
-    assert (beyond.reached.bits, beyond.beyond, beyond.settled) == (5.0, None, False)
-    below = found({3.0: (0, 8), 5.0: (1, 8)})
-    assert below.beyond
-    assert (below.reached, below.beyond.bits, below.settled) == (None, 3.0, True)
-
-
-def test_smaller_sizes_that_are_missed_are_reported() -> None:
-    edge = found({3.0: (8, 8), 4.0: (1, 8), 5.0: (2, 8), 6.0: (8, 8), 7.0: (0, 8)})
-    assert edge.reached
-    assert edge.beyond
-    assert (edge.reached.bits, edge.beyond.bits, edge.missed) == (6.0, 7.0, (4.0, 5.0))
-
-
-def test_cells_of_one_size_are_one() -> None:
-    edge = frontier([3.0, 5.0, 5.0 + 1e-12], [8, 8, 2], [8, 8, 8])
-    assert edge.reached
-    assert (edge.reached.bits, edge.reached.mastered.count, edge.reached.mastered.of) == (5.0, 10, 16)
-    assert edge.missed == ()

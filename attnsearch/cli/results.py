@@ -25,10 +25,11 @@ def results(runs: Sequence[str], form: str) -> None:
     RUNS are folders that were given as --out, folders of single runs, or the first digits of digests.
     """
     from attnsearch.cli.study import print_study
-    from attnsearch.results.columns import records, tables
+    from attnsearch.results.columns import records
     from attnsearch.results.document import document
     from attnsearch.results.study import Study
     from attnsearch.results.table import as_csv
+    from attnsearch.results.tables import tables
     from attnsearch.results.thresholds import sensitivity, table
     from attnsearch.runs.lookup import collect
 

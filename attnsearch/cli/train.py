@@ -12,10 +12,10 @@ from attnsearch.cli.output import emit_json, note, say
 from attnsearch.cli.progress import progress_for
 from attnsearch.cli.study import print_study
 from attnsearch.plots import gallery
-from attnsearch.results.columns import trained_table
 from attnsearch.results.document import document
 from attnsearch.results.learning_rates import Choice, choice_table, choices
 from attnsearch.results.study import Study
+from attnsearch.results.tables import trained_table
 from attnsearch.runs.store import Store, StoredRun
 from attnsearch.spec.names import mixer_names
 from attnsearch.spec.run import MixerSpec, RunSpec
@@ -120,5 +120,5 @@ def _show(runs: Sequence[StoredRun], output: Output, chosen: Mapping[MixerSpec, 
 def _listed(pictures: Sequence[Path]) -> list[str]:
     if len(pictures) <= _LISTED_PICTURES:
         return list(map(str, pictures))
-    # The last one is that of the whole grid.
+    # The last one shows the whole grid.
     return [str(pictures[-1]), f"and {len(pictures) - 1} more beside it, two of each cell"]

@@ -103,7 +103,7 @@ def _automaton_figure(
     states:         `i[T, S]`
     window:         cells of the state before that the highlighted target depends on
     entry:          the colours that the rule is looked up for, in their order; rule: what to call that
-    targets:        `i[K]` those of which a row of the map is drawn, the highlighted one among them
+    targets:        `i[K]` the targets whose row of the map is drawn, the highlighted one among them
     attention_map:  `bool[K, T * S]`; highlighted: a target
     sentence:       what is said below
     """

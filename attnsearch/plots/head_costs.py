@@ -1,6 +1,6 @@
 """The picture of an ablation: what each head costs each target, beside where it looks.
 
-Needs the extra `plot`. Numpy side; never imports jax.
+Needs the extra `plot`.
 """
 
 from __future__ import annotations

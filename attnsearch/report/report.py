@@ -81,5 +81,5 @@ def _left_out(data: Mapping[str, Any]) -> str:
         return ""
     return (
         f"The attention weights of {missing} of {counted(len(heads), 'run')} are left out to keep this file"
-        " small; those of each cell’s run of median plateau length went in first. The store holds them all."
+        " small. The run of median plateau length of each cell was served first. The store holds all weights."
     )

@@ -1,7 +1,7 @@
 """One run as a page holds it: small enough for many, and exact in every number of steps.
 
 Curves and maps are for the eye: losses are kept to 1/16,000 of chance, shares and weights to 1/255, masses to
-1/10,000, entropies to 1/5,000 nats. Numpy side; never imports jax.
+1/10,000, entropies to 1/5,000 nats.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ _LOSS, _MASS, _NATS, _SHARE = 16_000, 10_000, 5_000, 255
 def details(runs: Sequence[StoredRun]) -> list[dict[str, Any]]:
     """What the run browser draws of each run, as JSON values.
 
-    `heads.weights` are None where there was no room for them: those of the first runs go in first. They are
-    those of every head, or, where `heads.all` is False, of each target's best.
+    `heads.weights` are None where there was no room for them; the first runs are served first. They hold
+    every head, or, where `heads.all` is False, the best head of each target.
     """
     found = [_detail(run) for run in runs]
     room = LARGEST - len(json.dumps(found))

@@ -8,10 +8,11 @@ from typing import Any
 
 from attnsearch.base import Plateaus
 from attnsearch.results.cells import Cell
-from attnsearch.results.columns import READ, WAITED, Column
-from attnsearch.results.columns import cell_table as table_of
+from attnsearch.results.columns import Column
 from attnsearch.results.study import Study
 from attnsearch.results.table import NONE, Table, counted, steps
+from attnsearch.results.tables import READ, WAITED
+from attnsearch.results.tables import cell_table as table_of
 from attnsearch.results.warnings import flags
 from attnsearch.runs.store import StoredRun
 from attnsearch.spec.names import heading
@@ -111,7 +112,7 @@ def environments(runs: Sequence[StoredRun]) -> list[tuple[str, list[tuple[str, s
 
 
 def _terms(environment: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Names and values, those of a mapping in one line."""
+    """Names and values; a mapping is written in one line."""
     return [
         (
             name,

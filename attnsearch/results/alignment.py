@@ -1,6 +1,6 @@
 """What was found, not only when: the measured map and the attention heads against the true map.
 
-Map mass needs a network's output alone, so every mixer has it; attention mass and entropy are those of
+Map mass needs a network's output alone, so every mixer has it; attention mass and entropy are known only of
 mixers with weights. Each is told beside its level before anything was found, and over runs that escaped:
 an average over runs that have learned nothing says nothing.
 """

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from rich.table import Table
-from rich.text import Text
 
 from attnsearch.base import Bools, Floats, Integers, Truth
+from attnsearch.results.table import Table
 from attnsearch.spec.run import FORMAT_VERSION, RunSpec
 
 COSTS = 0.5
@@ -35,7 +34,7 @@ class HeadCosts:
     map_bias:   whether a map was added to the attention logits, as in the last training step; None for a
                 run that never had one
     layers:     `i64[A]`, `heads`: `i64[A]` which layer, and which head in it, both from 0
-    truth:      that of the run
+    truth:      what is known of the run's task
     whole:      `f64[R]`
     without:    `f64[A, R]`
     mass:       `f32[A, K]` share of each head's weight on the support at the run's last map; None for one
@@ -146,40 +145,41 @@ class HeadCosts:
 
 
 def table(costs: HeadCosts) -> Table:
-    """One row a head and one column a target, or a state where there are many; for a terminal."""
+    """One row a head and one column a target, or a state where there are many; a star marks a cost."""
     targets = len(costs.whole)
     single = targets <= LARGEST_TABLE
-    what = "target" if single else "state: mean over its targets"
-    shown = Table(
-        title=f"Increase of the loss without each head (nats), by {what}", title_justify="left", box=None
-    )
-    shown.add_column("head", no_wrap=True)
     if single:
         columns = {f"t{target}": np.arange(targets) == target for target in range(targets)}
     else:
         columns = {f"state {state}": costs.truth.state == state for state in np.unique(costs.truth.state)}
-    for name in (*columns, "targets that\nit costs"):
-        shown.add_column(name, justify="right", no_wrap=name in columns)
     decimals = 1 if single and targets > _WIDE_TABLE else 2
-
-    shown.add_row("none: loss", *(f"{costs.whole[of].mean():.{decimals}f}" for of in columns.values()), "")
-    shown.add_section()
+    rows = [("none: loss", *(f"{costs.whole[of].mean():.{decimals}f} " for of in columns.values()), "")]
+    styles = {}
     for head, name in enumerate(costs.names):
-        cells = []
-        for of in columns.values():
+        texts = []
+        for column, of in enumerate(columns.values(), start=1):
             # Rounded first: what is next to nothing has no sign.
             number = f"{round(costs.increase[head, of].mean(), decimals) + 0.0:.{decimals}f}"
             marked = single and costs.costs[head, of].all()
-            cells.append(Text(f"{number}*", "bold red") if marked else Text(f"{number} "))
-        shown.add_row(name, *cells, str(costs.costs[head].sum()))
+            texts.append(f"{number}*" if marked else f"{number} ")
+            if marked:
+                styles[len(rows), column] = "bold red"
+        rows.append((name, *texts, str(costs.costs[head].sum())))
     if single:
-        shown.add_section()
-        shown.add_row("costs most", *(f"{costs.names[head]} " for head in costs.costliest), "")
+        rows.append(("costs most", *(f"{costs.names[head]} " for head in costs.costliest), ""))
         if costs.most_mass is not None:
             most = dict(zip(costs.truth.mapped.tolist(), costs.most_mass, strict=True))
             named = [f"{costs.names[most[target]]} " if target in most else "" for target in range(targets)]
-            shown.add_row("most mass", *named, "")
-    return shown
+            rows.append(("most mass", *named, ""))
+    what = "target" if single else "state: mean over its targets"
+    counts = "targets that\nit costs"
+    return Table(
+        f"Increase of the loss without each head (nats), by {what}",
+        ("head", *columns, counts),
+        frozenset({*columns, counts}),
+        tuple(rows),
+        styles=styles,
+    )
 
 
 def sentences(costs: HeadCosts) -> list[str]:

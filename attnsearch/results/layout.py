@@ -1,7 +1,4 @@
-"""How the targets and the positions of a task are named and laid out, in pictures and on pages.
-
-Numpy side; never imports jax.
-"""
+"""How the targets and the positions of a task are named and laid out, in pictures and on pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each mixer's best learning rate, chosen on runs that are not scored. Numpy side; never imports jax."""
+"""Each mixer's best learning rate, chosen on runs that are not scored."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ def _frontier(edge: Frontier, budget: int) -> str:
         )
     if edge.missed:
         smaller = ", ".join(f"{bits:.1f}" for bits in edge.missed)
-        said += f" It is no clear edge: fewer than half master {smaller} bits."
+        said += f" The edge is not clear: fewer than half master {smaller} bits."
     if not edge.settled:
         said += " The runs are too few to settle that."
     return said

@@ -53,8 +53,10 @@ def _common(spec: CellSpec, apart: Set[tuple[str, str]]) -> CellSpec:
 
 
 def _apart(cells: Sequence[Cell]) -> Set[tuple[str, str]]:
-    """Tasks with those of their knobs that are numbers, and yet make no search space: of cells that differ in
-    nothing else, all have the same. A pool of rules or a number of colours is another task, not a larger one.
+    """Tasks, each with a knob that is a number and yet leaves the search space as it is.
+
+    Cells that differ in such a knob alone have one search space. A pool of rules or a number of colours makes
+    another task, not a larger one.
     """
     groups: dict[tuple[str, str], dict[CellSpec, list[Cell]]] = {}
     for cell in cells:

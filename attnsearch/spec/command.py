@@ -1,4 +1,4 @@
-"""The shell command that trains the runs of a cell again. Numpy side; never imports jax."""
+"""The shell command that trains the runs of a cell again."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
-from attnsearch.spec.run import CellSpec, InterventionSpec, RunSpec, Value
+from attnsearch.spec.run import CellSpec, InterventionSpec, MixerSpec, RunSpec, Value
 
 
 def command(cell: CellSpec, seeds: Sequence[int], rule_seed: int | None = None) -> str:
@@ -14,14 +14,11 @@ def command(cell: CellSpec, seeds: Sequence[int], rule_seed: int | None = None) 
 
     rule_seed:  the hidden rule of every run; None where each seed draws its own
 
-    A setting that is None is left out: nothing but its own default stands for it. A task that does not ship
-    with attnsearch has to be given as the path of its file, in place of its name.
+    A setting that is None is left out: no flag stands for it. For a task that does not ship with attnsearch,
+    put the path of its file in place of its name.
     """
     words = ["attnsearch", "run", "--task", cell.task.name, *_flags(cell.task.knobs)]
-    words += ["--mixer", cell.mixer.name]
-    # Not as flags: only the mixers that ship with attnsearch have them.
-    for name, value in cell.mixer.settings:
-        words += [] if value is None else ["--mixer-set", f"{name}={flag_text(value)}"]
+    words += mixer_flags(cell.mixer)
     budget = asdict(cell.budget)
     early_stopping = budget.pop("early_stopping")
     for settings in (asdict(cell.network), asdict(cell.optimizer), budget):
@@ -36,6 +33,13 @@ def command(cell: CellSpec, seeds: Sequence[int], rule_seed: int | None = None) 
     return shlex.join(words)
 
 
+def mixer_flags(mixer: MixerSpec) -> list[str]:
+    """The words that ask for `mixer` with every setting, but for those that are derived."""
+    # Settings are not flags of their own: only the mixers that ship with attnsearch have such.
+    given = [f"{name}={flag_text(value)}" for name, value in mixer.settings if value is not None]
+    return ["--mixer", mixer.name, *(word for one in given for word in ("--mixer-set", one))]
+
+
 def commands(specs: Sequence[RunSpec]) -> list[str]:
     """What trains exactly `specs`: one command for each cell and way of choosing the hidden rule."""
     groups: dict[tuple[CellSpec, int | None], list[int]] = {}
@@ -45,7 +49,7 @@ def commands(specs: Sequence[RunSpec]) -> list[str]:
 
 
 def _fixed_rule(spec: RunSpec, specs: Sequence[RunSpec]) -> int | None:
-    """The rule of `spec`, None where it is its own. One rule of several seeds was fixed for all of them."""
+    """The rule of `spec`; None where the seed drew it. A rule that several seeds share was fixed for all."""
     shared = any(
         other.rule_seed == spec.rule_seed and other.seed != spec.seed and other.cell == spec.cell
         for other in specs

@@ -144,8 +144,8 @@ class Names:
         return joined(plain(cell.task.name), self._said(cell, knobs), mixer)
 
     def place(self, cell: CellSpec) -> str:
-        """The task by those of its knobs that differ, `state size 8`; by its name where none do, or where
-        there are several tasks."""
+        """The task by the knobs in which cells differ, `state size 8`; by its name where there are several
+        tasks, or where no knob differs."""
         knobs = [name for name, _ in cell.task.knobs if name in self.differing]
         task = cell.task.name if self.several_tasks or not knobs else ""
         return joined(plain(task), self._said(cell, knobs))

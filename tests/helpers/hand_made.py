@@ -97,6 +97,11 @@ def claiming(run: StoredRun, **measures: Plateaus | Floats) -> StoredRun:
     return made
 
 
+def changed(run: StoredRun, **parts: Any) -> StoredRun:
+    """`run` of a cell with other parts."""
+    return replace(run, spec=replace(run.spec, cell=replace(run.spec.cell, **parts)))
+
+
 def renamed(run: StoredRun, task: str, mixer: str) -> StoredRun:
     """`run` of a task and a mixer that are called otherwise."""
     cell = run.spec.cell

@@ -159,7 +159,7 @@ def shown(costs: HeadCosts) -> list[list[str]]:
     screen = Console(width=200)
     with screen.capture() as captured:
         screen.print(table(costs))
-    return [line.split() for line in captured.get().splitlines()]
+    return [line.replace("│", " ").replace("┃", " ").split() for line in captured.get().splitlines()]
 
 
 def test_costs_and_looks_of_made_numbers(made: HeadCosts) -> None:

@@ -1,4 +1,4 @@
-"""Runs of two targets whose waiting times are said, not made by their curves."""
+"""Runs whose waiting times are said or made by their curves, and a study of them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers.hand_made import claiming
+from helpers.hand_made import claiming, run_of, spec_of
 from helpers.maps import no_maps
 
 from attnsearch.base import Curves, Heads, Plateaus, Truth
+from attnsearch.results.study import Study
 from attnsearch.runs.store import Status, StoredRun
 from attnsearch.spec.run import RunSpec, Value, settings
 
@@ -52,6 +53,20 @@ def make_run(spec: RunSpec, truth: Truth) -> Callable[..., StoredRun]:
         return claiming(made, plateau=_waits(escape), mastery=_waits(mastery), found=_waits(*found))
 
     return run
+
+
+@pytest.fixture(scope="session")
+def runs() -> list[StoredRun]:
+    """Four runs of one size, of which three escape, and two of another, of which none does."""
+    escapes = enumerate((20, 30, 40, None))
+    found = [run_of(spec_of(seed=seed, steps=80), [escape] * 4, heads=3) for seed, escape in escapes]
+    larger = [spec_of(seed=seed, state_size=5, steps=80) for seed in range(2)]
+    return [*found, *(run_of(spec, [None] * 5) for spec in larger)]
+
+
+@pytest.fixture(scope="session")
+def study(runs: list[StoredRun]) -> Study:
+    return Study(runs)
 
 
 def _waits(*steps: int | None) -> Plateaus:

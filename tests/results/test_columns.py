@@ -1,53 +1,20 @@
-"""Cells as numbers: the tables, the CSV and the JSON say the same, and none of them invents a value."""
+"""Every number of a cell is declared once: CSV and JSON have it under its key, and no setting is hidden."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
-from helpers.hand_made import claiming, renamed, run_of, spec_of
+from helpers.hand_made import changed, claiming
 
-from attnsearch.results.columns import Column, cell_table, columns, records, tables, trained_table
+from attnsearch.results.columns import columns, records
 from attnsearch.results.study import Study
-from attnsearch.results.table import Table, as_csv
+from attnsearch.results.table import as_csv
 from attnsearch.runs.store import StoredRun
 from attnsearch.spec.names import facts
-from attnsearch.spec.run import InterventionSpec, MixerSpec, TaskSpec, Value, settings
-
-MakeRun = Callable[..., StoredRun]
-
-
-@pytest.fixture(scope="module")
-def runs() -> list[StoredRun]:
-    """Four runs of one size, of which three escape, and two of another, of which none does."""
-    escapes = enumerate((20, 30, 40, None))
-    found = [run_of(spec_of(seed=seed, steps=80), [escape] * 4, heads=3) for seed, escape in escapes]
-    larger = [spec_of(seed=seed, state_size=5, steps=80) for seed in range(2)]
-    return [*found, *(run_of(spec, [None] * 5) for spec in larger)]
-
-
-@pytest.fixture(scope="module")
-def study(runs: list[StoredRun]) -> Study:
-    return Study(runs)
-
-
-def shown(table: Table) -> dict[str, list[str]]:
-    """The texts of each column, by its heading in one line."""
-    headings = [" ".join(column.split()) for column in table.columns]
-    return {heading: [row[index] for row in table.rows] for index, heading in enumerate(headings)}
-
-
-def changed(run: StoredRun, **parts: Any) -> StoredRun:
-    """`run` of a cell with other parts."""
-    return replace(run, spec=replace(run.spec, cell=replace(run.spec.cell, **parts)))
-
-
-# Numbers.
+from attnsearch.spec.run import MixerSpec, settings
 
 
 def test_records_hold_every_number_of_a_cell_under_its_own_name(study: Study) -> None:
@@ -87,144 +54,12 @@ def test_no_number_hides_a_setting(runs: list[StoredRun]) -> None:
     assert (record["setting.entropy"], record["setting.runs"], record["runs"]) == (0.5, 3, 4)
 
 
-def test_a_table_shows_the_texts_of_columns_by_their_keys(study: Study) -> None:
-    extra = Column("mine", "mine", lambda cell: None, lambda cell: f"{cell.bits:.0f}")
-    table = cell_table(study, "Some", ("runs", "prediction_loss"), extra, ending=", of mine")
-    assert table.caption == "Some: linear_map, attention, support size 2, of mine"
-    # No cell has a prediction loss: every query is a target.
-    assert table.columns == ("state size", "runs", "mine")
-    assert table.numbers == {"state size", "runs"}
-    assert table.rows == (("4", "4", "3"), ("5", "2", "3"))
-    assert table.labels == 1
-
-
-def test_tables_say_what_records_say(study: Study) -> None:
-    first, second = records(study)
-    texts = shown(tables(study)[0])
-    assert [text.split("\n")[0] for text in texts["escaped"]] == ["3 of 4", "0 of 2"]
-    assert texts["plateau length, median"][0].startswith(f"{first['plateau_length_median']:,.0f}\n0 or more")
-    assert texts["plateau length, median"][1] == "not reached\n0 or more"
-    assert texts["restricted mean to the budget"][1].startswith(
-        f"{second['plateau_length_restricted_mean']:,.0f} ± "
-    )
-    assert shown(trained_table(study))["escaped"] == texts["escaped"]
-    mass = shown(tables(study)[2])["map mass by chance"]
-    assert mass[0] == f"{first['map_mass']:.2f}\n{first['chance_map_mass']:.2f}"
-    assert mass[1].startswith("–\n")
-
-
-def test_runs_that_diverged_are_a_note(make_run: MakeRun) -> None:
-    runs = [make_run(0), make_run(1, diverged=True, escape=None, mastery=None), make_run(2)]
-    assert shown(trained_table(Study(runs)))["runs"] == ["3\n1 diverged"]
-    assert shown(trained_table(Study(runs[::2])))["runs"] == ["2"]
-
-
-# Columns that are there where they say something.
-
-
-def test_attention_is_a_column_only_where_there_is_some(runs: list[StoredRun]) -> None:
-    name = "attention mass, best head untrained"
-    assert name in shown(tables(Study(runs))[2])
-    assert name not in shown(tables(Study(runs[4:]))[2])
-
-
-def test_the_in_context_gain_is_everywhere_where_there_is_one(runs: list[StoredRun]) -> None:
+def test_losses_of_states_have_columns_where_they_are_known(runs: list[StoredRun]) -> None:
     gaining = Study([claiming(run, state_loss=np.array([0.75, 0.5])) for run in runs])
-    # None of the second cell's runs escaped.
-    assert shown(trained_table(gaining))["in-context gain (nats)"] == ["0.250", "–"]
     first, second = records(gaining)
     assert (first["in_context_gain"], first["state_loss_1"], first["state_loss_2"]) == (0.25, 0.75, 0.5)
+    # None of the second cell's runs escaped.
     assert second["in_context_gain"] is None
     escaped, never = csv.DictReader(io.StringIO(as_csv([first, second])))
     assert (escaped["state_loss_2"], never["state_loss_2"]) == ("0.5", "")
-    assert "in-context gain (nats)" not in shown(trained_table(Study(runs)))
-
-
-def test_the_prediction_loss_is_a_column_where_there_is_one(make_run: MakeRun) -> None:
-    run = make_run(state_size=4)
-    scored = replace(
-        run,
-        truth=run.truth._replace(is_target=np.ones(2, bool), query_positions=np.array([1, 2])),
-        curves=run.curves._replace(loss=run.curves.loss[:, 1:]),
-    )
-    name = "prediction loss (nats)"
-    assert name not in shown(trained_table(Study([scored])))
-    assert shown(trained_table(Study([scored, make_run()])))[name] == ["–", "0.467"]
-
-
-def test_cheaper_routes_are_a_column_where_there_are_any(make_run: MakeRun) -> None:
-    run, name = make_run(), "cheapest route (bits)"
-    texts = shown(trained_table(Study([run])))
-    assert (texts["search space (bits)"], texts[name]) == (["1.0"], ["0.8"])
-    isolated = replace(run, truth=run.truth._replace(log2_search_space=np.ones(2)))
-    assert name not in shown(trained_table(Study([isolated])))
-
-
-# Settings.
-
-
-def test_what_differs_is_in_columns_and_the_rest_is_said_once(make_run: MakeRun) -> None:
-    runs = [make_run(), make_run(state_size=4)]
-    start = "Plateau length in steps, with 95 % intervals: linear_map_autoregressive, attention, loss all"
-    assert trained_table(Study(runs)).caption == f"{start}, support size 1"
-    assert trained_table(Study(runs[:1])).caption == f"{start}, state size 2, support size 1"
-    optimizer = replace(runs[0].spec.cell.optimizer, learning_rate=0.01)
-    mixer = MixerSpec("mlp_mixer", settings({"expansion": None}))
-    # The settings of a mixer that only one cell has do not differ between cells.
-    texts = shown(trained_table(Study([*runs, changed(runs[0], optimizer=optimizer, mixer=mixer)])))
-    assert list(texts)[:3] == ["mixer", "state size", "learning rate"]
-    assert texts["mixer"] == ["attention", "attention", "mlp_mixer"]
-    assert texts["state size"] == ["2", "4", "2"]
-    assert texts["learning rate"] == ["0.0003", "0.0003", "0.01"]
-
-
-def test_a_setting_left_to_the_mixer_reads_derived_and_one_it_lacks_is_empty(make_run: MakeRun) -> None:
-    def with_mixer(**chosen: Value) -> StoredRun:
-        return changed(make_run(), mixer=MixerSpec("attention", settings(chosen)))
-
-    study = Study([with_mixer(head_width=None), with_mixer(head_width=4), with_mixer()])
-    assert shown(trained_table(study))["head width"] == ["derived", "4", ""]
-
-
-def test_a_task_with_other_knobs_leaves_their_places_empty(make_run: MakeRun) -> None:
-    other = changed(make_run(), task=TaskSpec("other", "linear_map", settings({"depth": 3})))
-    table = trained_table(Study([make_run(), make_run(state_size=4), other]))
-    texts = shown(table)
-    assert texts["task"] == ["linear_map_autoregressive"] * 2 + ["other"]
-    assert texts["state size"] == ["2", "4", ""]
-    assert "depth" not in texts
-    assert table.caption.endswith(
-        ": attention, linear_map_autoregressive: loss all, support size 1; other: depth 3"
-    )
-
-
-def test_interventions_are_columns_where_cells_differ_in_them(make_run: MakeRun) -> None:
-    given = [
-        InterventionSpec(),
-        InterventionSpec(map_bias=5.0),
-        InterventionSpec(5.0, map_bias_placebo=True),
-    ]
-    runs = [changed(make_run(), intervention=one) for one in given]
-    texts = shown(trained_table(Study(runs)))
-    assert texts["map bias"] == ["0", "5", "5"]
-    assert texts["map bias placebo"] == ["no", "no", "yes"]
-    assert "map bias layers" not in texts
-    caption = trained_table(Study(runs[2:])).caption
-    assert caption.endswith("support size 1, map bias 5, map bias placebo yes")
-
-
-def test_thresholds_are_columns_where_cells_differ_in_them(make_run: MakeRun) -> None:
-    run = make_run()
-    stricter = run.under(replace(run.spec.cell.task.plateau, escape=0.5))
-    assert shown(trained_table(Study([run, stricter])))["escape threshold"] == ["0.938", "0.5"]
-
-
-@pytest.mark.parametrize("name", ["a[/b]", "[link=https://x.example]a", "\x1b[31mred", "ab\u202ecd", "=1+1"])
-def test_names_are_text_in_every_table_and_in_csv(make_run: MakeRun, name: str) -> None:
-    study = Study([renamed(make_run(), name, name), renamed(make_run(), "other", "mine")])
-    for table in (trained_table(study), *tables(study)):
-        assert all(text.isprintable() for row in table.rows for part in row for text in part.split("\n"))
-    text = as_csv(records(study))
-    assert text.replace("\n", "").isprintable()
-    first, _ = csv.DictReader(io.StringIO(text))
-    assert not first["mixer"].startswith("=")
+    assert "state_loss_1" not in records(Study(runs))[0]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.hand_made import run_of, spec_of
+from helpers.texts import shown
 
 from attnsearch.results.document import law_document
 from attnsearch.results.scaling import Growth, sentences, table
@@ -54,12 +55,6 @@ def only(runs: Sequence[StoredRun]) -> Growth:
     return growth
 
 
-def shown(growth: Growth) -> dict[str, list[str]]:
-    shown = table(growth)
-    headings = [" ".join(column.split()) for column in shown.columns]
-    return {heading: [row[index] for row in shown.rows] for index, heading in enumerate(headings)}
-
-
 def routed(run: StoredRun, bits: float) -> StoredRun:
     """`run` with a search space of its cheapest routes."""
     return replace(run, truth=run.truth._replace(log2_search_space=np.full(len(run.truth.is_target), bits)))
@@ -86,7 +81,7 @@ def test_the_law_in_words() -> None:
 def test_the_table_has_what_was_observed_beside_the_law() -> None:
     growth = only([*doubling(), *runs_at(16, [None] * 4, support_size=1)])
     assert isinstance(growth.law, Law)
-    column = shown(growth)
+    column = shown(table(growth))
     assert column["state size"] == ["2", "4", "8", "16"]
     assert column["search space (bits)"] == ["1.0", "2.0", "3.0", "4.0"]
     assert column["runs"] == ["4"] * 4
@@ -126,7 +121,7 @@ def test_one_cell_and_no_escape_are_no_law() -> None:
     assert sentences(growth)[0] == (
         "No law: there is one search space only (2.6 bits), and a slope takes two."
     )
-    assert shown(growth)["by the law"] == [""]
+    assert shown(table(growth))["by the law"] == [""]
     silent = only([*runs_at(4, [None] * 3), *runs_at(8, [None] * 3)])
     assert sentences(silent) == [
         "No law: none of 6 runs escaped.",
@@ -141,7 +136,7 @@ def test_mastery_makes_the_frontier_and_not_escape() -> None:
     assert sentences(only(runs))[-1] == (
         "Frontier: 4.8 bits, and below 6.0: 4 of 8 runs (22 to 78 %) master it within 1,000 steps,"
         " 0 of 8 runs (0 to 32 %) master it of the next size."
-        " It is no clear edge: fewer than half master 3.9 bits. The runs are too few to settle that."
+        " The edge is not clear: fewer than half master 3.9 bits. The runs are too few to settle that."
     )
 
 
@@ -158,7 +153,7 @@ def test_two_sizes_are_two_laws_where_they_differ() -> None:
     assert isinstance(route.law, Law)
     assert route.law.slope == pytest.approx(2 * nominal.law.slope, rel=1e-3)
     assert route.title == "linear_map, attention, search space of the cheapest routes"
-    assert shown(route)["search space (bits)"] == ["0.5", "1.0", "1.5"]
+    assert shown(table(route))["search space (bits)"] == ["0.5", "1.0", "1.5"]
     assert "beyond 1.5 bits" in sentences(route)[-1]
 
 
@@ -182,7 +177,7 @@ def test_diverged_runs_are_warned_about_and_wait_to_the_end_of_their_budget() ->
     assert isinstance(growth.law, Law)
     assert (growth.law.runs, growth.law.observed) == (13, 12)
     assert growth.law.residuals[-1].waited == BUDGET
-    assert shown(growth)["runs"][-1] == "5\n1 diverged"
+    assert shown(table(growth))["runs"][-1] == "5\n1 diverged"
     assert not any("diverged" in line for line in Study(doubling()).warnings)
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from helpers.hand_made import renamed, run_of, spec_of
+from helpers.hand_made import changed, renamed, run_of, spec_of
 
 from attnsearch.results.cells import cells
 from attnsearch.results.series import series
 from attnsearch.runs.store import StoredRun
 from attnsearch.spec.run import (
     BudgetSpec,
-    CellSpec,
     InterventionSpec,
     MixerSpec,
     OptimizerSpec,
@@ -25,12 +24,6 @@ from attnsearch.spec.run import (
 def at(state_size: int, support_size: int = 2, mixer: str = "attention", **values: Value) -> StoredRun:
     spec = spec_of(mixer, 0, state_size=state_size, support_size=support_size, **values)
     return run_of(spec, [50] * state_size)
-
-
-def changed(run: StoredRun, **parts: object) -> StoredRun:
-    """`run` of a cell with other parts."""
-    cell: CellSpec = replace(run.spec.cell, **parts)  # pyright: ignore[reportArgumentType]
-    return replace(run, spec=replace(run.spec, cell=cell))
 
 
 def names(*runs: StoredRun) -> list[str]:

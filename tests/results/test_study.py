@@ -19,9 +19,10 @@ from attnsearch.plots import gallery
 from attnsearch.report.report import report
 from attnsearch.results import cells as cells_module
 from attnsearch.results import study as study_module
-from attnsearch.results.columns import records, tables, trained_table
+from attnsearch.results.columns import records
 from attnsearch.results.document import document, law_document
 from attnsearch.results.study import Study
+from attnsearch.results.tables import tables, trained_table
 from attnsearch.runs.store import Store, StoredRun
 
 ONCE = {

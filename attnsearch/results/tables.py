@@ -1,0 +1,73 @@
+"""The tables of a study: which columns each shows, by their keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attnsearch.results.columns import COLUMNS, Column
+from attnsearch.results.study import Study
+from attnsearch.results.table import Table
+from attnsearch.spec.names import heading
+
+TRAINED = (
+    *("log2_search_space", "log2_search_space_of_cheapest_routes", "runs", "escape_rate", "mastery_rate"),
+    *("plateau_length_median", "mastery_step_median", "found_step_median", "prediction_loss"),
+    "in_context_gain",
+)
+"""What a command shows of the runs it has trained, by key."""
+
+WAITED = (
+    *("log2_search_space", "log2_search_space_of_cheapest_routes", "runs", "escape_rate", "mastery_rate"),
+    *("plateau_length_median", "plateau_length_restricted_mean", "plateau_length_spread"),
+    *("found_step_median", "mastery_step_median"),
+)
+"""How long runs waited."""
+
+TARGETS = (
+    *("targets_found", "found_early", "found_middle", "found_late"),
+    *("found_spread_within_runs", "found_spread_between_runs"),
+)
+"""When targets are found."""
+
+READ = ("map_mass", "rises", "lead", "attention_mass", "entropy", "in_context_gain")
+"""What the runs that escaped read."""
+
+
+def cell_table(study: Study, caption: str, keys: Sequence[str], *more: Column, ending: str = "") -> Table:
+    """One row a cell: the settings in which cells differ, then the columns of these `keys`, then `more`.
+
+    What all cells have in common is said once, in the caption before its `ending`.
+    """
+    names, cells = study.names, study.cells
+    known = {column.key: column for column in COLUMNS}
+    chosen = [*(known[key] for key in keys), *more]
+    chosen = [column for column in chosen if any(map(column.shown, cells))]
+    said = f": {names.shared}" if names.shared else ""
+    aligned = [name for name in names.telling if names.is_number(name)]
+    return Table(
+        f"{caption}{said}{ending}",
+        (*map(heading, names.telling), *(column.heading for column in chosen)),
+        frozenset([*map(heading, aligned), *(column.heading for column in chosen if column not in more)]),
+        tuple(
+            (
+                *(names.value(cell.spec, name) for name in names.telling),
+                *(column.text(cell) for column in chosen),
+            )
+            for cell in cells
+        ),
+        labels=len(names.telling),
+    )
+
+
+def trained_table(study: Study) -> Table:
+    """What a command shows of the runs it has trained."""
+    return cell_table(study, "Plateau length in steps, with 95 % intervals", TRAINED)
+
+
+def tables(study: Study) -> tuple[Table, ...]:
+    """How long the runs of each cell waited, when targets were found, and what the runs read."""
+    return (
+        cell_table(study, "Plateau length in steps, with 95 % intervals", WAITED),
+        cell_table(study, "Steps at which targets are found, with 95 % intervals over runs", TARGETS),
+        cell_table(study, "What the runs that escaped read at their ends, and by chance", READ),
+    )

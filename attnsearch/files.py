@@ -131,11 +131,14 @@ def _fill(file: BinaryIO, content: bytes) -> None:
     os.fsync(file.fileno())
 
 
-def read_whole(path: Path) -> bytes:
-    """The content of a stored file. Errors: OSError, at once also for a pipe, a socket or a device."""
+def read_whole(path: Path, most: int = -1) -> bytes:
+    """The content of a file, or its first `most` bytes where that is given.
+
+    Errors: OSError, at once also for a pipe, a socket or a device.
+    """
     with open(path, "rb", opener=_at_once) as file:
         check_regular(os.fstat(file.fileno()))
-        return file.read()
+        return file.read(most)
 
 
 def check_regular(status: os.stat_result) -> None:

@@ -16,6 +16,7 @@ from attnsearch.leaderboard.candidates import Candidate, LeftOut, question, ques
 from attnsearch.leaderboard.entry import Entry, EntryCell
 from attnsearch.leaderboard.ranking import Pair, Ratio, Scores, pairs, ranks, ratio
 from attnsearch.leaderboard.shortcomings import shortcomings, unverified
+from attnsearch.results.comparisons import REFERENCE
 from attnsearch.results.learning_rates import Choice, waited
 from attnsearch.spec.names import Names, joined, mixer_names
 from attnsearch.spec.run import CellSpec
@@ -23,9 +24,6 @@ from attnsearch.spec.suite import Suite
 from attnsearch.spec.task_file import shipped_tasks
 from attnsearch.stats.scaling_law import Frontier, frontier
 from attnsearch.stats.survival import Proportion, proportion
-
-REFERENCE = "attention"
-"""The mixer by whose restricted means the others' are divided."""
 
 NOT_SEPARABLE = "not separable at this budget"
 """Said of a cell in which no run of any mixer escapes, so that it cannot say which mixer is better."""

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from attnsearch.leaderboard.board import NOT_SEPARABLE, Board, Family, Place, Row
 from attnsearch.leaderboard.entry import EntryCell
 from attnsearch.leaderboard.ranking import Pair, least_p
+from attnsearch.results import learning_rates
 from attnsearch.results.comparisons import REFERENCE
 from attnsearch.results.table import NONE, Table, counted, number, rate, steps
 from attnsearch.runs.cost import Cost
+from attnsearch.spec.names import told_apart
 from attnsearch.stats.comparison import SIGNIFICANCE
 from attnsearch.stats.scaling_law import Size
 from attnsearch.stats.survival import Waiting, summarise
@@ -42,11 +44,11 @@ def _ratio(row: Row, family: Family, board: Board) -> str:
 def _learning_rate(row: Row, family: Family, board: Board) -> str:
     if row.choice is None:
         return NONE
-    if len(row.choice.tried) == 1:
-        return f"{row.choice.learning_rate:g}"
-    grid = ", ".join(f"{tried.learning_rate:g}" for tried in row.choice.tried)
-    note = "; ⚠ at its end" if row.choice.note else ""
-    return f"{row.choice.learning_rate:g}\nof {grid}{note}"
+    rates = told_apart(tried.learning_rate for tried in row.choice.tried)
+    chosen = rates[row.choice.learning_rate]
+    if len(rates) == 1:
+        return chosen
+    return f"{chosen}\nof {', '.join(rates.values())}{'; ⚠ at its end' if row.choice.note else ''}"
 
 
 def _cost(text: Callable[[Cost], str]) -> Callable[[Row, Family, Board], str]:
@@ -169,32 +171,9 @@ def waiting(cell: EntryCell) -> Waiting:
 
 def choice_table(family: Family) -> Table:
     """What each mixer did at each learning rate, on seeds that are not scored."""
-    rows = tuple(
-        (
-            row.name,
-            f"{tried.learning_rate:g}",
-            rate(tried.escaped),
-            f"{tried.restricted_mean:,.0f}",
-            _chosen(row, tried.learning_rate),
-        )
-        for row in family.rows
-        if row.choice is not None and row.entry.selection
-        for tried in row.choice.tried
+    return learning_rates.choice_table(
+        {row.name: row.choice for row in family.rows if row.choice is not None and row.entry.selection}
     )
-    numbers = ("learning rate", "escaped", "restricted mean")
-    return Table(
-        "Learning rates, on the selection seeds: runs of all cells, and restricted mean in steps, geometric"
-        " mean over cells",
-        ("mixer", *numbers, "chosen"),
-        frozenset(numbers),
-        rows,
-    )
-
-
-def _chosen(row: Row, learning_rate: float) -> str:
-    if row.choice is None or learning_rate != row.choice.learning_rate:
-        return ""
-    return f"chosen\n⚠ {row.choice.note}" if row.choice.note else "chosen"
 
 
 def pair_table(family: Family) -> Table:

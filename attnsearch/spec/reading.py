@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import stat
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from attnsearch.base import AttnsearchError
-from attnsearch.files import explaining
+from attnsearch.files import explaining, read_whole
 
 LARGEST_FILE = 64 * 2**20
 """Bytes of a file that is read at all."""
@@ -65,10 +64,7 @@ def content_of(path: Path, largest: int = LARGEST_FILE) -> bytes:
     name = str(path) if str(path).isprintable() else ascii(str(path))
     with placed(name):
         with explaining("cannot be read"):
-            if not stat.S_ISREG(path.stat().st_mode):
-                raise AttnsearchError("is not a file")
-            with path.open("rb") as file:
-                content = file.read(largest + 1)
+            content = read_whole(path, largest + 1)
         if len(content) > largest:
             raise AttnsearchError(f"is larger than {largest:,} bytes")
     return content

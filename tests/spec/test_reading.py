@@ -35,8 +35,9 @@ def test_a_file_is_read_only_as_far_as_it_may_be_long(tmp_path: Path) -> None:
 
 def test_what_is_not_a_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    assert message(lambda: content_of(tmp_path / "pipe")) == f"{tmp_path / 'pipe'}: is not a file"
-    assert message(lambda: content_of(tmp_path)) == f"{tmp_path}: is not a file"
+    pipe = tmp_path / "pipe"
+    assert message(lambda: content_of(pipe)) == f"{pipe}: cannot be read: not a regular file"
+    assert message(lambda: content_of(tmp_path)) == f"{tmp_path}: cannot be read: Is a directory"
     gone = tmp_path / "gone"
     assert message(lambda: content_of(gone)) == f"{gone}: cannot be read: No such file or directory"
 

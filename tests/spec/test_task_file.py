@@ -352,7 +352,7 @@ def test_a_threshold_that_is_not_given_has_its_default(write: Write) -> None:
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     absent = tmp_path / "absent.toml"
     assert message(lambda: TaskFile.read(absent)).startswith(f"{absent}: cannot be read: ")
-    assert message(lambda: TaskFile.read(tmp_path)) == f"{tmp_path}: is not a file"
+    assert message(lambda: TaskFile.read(tmp_path)) == f"{tmp_path}: cannot be read: Is a directory"
     binary = tmp_path / "binary.toml"
     binary.write_bytes(b"name = '\xff'")
     assert message(lambda: TaskFile.read(binary)).startswith(f"{binary}: not TOML: 'utf-8' codec")

@@ -29,6 +29,18 @@ def test_the_same_command_answers_from_the_store(first: tuple[Path, Outcome]):
     assert quiet.err == ""
 
 
+def test_quiet_tells_that_a_damaged_run_is_trained_again(first: tuple[Path, Outcome]):
+    out, _ = first
+    damaged = min((out / "runs").iterdir())
+    (damaged / "curves.npz").write_bytes(b"damaged")
+    quiet = attnsearch(*NO_PLOTS, "--out", str(out), "--quiet")
+    assert quiet.status == 0
+    (line,) = quiet.err.splitlines()
+    assert line.startswith("warning: ")
+    assert damaged.name[:12] in line
+    assert (out / "runs" / damaged.name / "run.json").is_file()
+
+
 def test_lists_make_a_grid_with_its_picture(tmp_path: Path):
     arguments = list(RUN)
     arguments[arguments.index("--support-size") + 1] = "1,2"

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from helpers.pages import Page
 
 from attnsearch.base import AttnsearchError
 from attnsearch.cli import main as cli
@@ -23,10 +24,8 @@ from attnsearch.spec.run import MixerSpec, RunSpec, settings
 from attnsearch.spec.task_file import find_task
 from attnsearch.training.jax.backend import JaxBackend
 
-PAGE = (Path(__file__).parents[2] / "docs" / "add-a-mixer.md").read_text(encoding="utf-8")
-EXAMPLE, TEMPLATE, IN_PYTHON = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-COMMANDS = [shlex.split(line)[1:] for line in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)]
-QUOTED = re.findall(r"^\$ attnsearch (.*)\n(.*)$", PAGE, re.MULTILINE)
+PAGE = Page("add-a-mixer.md")
+EXAMPLE, TEMPLATE, IN_PYTHON = PAGE.code("python")
 
 QUICK = [check for check in CHECKS if check.name in ("construction", "queries", "causality when perturbed")]
 
@@ -52,7 +51,7 @@ def test_the_example_has_ten_lines() -> None:
 def test_the_command_makes_the_grid_that_is_announced(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[RunSpec] = []
     monkeypatch.setattr("attnsearch.cli.train.sweep", lambda specs, *rest: asked.extend(specs) or True)
-    command, _ = COMMANDS
+    command, _ = PAGE.commands
     assert command[0] == "run"
     with pytest.raises(SystemExit) as stopped:
         cli.main(command)
@@ -67,7 +66,7 @@ def test_the_example_may_count(here: Path, monkeypatch: pytest.MonkeyPatch) -> N
     # All that is asked is asked of the built-in mixers, in test_verify: here what is quick to ask.
     examine = verify.examine
     monkeypatch.setattr(verify, "examine", lambda subject: examine(subject, QUICK))
-    _, (name, *arguments) = COMMANDS
+    _, (name, *arguments) = PAGE.commands
     assert name == "verify"
     assert verify_command.main([*arguments, "--width", "32", "--quiet"], standalone_mode=False) == 0
     assert len(list((here / "results" / "verified").glob("my_mixers-Triangle-*.json"))) == 1
@@ -89,7 +88,7 @@ def test_the_python_of_the_page_runs(
 
 
 def test_the_entry_point_is_one(here: Path) -> None:
-    (snippet,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    (snippet,) = PAGE.code("toml")
     ((group, points),) = tomllib.loads(snippet)["project"]["entry-points"].items()
     info = here / "my_package-1.0.dist-info"
     info.mkdir()
@@ -100,7 +99,7 @@ def test_the_entry_point_is_one(here: Path) -> None:
     assert plugins.find("triangle", MIXERS, Mixer).__name__ == "Triangle"
 
 
-@pytest.mark.parametrize(("command", "expected"), QUOTED, ids=[command for command, _ in QUOTED])
+@pytest.mark.parametrize(("command", "expected"), PAGE.quoted, ids=[command for command, _ in PAGE.quoted])
 def test_an_error_is_the_one_that_is_quoted(
     command: str, expected: str, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -111,21 +110,21 @@ def test_an_error_is_the_one_that_is_quoted(
 
 
 def test_a_wrong_shape_is_refused_as_quoted(here: Path) -> None:
-    (quoted,) = re.findall(r"```text\n(.*?)\n```", PAGE, re.DOTALL)
+    (quoted,) = PAGE.code("text")
     broken = EXAMPLE.replace("self.out(mixed.reshape(x.shape))", "self.out(mixed.reshape(x.shape))[:, ::2]")
     assert broken != EXAMPLE
     (here / "my_mixers.py").write_text(broken)
     spec = MixerSpec("my_mixers:Triangle", settings({"heads": 4}))
-    with pytest.raises(AttnsearchError, match=re.escape(quoted)):
+    with pytest.raises(AttnsearchError, match=re.escape(quoted.strip())):
         JaxBackend().cohorts(Subject(spec, find_task("linear_map"), JaxBackend(), width=128).probe.specs)
 
 
-def test_the_page_lists_every_check() -> None:
-    rows = dict(re.findall(r"^\| ([\w -]+) \| (.*) \|$", PAGE, re.MULTILINE))
+def test_the_page_on_verification_lists_every_check() -> None:
+    rows = dict(re.findall(r"^\| ([\w -]+) \| (.*) \|$", Page("verify.md").text, re.MULTILINE))
     del rows["check"]
     assert rows == {check.name: check.proves for check in CHECKS}
 
 
 def test_there_is_something_of_each_kind_on_the_page() -> None:
-    assert len(COMMANDS) == 2
-    assert len(QUOTED) >= 4
+    assert len(PAGE.commands) == 2
+    assert len(PAGE.quoted) >= 4

@@ -1,0 +1,80 @@
+"""Modules of a user's own: mixers in the folder where one stands, and installed packages."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from attnsearch.base import AttnsearchError
+
+MODULE = """\
+from attnsearch import Mixer
+
+class Mine(Mixer):
+    '''Mixes nothing.'''
+
+    def __init__(self, width, context_length, *, rngs, depth=2, gated=False, kind="plain"):
+        self.depth = depth
+
+    def __call__(self, x):
+        return x
+
+class Plain:
+    class Inner(Mixer):
+        pass
+
+def function():
+    pass
+"""
+
+SUITE = """\
+name = "tiny"
+title = "Tiny"
+source = "nowhere"
+seeds = 1
+
+[[tasks]]
+task = "linear_map"
+state_size = 4
+support_size = 2
+
+[[mixers]]
+mixer = "{mixer}"
+"""
+
+
+@contextmanager
+def standing_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """`folder` as the current one, with the module; what is imported from it is forgotten afterwards."""
+    before = set(sys.modules)
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (folder / "my_mixers.py").write_text(MODULE)
+    yield folder
+    for name in set(sys.modules) - before:
+        if name.startswith("my_"):
+            del sys.modules[name]
+
+
+def install(folder: Path, group: str, **points: str) -> None:
+    """A package as installers leave it: its metadata beside its modules."""
+    info = folder / "site" / "my_package-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-package\nVersion: 1.0\n")
+    lines = [f"{name} = {value}" for name, value in points.items()]
+    (info / "entry_points.txt").write_text("\n".join([f"[{group}]", *lines]) + "\n")
+    (info.parent / "my_installed.py").write_text(MODULE.replace("depth", "height"))
+    (info.parent / "my_broken.py").write_text("import my_missing_dependency\n")
+    sys.path.insert(0, str(info.parent))
+
+
+def message(call: Callable[[], object]) -> str:
+    with pytest.raises(AttnsearchError) as caught:
+        call()
+    text = str(caught.value)
+    assert len(text.splitlines()) == 1
+    return text

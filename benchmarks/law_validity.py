@@ -14,7 +14,8 @@ import math
 import numpy as np
 
 from attnsearch.base import RECORDING_INTERVAL, Floats, Plateaus
-from attnsearch.stats.scaling_law import Law, NoLaw, fit
+from attnsearch.stats.law_fit import fit
+from attnsearch.stats.scaling_law import Law, NoLaw
 
 SLOPE, SIGMA, BEND = 0.35, 0.5, 0.06
 CELLS, RUNS, CENSORED = (3, 6), (8, 16), (0.0, 0.3, 0.6)

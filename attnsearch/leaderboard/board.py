@@ -22,7 +22,7 @@ from attnsearch.spec.names import Names, joined, mixer_names
 from attnsearch.spec.run import CellSpec
 from attnsearch.spec.suite import Suite
 from attnsearch.spec.task_file import shipped_tasks
-from attnsearch.stats.scaling_law import Frontier, frontier
+from attnsearch.stats.frontier import Frontier, frontier
 from attnsearch.stats.survival import Proportion, proportion
 
 NOT_SEPARABLE = "not separable at this budget"

@@ -13,7 +13,7 @@ from attnsearch.results.table import NONE, Table, counted, number, rate, steps
 from attnsearch.runs.cost import Cost
 from attnsearch.spec.names import told_apart
 from attnsearch.stats.comparison import SIGNIFICANCE
-from attnsearch.stats.scaling_law import Size
+from attnsearch.stats.frontier import Size
 from attnsearch.stats.survival import Waiting, summarise
 
 _Column = tuple[str, Callable[[Row, Family, Board], str]]

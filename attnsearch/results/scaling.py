@@ -11,7 +11,9 @@ from attnsearch.results.cells import Cell
 from attnsearch.results.series import Series
 from attnsearch.results.table import Table, steps
 from attnsearch.spec.names import Names, heading
-from attnsearch.stats.scaling_law import Frontier, Law, NoLaw, Residual, Size, fit, frontier
+from attnsearch.stats.frontier import Frontier, Size, frontier
+from attnsearch.stats.law_fit import fit
+from attnsearch.stats.scaling_law import Law, NoLaw, Residual
 
 SAME_SIZE = 0.01
 """Bits by which the two sizes of a search space differ where they are told apart."""

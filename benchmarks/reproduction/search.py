@@ -10,7 +10,9 @@ import numpy as np
 from attnsearch.plots import style as pictures
 from attnsearch.plots.style import BLACK, GREY
 from attnsearch.results.cells import Cell
-from attnsearch.stats.scaling_law import Law, NoLaw, fit, frontier
+from attnsearch.stats.frontier import frontier
+from attnsearch.stats.law_fit import fit
+from attnsearch.stats.scaling_law import Law, NoLaw
 from benchmarks.reproduction.archive import Archive, knob, waits
 from benchmarks.reproduction.commands import DENSE, SEARCH
 from benchmarks.reproduction.drawing import COLOURS, dots

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from attnsearch.leaderboard.ranking import Pair, Ratio, Scores, least_p, pairs, ranks, ratio
-from attnsearch.stats.scaling_law import frontier
+from attnsearch.stats.frontier import frontier
 
 BITS = [3.0, 4.8, 5.8, 7.8, 9.1, 12.1]
 BUDGET = 3_000

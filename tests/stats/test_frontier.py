@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attnsearch.stats.scaling_law import Frontier, frontier
+from attnsearch.stats.frontier import Frontier, frontier
 
 
 def found(sizes: dict[float, tuple[int, int]]) -> Frontier:

@@ -9,7 +9,8 @@ import pytest
 from helpers.waiting import simulated, waiting
 
 from attnsearch.base import Plateaus
-from attnsearch.stats.scaling_law import Law, NoLaw, fit
+from attnsearch.stats.law_fit import fit
+from attnsearch.stats.scaling_law import Law, NoLaw
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from helpers.waiting import simulated, waiting
 from scipy import stats
 
 from attnsearch.base import Floats, Plateaus
-from attnsearch.stats.scaling_law import MISFIT, Law, Residual, fit
+from attnsearch.stats.law_fit import fit
+from attnsearch.stats.scaling_law import MISFIT, Law, Residual
 
 BITS = [3.0, 4.5, 6.0, 7.5, 9.0]
 

@@ -14,8 +14,9 @@ from helpers.pages import Page, status_of
 
 from attnsearch.base import Plateaus
 from attnsearch.results import columns
-from attnsearch.results.columns import Column, cell_table
+from attnsearch.results.columns import Column
 from attnsearch.results.study import Study
+from attnsearch.results.tables import cell_table
 
 PAGE = Page("add-a-statistic.md")
 FUNCTION, COLUMN = PAGE.code("python")
@@ -49,7 +50,7 @@ def test_the_column_is_everywhere(
     for form in ("csv", "json"):
         assert status_of(["results", str(folder), "--format", form]) == 0
         assert column.key in capsys.readouterr().out
-    table = cell_table(Study(runs), "Mine", [column.key])
+    table = cell_table(Study(runs), "Mine", [], column)
     assert column.heading in table.columns
     assert {row[-1] for row in table.rows} == {"100%"}
     assert json.dumps(columns.records(Study(runs))[0][column.key]) == "1.0"

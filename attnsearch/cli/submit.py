@@ -97,14 +97,12 @@ def _chosen(entries: Sequence[Entry], name: str | None, settings: Assignments, s
 def _check(asked: Suite, entry: Entry, suite: str, runs: Sequence[str]) -> None:
     """Errors: AttnsearchError where the entry is not complete, with the command that completes it."""
     from attnsearch.leaderboard.shortcomings import shortcomings
-    from attnsearch.spec.command import flag_text
+    from attnsearch.spec.command import mixer_flags
 
     missing = shortcomings(asked, entry)
     if not missing:
         return
-    words = ["attnsearch", "sweep", suite, "--mixer", entry.mixer.name]
-    for name, value in entry.mixer.settings:
-        words += ["--mixer-set", f"{name}={flag_text(value)}"] if value is not None else []
+    words = ["attnsearch", "sweep", suite, *mixer_flags(entry.mixer)]
     # In several folders, only the user knows which is meant to hold the rest.
     words += ["--out", runs[0]] if len(runs) == 1 else []
     raise AttnsearchError(f"{'; '.join(missing)}. To train the missing runs, give `{shlex.join(words)}`")

@@ -213,10 +213,10 @@ COLUMNS: tuple[Column, ...] = (
 """In the order of CSV and JSON. The losses of single states follow, see `columns`."""
 
 
-def columns(study: Study) -> tuple[Column, ...]:
-    """All columns of a study: `COLUMNS`, and one for each state whose loss is known."""
+def columns(study: Study, *more: Column) -> tuple[Column, ...]:
+    """All columns of a study: `COLUMNS`, one for each state whose loss is known, and `more` of your own."""
     states = max((len(cell.state_loss or ()) for cell in study.cells), default=0)
-    return (*COLUMNS, *map(_state_loss, range(states)))
+    return (*COLUMNS, *map(_state_loss, range(states)), *more)
 
 
 def _state_loss(state: int) -> Column:
@@ -227,12 +227,12 @@ def _state_loss(state: int) -> Column:
     return Column(f"state_loss_{state + 1}", "", value)
 
 
-def records(study: Study) -> list[dict[str, Value]]:
+def records(study: Study, *more: Column) -> list[dict[str, Value]]:
     """One flat mapping a cell: its settings by their names, then every column; None where there is none.
 
     A setting that is called like a column is found as `setting.NAME`.
     """
-    declared = columns(study)
+    declared = columns(study, *more)
     taken = {column.key for column in declared}
     return [
         {

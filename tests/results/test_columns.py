@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from helpers.hand_made import changed, claiming
 
-from attnsearch.results.columns import columns, records
+from attnsearch.results.columns import Column, columns, records
 from attnsearch.results.study import Study
 from attnsearch.results.table import as_csv
 from attnsearch.runs.store import StoredRun
@@ -40,6 +40,11 @@ def test_csv_has_the_same_numbers(study: Study) -> None:
     rows = list(csv.DictReader(io.StringIO(as_csv(records(study)))))
     for row, record in zip(rows, records(study), strict=True):
         assert row == {name: "" if value is None else str(value) for name, value in record.items()}
+
+
+def test_a_column_of_ones_own_is_in_records(study: Study) -> None:
+    mine = Column("mine", "mine", lambda cell: cell.bits / 2)
+    assert [record["mine"] for record in records(study, mine)] == [cell.bits / 2 for cell in study.cells]
 
 
 def test_every_column_is_declared_once(study: Study) -> None:

@@ -1,1 +1,1 @@
-"""Many runs: cells, series, scaling laws, warnings, and the columns and tables that show them."""
+"""Many runs: a `Study` of them, computed once, and the columns, tables and documents that show it."""

@@ -9,9 +9,6 @@ import click
 
 from attnsearch.spec.run import Value
 
-_MOST_SEEDS = 100_000
-"""Each is a run at least; more would fill the memory before anything is said."""
-
 
 class Values(click.ParamType):
     """A comma-separated list of numbers, words, true or false. The specification checks whether they fit."""
@@ -67,8 +64,10 @@ class Seeds(click.ParamType):
         return listed if "," in value else self._few(range(listed[0]), param, ctx)
 
     def _few(self, seeds: range, param: click.Parameter | None, ctx: click.Context | None) -> range:
-        if seeds.stop - seeds.start > _MOST_SEEDS:
-            self.fail(f"{seeds.stop - seeds.start:,} seeds are too many: at most {_MOST_SEEDS:,}", param, ctx)
+        from attnsearch.spec.grid import MOST_SEEDS
+
+        if seeds.stop - seeds.start > MOST_SEEDS:
+            self.fail(f"{seeds.stop - seeds.start:,} seeds are too many: at most {MOST_SEEDS:,}", param, ctx)
         return seeds
 
 

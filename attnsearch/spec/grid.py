@@ -32,6 +32,9 @@ DEFAULT_SEEDS = 8
 
 LARGEST_SEED = 2**31 - 1
 
+MOST_SEEDS = 100_000
+"""Each is a run at least; more would fill the memory before anything is said."""
+
 _Item = TypeVar("_Item")
 
 Lists = Mapping[str, Sequence[Value]]

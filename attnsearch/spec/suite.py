@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 from attnsearch.base import AttnsearchError, nearest
 from attnsearch.spec.decoding import check_keys, decoded
 from attnsearch.spec.grid import (
+    MOST_SEEDS,
     KnownMixers,
     Lists,
     check_knobs,
@@ -34,7 +35,7 @@ SUITE_FOLDER = next(
 )
 """The shipped suites: inside an installed package, or the repository's own."""
 
-_Seeds = int | list[int]
+_Seeds = Annotated[int, Meta(le=MOST_SEEDS)] | list[int]
 """A count, or a list."""
 
 _Setting = bool | int | float | str

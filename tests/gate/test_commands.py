@@ -14,6 +14,7 @@ from helpers.checks import made, specs
 from attnsearch.base import AttnsearchError
 from attnsearch.cli.baseline import baseline as baseline_command
 from attnsearch.cli.check import check as check_command
+from attnsearch.cli.main import main
 from attnsearch.gate.baseline import Baseline
 from attnsearch.gate.baseline_file import write
 from attnsearch.gate.decision import TOLERANCE
@@ -150,3 +151,15 @@ def test_a_baseline_has_to_be_named_and_there(tiny: Path) -> None:
     assert "--baseline" in caught.value.format_message()
     with pytest.raises(AttnsearchError, match=r"there is no baseline none\.json"):
         call(check_command, "tiny.toml", "--baseline", "none.json")
+
+
+@pytest.mark.parametrize("content", [b"[" * 100_000, b'{"format_version": 2, "cells": 1' + b"0" * 30 + b"}"])
+def test_a_file_that_is_not_a_baseline_is_wrong_usage(
+    tiny: Path, capsys: pytest.CaptureFixture[str], content: bytes
+) -> None:
+    (tiny / "odd.json").write_bytes(content)
+    with pytest.raises(SystemExit) as stopped:
+        main(["check", "tiny.toml", "--baseline", "odd.json"])
+    out, err = capsys.readouterr()
+    assert (stopped.value.code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("attnsearch: odd.json: ")

@@ -28,6 +28,7 @@ from attnsearch.spec.task_file import TASK_FOLDER
         ("seeds = 3", "seeds = true", r"seeds: True is not a whole number or a list$"),
         ("seeds = 3", "seeds = [1, 2.5]", r"seeds\[1\]: 2\.5 is not a whole number$"),
         ("seeds = 3", "seeds = 0", r"seeds is 0: at least 1 run is needed"),
+        ("seeds = 3", "seeds = 1_000_000_000_000", r"seeds: 1000000000000 must be at most 100000$"),
         ("seeds = 3", "seeds = []", r"seeds is 0: at least 1 run is needed"),
         ("seeds = 3", "seeds = [-2]", r"seed -2 is outside 0 to"),
         ("rule_seed = 7", "rule_seed = 0.5", r"rule_seed: 0\.5 is not a whole number$"),

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import click
 
-from attnsearch.cli.options import runs_argument, said
-from attnsearch.cli.output import emit_json
+from attnsearch.cli.options import runs_argument
+from attnsearch.cli.output import complain, emit_json
 
 
 @click.command()
@@ -27,9 +27,9 @@ def law(runs: Sequence[str], as_json: bool) -> None:
     from attnsearch.results.study import Study
     from attnsearch.runs.lookup import collect
 
-    study = Study(collect(runs, said))
+    study = Study(collect(runs, complain))
     for warning in study.warnings:
-        said(f"warning: {warning}")
+        complain(f"warning: {warning}")
     if as_json:
         emit_json(law_document(study))
         return

@@ -15,8 +15,8 @@ from rich.text import Text
 
 from attnsearch.base import plain
 from attnsearch.cli.console import Screen, console
+from attnsearch.cli.observers import PlainProgress
 from attnsearch.cli.output import note
-from attnsearch.cli.progress import PlainProgress
 from attnsearch.runs.store import StoredRun
 from attnsearch.spec.run import RunSpec
 from attnsearch.training.observer import Progress

@@ -10,7 +10,6 @@ import click
 
 from attnsearch.base import AttnsearchError, nearest
 from attnsearch.cli.flags import switch
-from attnsearch.cli.output import note
 from attnsearch.cli.values import Assignment, Seeds
 
 if TYPE_CHECKING:
@@ -112,11 +111,6 @@ suite_options = with_options(
     ),
     mixer_set_option,
 )
-
-
-def said(message: str) -> None:
-    """Tell the user something in one line, on standard error."""
-    note(f"attnsearch: {message}")
 
 
 def mixer_lists(mixers: Sequence[str], given: Assignments, known_mixers: KnownMixers) -> Lists:

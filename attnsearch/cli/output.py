@@ -23,6 +23,11 @@ def note(line: str) -> None:
         click.echo(plain(line), err=True)
 
 
+def complain(message: str) -> None:
+    """Tell what is wrong in one line on standard error, which says that the program tells it."""
+    note(f"attnsearch: {' '.join(message.split())}")
+
+
 def note_lines(text: str) -> None:
     """Print each line of a text, a traceback say, on standard error."""
     for line in text.splitlines():

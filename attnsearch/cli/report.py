@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from attnsearch.cli.options import runs_argument, said
-from attnsearch.cli.output import say
+from attnsearch.cli.options import runs_argument
+from attnsearch.cli.output import complain, say
 
 
 @click.command()
@@ -32,7 +32,7 @@ def report(runs: Sequence[str], output: Path, title: str | None) -> None:
     from attnsearch.results.study import Study
     from attnsearch.runs.lookup import collect, finder
 
-    found = collect(runs, said)
+    found = collect(runs, complain)
     verified = finder(runs)
     records = {mixer: verified(mixer) for mixer in dict.fromkeys(run.spec.cell.mixer for run in found)}
     refused = [mixer.name for mixer, record in records.items() if record is None or not record.passed]
@@ -40,5 +40,5 @@ def report(runs: Sequence[str], output: Path, title: str | None) -> None:
     page = page_of(study, title=title)
     write_whole(output, page)
     for warning in study.warnings:
-        said(f"warning: {warning}")
+        complain(f"warning: {warning}")
     say(f"{output} ({len(page.encode()) / 1e6:.2f} MB)")

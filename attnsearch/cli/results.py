@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import click
 
-from attnsearch.cli.options import runs_argument, said
-from attnsearch.cli.output import emit, emit_json
+from attnsearch.cli.options import runs_argument
+from attnsearch.cli.output import complain, emit, emit_json
 
 
 @click.command()
@@ -33,7 +33,7 @@ def results(runs: Sequence[str], form: str) -> None:
     from attnsearch.results.thresholds import sensitivity, table
     from attnsearch.runs.lookup import collect
 
-    study = Study(collect(runs, said))
+    study = Study(collect(runs, complain))
     if form == "csv":
         emit(as_csv(records(study)))
     elif form == "json":

@@ -13,7 +13,7 @@ from typing import TextIO
 import click
 
 from attnsearch.base import AttnsearchError
-from attnsearch.cli.output import note, note_lines
+from attnsearch.cli.output import complain, note_lines
 from attnsearch.files import reason
 
 DONE, USAGE_ERROR, FAILED, INTERRUPTED = 0, 2, 4, 130
@@ -70,9 +70,11 @@ def status_of(command: Callable[[], int | None]) -> int:
     except (KeyboardInterrupt, click.Abort):
         status = INTERRUPTED
     except click.ClickException as error:
-        status = _complain(error.format_message())
+        complain(error.format_message())
+        status = USAGE_ERROR
     except AttnsearchError as error:
-        status = _complain(str(error))
+        complain(str(error))
+        status = USAGE_ERROR
     except Exception as error:
         status = _failed(error.error if isinstance(error, _Passed) else error)
     for stream in (sys.stdout, sys.stderr):
@@ -80,18 +82,13 @@ def status_of(command: Callable[[], int | None]) -> int:
     return status
 
 
-def _complain(message: str) -> int:
-    note(f"attnsearch: {' '.join(message.split())}")
-    return USAGE_ERROR
-
-
 def _failed(error: Exception) -> int:
     if isinstance(error, OSError) and error.errno in _OF_STREAMS and error.filename is None:
         # A reader that has closed its end of a pipe knows it.
         if not isinstance(error, BrokenPipeError):
-            note(f"attnsearch: cannot write the output: {reason(error)}")
+            complain(f"cannot write the output: {reason(error)}")
         return FAILED
-    note(f"attnsearch: unexpected error: {reason(error)}")
+    complain(f"unexpected error: {reason(error)}")
     note_lines("".join(traceback.format_exception(error)))
     return FAILED
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from attnsearch.base import AttnsearchError
-from attnsearch.cli.options import Assignments, mixer_set_option, runs_argument, said, suite_option
-from attnsearch.cli.output import say
+from attnsearch.cli.options import Assignments, mixer_set_option, runs_argument, suite_option
+from attnsearch.cli.output import complain, say
 
 if TYPE_CHECKING:
     from attnsearch.leaderboard.entry import Entry
@@ -55,7 +55,7 @@ def submit(
     from attnsearch.training.jax.devices import use_every_core
 
     asked = Suite.read(find_suite(suite), None)
-    candidates, _ = of_runs(asked, collect(runs, said), finder(runs))
+    candidates, _ = of_runs(asked, collect(runs, complain), finder(runs))
     entry = _chosen([one.entry for one in candidates], mixer, mixer_settings, suite)
     _check(asked, entry, suite, runs)
     backend = JaxBackend()
@@ -69,7 +69,7 @@ def submit(
     parsed(text.encode())
     write_whole(output, text)
     if doubt := unverified(entry):
-        said(f"{entry.mixer.name} is {doubt}: it will be listed apart; `attnsearch verify` checks it")
+        complain(f"{entry.mixer.name} is {doubt}: it will be listed apart; `attnsearch verify` checks it")
     say(f"{output}  {len(text.encode()) / 1e6:.2f} MB")
 
 
@@ -115,5 +115,5 @@ def _still_verified(entry: Entry, backend: JaxBackend) -> Entry:
     record = entry.verification
     if record is None or record.fingerprint == fingerprint(backend.mixer(entry.mixer.name)):
         return entry
-    said(f"the code of {entry.mixer.name} has changed since it was verified")
+    complain(f"the code of {entry.mixer.name} has changed since it was verified")
     return replace(entry, verification=None)

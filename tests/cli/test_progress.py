@@ -12,10 +12,11 @@ from collections.abc import Sequence
 import pytest
 from helpers.hand_made import renamed, run_of, spec_of
 
-from attnsearch.cli import progress
+from attnsearch.cli import observers
 from attnsearch.cli.console import Screen
 from attnsearch.cli.live import LiveProgress, telling
-from attnsearch.cli.progress import Interruptible, PlainProgress, progress_for
+from attnsearch.cli.observers import Interruptible, PlainProgress
+from attnsearch.cli.progress import progress_for
 from attnsearch.runs.store import StoredRun
 from attnsearch.spec.names import Names
 from attnsearch.spec.run import RunSpec
@@ -167,7 +168,7 @@ def test_names_are_only_text_wherever_they_are_told(
 def test_without_a_terminal_there_are_lines(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(progress, "PLAIN_INTERVAL", 0.0)
+    monkeypatch.setattr(observers, "PLAIN_INTERVAL", 0.0)
     told(progress_for(quiet=False), [spec_of(seed=seed) for seed in (1, 2)])
     first, compiling, *lines = capsys.readouterr().err.splitlines()
     assert first == "2 runs: linear_map, attention, state size 4, support size 2"

@@ -52,8 +52,8 @@ def ablate(
 ) -> None:
     """Take the heads out of a trained network one by one, and see which target needs which.
 
-    RUN is the folder of a run, the first digits of its digest, or a folder that was given as --out if it
-    holds one run; it must have been trained with --save-params.
+    RUN is the folder of a run, or the first digits of its digest. A folder that was given as --out stands for
+    its run where it holds one. The run must have been trained with --save-params.
     """
     from attnsearch.cli.console import console
     from attnsearch.plots.style import require_matplotlib

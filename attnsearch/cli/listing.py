@@ -21,7 +21,7 @@ def tasks() -> None:
 
 @click.command()
 def mixers() -> None:
-    """List the mixers, one line each, with their settings: those that ship, and those of other packages."""
+    """List the mixers that ship and the mixers of other packages, one line each, with their settings."""
     from attnsearch.mixers import MIXERS
     from attnsearch.mixers.base import Mixer, describe
     from attnsearch.spec import plugins

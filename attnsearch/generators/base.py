@@ -141,8 +141,10 @@ class Generator(ABC):
 
     @property
     def probed_positions(self) -> Bools:
-        """`bool[L]`: replaceable positions that are replaced to measure a map; all, unless a generator knows
-        which are enough to hold the supports of the mapped targets and a sample of the rest."""
+        """`bool[L]`: replaceable positions that are replaced to measure a map. By default all.
+
+        Fewer are enough where they hold the supports of the mapped targets, and a sample of the rest.
+        """
         return self.replaceable
 
     def truth(self, rule: Rule, knobs: Mapping[str, Any]) -> Truth:

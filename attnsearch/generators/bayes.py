@@ -1,9 +1,9 @@
 """The least loss that any predictor of a cellular automaton can have, target by target.
 
-The rule of a sequence is not shown: the first cells of the first predicted state cannot be known, and
-each that has been seen tells something of the rule. Both functions follow the posterior of a predictor
-that knows how rules are drawn, exactly for each sequence, and average over sequences drawn at random:
-what is uncertain is the mean, by the figures of `docs/protocol.md`.
+The rule of a sequence is not shown. The first cells of the first predicted state cannot be known, and each
+cell that has been seen tells something about the rule. Both functions follow the posterior of a predictor
+that knows how rules are drawn. That is exact for each sequence. The mean over random sequences has the
+uncertainty that `docs/tasks.md` states.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def pool_loss(
 ) -> Floats:
     """`f64[R]`, nats: of a rule drawn from `tables`, `i[N, C^W]`, which the predictor knows by heart.
 
-    The predictor drops every rule that disagrees with a cell, so that its loss on a cell is the
-    logarithm of how many are dropped: log(rules left before) - log(rules left after).
+    The predictor drops every rule that disagrees with a cell. Its loss on a cell is therefore
+    log(rules left before) - log(rules left after).
     """
     random = np.random.default_rng(0)
     pool = len(tables)
@@ -90,7 +90,7 @@ def _pool_losses(
 def fresh_loss(num_colours: int, offsets: Integers, state_size: int, num_states: int) -> Floats:
     """`f64[R]`, nats: of a rule of its own for each sequence, every entry of its table equally likely.
 
-    An entry that the sequence has used before is known, one that it has not is anything: the loss is
+    An entry that the sequence has used before is known, and any other entry may be anything. The loss is
     ln C where the cell's window is new, and 0 where it is not. For one application of the rule only.
     """
     random = np.random.default_rng(0)

@@ -13,8 +13,8 @@ W = 3, k = 1, T = 3::
 
 The map says what the answer depends on, given the rule: the window of (W - 1) k + 1 cells in the state
 before, and nothing else. It does not say by what way a network reads it. With several layers the window may
-be gathered at another position first, and the rule has to come from somewhere: from all of the states
-before, through which a token outside the support may move an answer too.
+be gathered at another position first. The rule has to come from all of the states before, so that a token
+outside the support may move an answer too.
 """
 
 from __future__ import annotations
@@ -220,8 +220,8 @@ class CellularAutomaton(Generator):
 def _windows(numpy: Any, automaton: CellularAutomaton, targets: Integers | jax.Array, turned: int) -> Any:
     """`bool[P, L]`: what `targets` depend on, in a ring that is turned by so many cells.
 
-    Computed where it is used, by the `numpy` of the host or of the device: held as a constant, the map of a
-    long context would be the largest thing in a program.
+    Computed where it is used, by the `numpy` of the host or of the device. As a constant, the map of a long
+    context would be the largest thing in a program.
     """
     size = automaton.state_size
     first = automaton.compositions * int(automaton.offsets[0])

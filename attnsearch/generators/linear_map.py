@@ -13,7 +13,7 @@ s = 2 and row 1 = 1 0 1 0, target 1 is the XOR of inputs 0 and 2, in two arrange
                                answer                t0  t1  t2  t3         next-token prediction
                                map of t1 #       #
 
-In the first a blank sees inputs and other blanks only, so no target can be had from another. In the
+In the first a blank sees inputs and other blanks only, so no target can be computed from another. In the
 second, as published, target r sees the targets before it, and may have a route cheaper than its row.
 """
 
@@ -111,8 +111,8 @@ class LinearMap(_LinearMap):
 class LinearMapAutoregressive(_LinearMap):
     """As published: next-token prediction over x0 then x1.
 
-    loss: "targets" asks for the S targets only; "all" for all 2S - 1 next tokens, as the paper does,
-    of which the first S - 1 are inputs and cannot be predicted.
+    loss: "targets" asks for the S targets only; "all" for all 2S - 1 next tokens, as the paper does. The
+    first S - 1 of them are inputs, which cannot be predicted.
     """
 
     loss: Literal["targets", "all"] = "targets"

@@ -1,9 +1,9 @@
 """Cheapest routes: the fewest visible tokens whose XOR is the answer.
 
-Where targets are emitted one by one, a later target can be computed from earlier ones: two equal
-rows make the second a copy, and in general row r can be had as the XOR of some earlier targets and
-of the inputs that are left over. With binary uniform inputs a set of visible tokens determines
-target r in this way exactly when the rows agree, so the search is over sets of earlier targets.
+Where targets are emitted one by one, a later target can be computed from earlier ones. Of two equal rows
+the second is a copy. In general target r is the XOR of some earlier targets, and of the inputs that are
+left over. Inputs are uniform bits, so that a set of visible tokens determines target r in this way exactly
+when the rows agree. The search is therefore over sets of earlier targets.
 """
 
 from __future__ import annotations

@@ -94,8 +94,10 @@ class Attention(LogitMixer):
 
 
 def _hidden(length: int, positions: Integers | jax.Array) -> jax.Array:
-    """`f32[Q, L]`: 0 where a query sees a position, -inf elsewhere; computed where it is used, for those of
-    a long context would be the largest constants of a program."""
+    """`f32[Q, L]`: 0 where a query sees a position, -inf elsewhere.
+
+    Computed where it is used. As a constant, the mask of a long context would be the largest in a program.
+    """
     return jnp.where(jnp.arange(length) <= jnp.asarray(positions)[:, None], 0.0, -jnp.inf)
 
 
@@ -113,7 +115,7 @@ def _attend_in_parts(
     """`_attend`, and of a long context so many queries at a time that their logits stay small.
 
     Parts follow one another, so that the logits of one are held; they are computed again for the
-    gradient. Those of a stretch of the context read no position that none of its queries sees.
+    gradient. The parts of a stretch of the context read no position that none of its queries sees.
     """
     (heads, count, features), length = query.shape, key.shape[-1]
     if count * length <= LARGEST_LOGITS:
@@ -145,11 +147,10 @@ def _attend_part(
 
 @jax.custom_vjp
 def _attend(query: jax.Array, key: jax.Array, value: jax.Array, hidden: Any) -> jax.Array:
-    """The core of every head: `f32[H, d, Q]` of `f32[H, Q, d]`, two `f32[H, d, L]` and `f32[Q, L]`,
-    what is added to the logits; that has no gradient.
+    """The core of every head: `f32[H, d, Q]` of `f32[H, Q, d]`, two `f32[H, d, L]` and `f32[Q, L]`.
 
-    Its gradient is written out, for derived ones hold products of transposed matrices, two to three times
-    slower on a CPU.
+    The last is added to the logits, and has no gradient. The gradient of the others is written out: a
+    derived one holds products of transposed matrices, two to three times slower on a CPU.
     """
     return _attend_forward(query, key, value, hidden)[0]
 

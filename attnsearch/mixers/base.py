@@ -22,10 +22,10 @@ A function, so that who computes some queries at a time holds the bias of no oth
 class Mixer(nnx.Module):
     """A causal token-mixing layer for one sequence: `f32[L, D] -> f32[L, D]`.
 
-    A subclass is built as `Mine(width, context_length, *, rngs, setting=default, ...)`: its
-    keyword-only parameters after `rngs` are its settings, each with a default, and each becomes
-    part of the run's specification. All trained arrays are `nnx.Param`; a mixer keeps no state
-    between calls. Row t of the output may depend on rows 0 ... t of the input only.
+    A subclass is built as `Mine(width, context_length, *, rngs, setting=default, ...)`. Its
+    keyword-only parameters after `rngs` are its settings. Each has a default, and becomes part of the
+    run's specification. All trained arrays are `nnx.Param`; other arrays are constants. A mixer keeps no
+    state between calls. Row t of the output may depend on rows 0 ... t of the input only.
     """
 
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -70,7 +70,7 @@ class LogitMixer(Mixer):
 def rows(x: jax.Array, positions: Integers) -> jax.Array:
     """`x[positions]`, `positions` in rising order; as a slice where they have no gaps.
 
-    The gradient of a slice is a copy, that of a gather is a scatter, which a CPU does slowly.
+    The gradient of a slice is a copy. The gradient of a gather is a scatter, which a CPU does slowly.
     """
     if positions[-1] - positions[0] == len(positions) - 1:
         return x[positions[0] : positions[-1] + 1]

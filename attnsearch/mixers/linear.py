@@ -12,8 +12,8 @@ def product(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """`x @ kernel`, `f32[T, I]` with `f32[I, O]`: the same numbers, with a faster gradient.
 
     The gradient of the kernel comes out transposed. XLA would merge that transposition into a product of
-    two transposed operands, for which its CPU back end has no fast form (docs/performance.md); the barrier
-    keeps the two apart.
+    two transposed operands, which its CPU back end computes slowly (docs/performance.md). The barrier keeps
+    the two apart.
     """
     transposed = jax.lax.optimization_barrier(kernel.T)
     return jax.lax.dot_general(x, transposed, (((1,), (1,)), ((), ())))

@@ -15,8 +15,8 @@ class MLPMixer(Mixer):
     """Causal two-layer MLP over the positions, shared by all features (arXiv:2105.01601, section 2).
 
     Made causal by masks as in MADE (Germain et al. 2015, arXiv:1502.03509, section 3). Each position
-    owns `expansion` hidden units. Those of position i read positions 0 ... i, and output t reads the
-    hidden units of positions 0 ... t, so both matrices are block-lower-triangular and no path leads
+    owns `expansion` hidden units. The units of position i read positions 0 ... i, and output t reads
+    the hidden units of positions 0 ... t. Both matrices are block-lower-triangular, so that no path leads
     from a later position to an earlier one::
 
         positions read   0 1 2        hidden units of   0 1 2

@@ -145,8 +145,8 @@ def unpredictable(subject: Subject) -> Answer:
         token = int(recording.truth.query_positions[unknown[lowest]]) + 1
         return Answer(
             False,
-            f"{seen.sum()} of {len(unknown)} losses fell: after {recording.step} steps that of token {token}"
-            f" is {shares[-1, lowest]:.2f} of chance",
+            f"{seen.sum()} of {len(unknown)} losses fell: after {recording.step} steps the loss of token"
+            f" {token} is {shares[-1, lowest]:.2f} of chance",
         )
     last = shares[-1]
     return Answer(True, f"after {recording.step} steps {last.min():.2f} to {last.max():.2f} of chance")
@@ -222,10 +222,10 @@ def gradients(subject: Subject) -> Answer:
         found = _of_mixer(_outputs_and_gradients(subject.network, parameters, subject.inputs(4))[1])
         for name, gradient in found.items():
             if not np.isfinite(gradient).all():
-                return Answer(False, f"that of parameter {name} is not finite")
+                return Answer(False, f"the gradient of parameter {name} is not finite")
     unused = [name for name, gradient in found.items() if not np.any(gradient)]
     if unused:
-        return Answer(False, f"none reaches parameter {', '.join(unused)}: no output depends on it")
+        return Answer(False, f"no gradient reaches parameter {', '.join(unused)}: no output depends on it")
     return Answer(True, f"finite, and not zero for any of {len(found)} arrays of parameters")
 
 
@@ -300,7 +300,7 @@ def _batched(network: Network, parameters: Parameters, x: jax.Array) -> jax.Arra
 def _rows(
     network: Network, parameters: Parameters, x: jax.Array, choices: tuple[tuple[int, ...], ...]
 ) -> list[jax.Array]:
-    """All rows, then those of each of `choices`."""
+    """All rows, then the rows of each of `choices`."""
     mixer = network.first_mixer(parameters)
     return [mixer(x), *(mixer.at(x, np.array(choice)) for choice in choices)]
 

@@ -37,8 +37,11 @@ class Movements(NamedTuple):
 def movements(
     network: Network, parameters: Parameters, x: Floats, other: Floats, tokens: Integers
 ) -> Movements:
-    """Of the first mixer on `x` with each row in turn replaced by that of `other`, `f32[L, D]` both, and of
-    the network on `tokens`, `i32[L]`, with each in turn replaced by the next symbol."""
+    """How far the first mixer and the network move when one position at a time is replaced.
+
+    x, other:  `f32[L, D]`, an input of the mixer, and the rows that replace its rows
+    tokens:    `i32[L]`, an input of the network; each token is replaced by the next symbol
+    """
     *responses, slopes = map(np.asarray, _responses(network, parameters, x, other, tokens))
     ordinary, loud, logits = (_moved(response) for response in responses)
     slope = np.abs(slopes).max(axis=-1)

@@ -1,7 +1,7 @@
 """What a verification looks at: a mixer in a small network, untrained, perturbed, and trained.
 
-The probe is the linear map token by token with every prediction asked for, of which those of the inputs are
-predictable by nothing but a look ahead.
+The probe is the linear map token by token, with every prediction asked for. An input can be predicted by a
+look ahead alone.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ TOKENS_PER_STEP = 512
 """Enough that luck alone never looks like a leak (see `attnsearch.results.cells.LEAK_MARGIN`)."""
 
 NOISE = (1.0, 0.1, 0.01)
-"""Strengths of a perturbation, of which the first that leaves outputs finite is used. Each parameter is
-multiplied by 1 + n and shifted by n / 10, n normal with this deviation: that opens what large numbers close,
-and what zeros do."""
+"""Strengths of a perturbation; the first that leaves outputs finite is used. Each parameter is multiplied by
+1 + n and shifted by n / 10, n normal with this deviation. The factor opens what large numbers close, and the
+shift what zeros close."""
 
 
 class Trained(NamedTuple):
@@ -116,7 +116,7 @@ class Subject:
 
     @cached_property
     def initial(self) -> Parameters:
-        """Those of the probe's network before training."""
+        """The parameters of the probe's network before training."""
         return self.network.init(jax.random.key(0))
 
     @cached_property

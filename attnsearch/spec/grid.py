@@ -58,9 +58,9 @@ def grid(
     """Every combination of tasks, mixers, `values` and seeds, cell by cell, seeds innermost.
 
     values:        lists by setting name: knobs of the tasks, settings of the mixers, and `SETTINGS`.
-                   One that only some of the tasks or mixers have makes a grid for those alone. A mixer's
-                   setting may always be called `mixer.<name>`, and must be where a knob or one of
-                   `SETTINGS` has its name
+                   A setting that only some tasks or mixers have makes a grid for those alone. The name
+                   `mixer.<name>` always means a mixer's setting. It is needed where a knob or one of
+                   `SETTINGS` is called so too
     known_mixers:  what mixers there are, with their settings' defaults
     seeds:         initialisation and data order of each run; equal ones are paired across cells
     rule_seed:     the hidden rule of every run; each seed draws its own unless given
@@ -139,7 +139,7 @@ def _check_names(
 
 
 def _of_mixers(values: Lists, taken: Collection[str]) -> Lists:
-    """Those of `values` that may be a mixer's, by the names that the mixer itself gives them."""
+    """The `values` that may be a mixer's, by the names that the mixer itself gives them."""
     own = {name: listed for name, listed in values.items() if name not in taken}
     return {name.removeprefix("mixer."): listed for name, listed in own.items()}
 
@@ -155,12 +155,12 @@ def _checked_seeds(seeds: Iterable[int]) -> list[int]:
 
 
 def task_specs(file: TaskFile, values: Lists) -> list[TaskSpec]:
-    """The task with every combination of those of `values` that are its settings."""
+    """The task with every combination of the `values` that are its settings."""
     return [file.resolve(given) for given in _combinations(values, file.setting_names)]
 
 
 def mixer_specs(name: str, defaults: Mapping[str, Value], values: Lists) -> list[MixerSpec]:
-    """The mixer with every combination of those of `values` that are its settings."""
+    """The mixer with every combination of the `values` that are its settings."""
     return [
         MixerSpec(name, settings({**defaults, **_checked_mixer(name, defaults, given)}))
         for given in _combinations(values, set(defaults))
@@ -185,7 +185,7 @@ def _checked_mixer(mixer: str, defaults: Mapping[str, Value], given: Mapping[str
 
 
 def training_specs(values: Lists) -> list[Training]:
-    """Every combination of those of `values` that are `SETTINGS`."""
+    """Every combination of the `values` that are `SETTINGS`."""
     trainings = []
     for given in _combinations(values, set(SETTINGS)):
         checked = {name: SETTINGS[name].check(name, value) for name, value in given.items()}
@@ -219,7 +219,7 @@ def _intervention(checked: Mapping[str, Value], network: NetworkSpec, budget: Bu
 
 
 def _of(kind: Callable[..., _Item], checked: Mapping[str, Value]) -> _Item:
-    """A specification of `kind`, a dataclass, from those of `checked` that are its fields."""
+    """A specification of `kind`, a dataclass, from the `checked` values that are its fields."""
     names = inspect.signature(kind).parameters
     return kind(**{name: value for name, value in checked.items() if name in names})
 

@@ -117,7 +117,7 @@ def _imported(name: str, kind: type) -> object:
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         if missing is not None and f"{module_name}.".startswith(f"{missing}."):
             raise AttnsearchError(
-                f"{word} {name!r}: there is no module {missing}, neither in {here} nor installed"
+                f"{word} {name!r}: module {missing} is neither in {here} nor installed"
             ) from error
         raise AttnsearchError(f"{word} {name!r}: importing {module_name} raised {reason(error)}") from error
     try:

@@ -78,8 +78,12 @@ def test_what_hides_is_found_by_noise_or_by_training_alone() -> None:
     ("kind", "name", "words"),
     [
         (faulty_mixers.Unmasked, "causality at initialisation", "of a typical one when input"),
-        (faulty_mixers.UnusedParameter, "gradients", "none reaches parameter spare: no output depends on it"),
-        (faulty_mixers.EndlessSlope, "gradients", "that of parameter scale is not finite"),
+        (
+            faulty_mixers.UnusedParameter,
+            "gradients",
+            "no gradient reaches parameter spare: ",
+        ),
+        (faulty_mixers.EndlessSlope, "gradients", "the gradient of parameter scale is not finite"),
         (faulty_mixers.Unseeded, "determinism", "parameter shift differs"),
         (faulty_mixers.ShiftedQuery, "queries", "at(x, [15]) is"),
         (

@@ -54,9 +54,9 @@ def test_a_module_of_a_package(here: Path) -> None:
     ("name", "expected"),
     [
         ("atention", ["unknown mixer 'atention'. Did you mean attention?", "package.module:Class"]),
-        ("my_mixer:Mine", ["there is no module my_mixer, neither in {here} nor installed"]),
-        ("my_mixers.deep:Mine", ["there is no module my_mixers.deep"]),
-        ("no_such.deep:Mine", ["there is no module no_such,"]),
+        ("my_mixer:Mine", ["module my_mixer is neither in {here} nor installed"]),
+        ("my_mixers.deep:Mine", ["module my_mixers.deep is neither"]),
+        ("no_such.deep:Mine", ["module no_such is neither"]),
         ("my_mixers:Mind", ["module my_mixers has no Mind. Did you mean Mine? Known: Mine."]),
         ("my_mixers:Plain", ["my_mixers:Plain is a class, not a subclass of attnsearch.Mixer"]),
         ("my_mixers:Mixer", ["my_mixers:Mixer is a class, not a subclass of attnsearch.Mixer"]),

@@ -22,7 +22,7 @@ from attnsearch.runs.layout import Layout
 from attnsearch.runs.recorder import Recording
 from attnsearch.spec.run import RunSpec
 
-CHECKPOINT_VERSION = 3
+CHECKPOINT_VERSION = 4
 """Of what is written here. Finished runs do not depend on it, nor do digests."""
 
 # The kinds of dtype whose bytes an .npy file gives back as what they were: numpy's own, and no objects.

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Self
 
 from msgspec import Meta
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Version of the specification and of what is stored under its digest."""
 
 Value = int | float | str | bool | None
@@ -178,9 +178,6 @@ class RunSpec:
         document = asdict(self.cell)
         document["task"]["knobs"] = dict(self.cell.task.knobs)
         document["mixer"]["settings"] = dict(self.cell.mixer.settings)
-        # Runs that were stored before there were interventions keep their digests.
-        if self.cell.intervention == InterventionSpec():
-            del document["intervention"]
         return {
             "format_version": FORMAT_VERSION,
             **document,
@@ -202,7 +199,7 @@ class RunSpec:
             network=NetworkSpec(**document["network"]),
             optimizer=OptimizerSpec(**document["optimizer"]),
             budget=BudgetSpec(**document["budget"]),
-            intervention=InterventionSpec(**document.get("intervention", {})),
+            intervention=InterventionSpec(**document["intervention"]),
         )
         return cls(cell, document["seed"], document["rule_seed"])
 

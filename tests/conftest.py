@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -24,11 +25,14 @@ from attnsearch.spec.run import (
     settings,
 )
 
+if TYPE_CHECKING:
+    from attnsearch.training.jax.backend import JaxBackend
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Tests compile the same tiny programs again and again, in this process and in others."""
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(config.rootpath / ".pytest_cache" / "compilations")
-    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
+
+# Tests compile the same tiny programs again and again, in this process and in others. Said before any other
+# conftest.py is loaded, for jax reads it when it is imported.
+os.environ["JAX_COMPILATION_CACHE_DIR"] = str(Path(__file__).parents[1] / ".pytest_cache" / "compilations")
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -37,6 +41,14 @@ def one_device() -> None:
     import jax
 
     jax.local_devices()
+
+
+@pytest.fixture(scope="session")
+def backend() -> JaxBackend:
+    """One for all tests of a process that train: a program of one shape is compiled once."""
+    from attnsearch.training.jax.backend import JaxBackend
+
+    return JaxBackend()
 
 
 @pytest.fixture

@@ -19,9 +19,10 @@ from attnsearch.spec.run import CellSpec, InterventionSpec, MixerSpec, NetworkSp
 from attnsearch.spec.task_file import TaskFile
 from attnsearch.training import runner
 from attnsearch.training.backend import Ended, TrainingSettings
+from attnsearch.training.jax import devices
 from attnsearch.training.jax.cohorts import JaxCohort
 from attnsearch.training.jax.engine import Engine, OutOfDeviceMemory
-from attnsearch.training.jax.lanes import lanes_that_pay
+from attnsearch.training.jax.lanes import Lanes, lanes_that_pay
 from attnsearch.training.jax.network import Network
 from attnsearch.training.jax.trainer import Trainer
 from attnsearch.training.observer import Observer
@@ -33,7 +34,7 @@ class JaxBackend:
     generators, mixers:  what specifications may name. To add one: `MIXERS | {"mine": Mine}`. Beside these
                          they may name entry points, and classes as `package.module:Class`
 
-    It keeps what it traces and measures, so that one backend is made for a whole command.
+    It keeps what it traces, compiles and measures, so that one backend is made for a whole command.
     """
 
     def __init__(
@@ -46,7 +47,8 @@ class JaxBackend:
         self.mixers = MIXERS if mixers is None else mixers
         self._networks: dict[tuple[NetworkSpec, MixerSpec, Generator], Network] = {}
         self._trainers: dict[CellSpec, Trainer] = {}
-        self._lanes: dict[Trainer, int] = {}
+        self._programs: dict[tuple[Trainer, int, int], Lanes] = {}
+        self._lanes_per_device: dict[tuple[Trainer, int | None], int] = {}
 
     @property
     def known_mixers(self) -> KnownMixers:
@@ -95,11 +97,12 @@ class JaxBackend:
         left = dict.fromkeys(pending)
         while left:
             missing = replace(cohort, specs=tuple(left))
-            if cohort.trainer not in self._lanes:
+            asked = (cohort.trainer, settings.lanes)
+            if asked not in self._lanes_per_device:
                 # Once for each cohort: finding out may compile, and held runs are asked for again and again.
-                self._lanes[cohort.trainer] = settings.lanes or lanes_that_pay(missing)
-            count = self._lanes[cohort.trainer]
-            engine = Engine(missing, runs, observer, settings, count)
+                self._lanes_per_device[asked] = settings.lanes or lanes_that_pay(missing)
+            count = self._lanes_per_device[asked]
+            engine = Engine(missing, self._compiled(missing, count), runs, observer, settings)
             try:
                 for ended in engine.run():
                     del left[ended.run.spec]
@@ -114,7 +117,17 @@ class JaxBackend:
                 observer.warned(
                     f"{count} lanes do not fit into the device's memory: going on with {count // 2}"
                 )
-                self._lanes[cohort.trainer] = count // 2
+                # Those of other cohorts too, for they take memory as well.
+                self._programs.clear()
+                self._lanes_per_device[asked] = count // 2
+
+    def _compiled(self, cohort: JaxCohort, lanes_per_device: int) -> Lanes:
+        """The lanes of a cohort; the same ones for all of its runs that keep as many devices busy."""
+        used = devices.needed(len(cohort.specs), lanes_per_device)
+        program = (cohort.trainer, len(used), lanes_per_device)
+        if program not in self._programs:
+            self._programs[program] = Lanes(cohort.trainer, used, lanes_per_device)
+        return self._programs[program]
 
     def _made(self, cell: CellSpec) -> Trainer:
         made, mixer = self.generator(cell.task), self.mixer(cell.mixer.name)

@@ -58,14 +58,13 @@ class Engine:
     def __init__(
         self,
         cohort: JaxCohort,
+        lanes: Lanes,
         runs: SharedRuns,
         observer: Observer,
         settings: TrainingSettings,
-        lanes_per_device: int,
     ):
-        used = devices.needed(len(cohort.specs), lanes_per_device)
-        self._lanes = Lanes(cohort.trainer, used, lanes_per_device)
-        self._cohort, self._runs, self._observer, self._settings = cohort, runs, observer, settings
+        self._cohort, self._lanes = cohort, lanes
+        self._runs, self._observer, self._settings = runs, observer, settings
         self._environment = devices.describe(self._lanes.count)
         self._queue = deque(cohort.specs)
         self._taken: list[RunSpec] = []

@@ -22,7 +22,8 @@ from attnsearch.training.backend import TrainingSettings
 from attnsearch.training.jax.backend import run, specify
 from attnsearch.training.observer import Observer
 
-root, values, seeds, lanes, stop = Path(sys.argv[1]), json.loads(sys.argv[2]), *map(int, sys.argv[3:5]), sys.argv[5]
+root, values, stop = Path(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[5]
+seeds, lanes = map(int, sys.argv[3:5])
 
 def reached(event, arguments):
     if stop and re.fullmatch(stop, " ".join([event, *(str(argument) for argument in arguments[:2])])):

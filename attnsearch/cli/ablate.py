@@ -10,6 +10,7 @@ import click
 from attnsearch.base import AttnsearchError
 from attnsearch.cli.options import OUT, plots_option
 from attnsearch.cli.output import emit_json, say
+from attnsearch.cli.values import WholeNumber
 
 if TYPE_CHECKING:
     from attnsearch.training.jax.backend import JaxBackend
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--sequences",
-    type=click.IntRange(1),
+    type=WholeNumber(1),
     metavar="N",
     help="over which losses are averaged  [default: 1024, fewer of long contexts]",
 )

@@ -30,6 +30,7 @@ class _SettingOption(click.Option):
         super().__init__(
             [flag_of(name)],
             type=Values(),
+            multiple=True,
             metavar="LIST",
             help=text,
             expose_value=False,
@@ -49,9 +50,9 @@ def names_taken(tasks: Sequence[TaskFile]) -> set[str]:
     return {name for task in tasks for name in task.setting_names} | SETTINGS.keys()
 
 
-def _keep(ctx: click.Context, param: click.Parameter, values: tuple[Value, ...] | None) -> None:
-    if values is not None and isinstance(param, _SettingOption):
-        ctx.meta.setdefault(_VALUES, {})[param.setting] = values
+def _keep(ctx: click.Context, param: click.Parameter, lists: Sequence[tuple[Value, ...]]) -> None:
+    if lists and isinstance(param, _SettingOption):
+        ctx.meta.setdefault(_VALUES, {})[param.setting] = tuple(value for values in lists for value in values)
 
 
 def switch(flag: str, setting: str, value: bool, text: str) -> Callable[[_Command], _Command]:

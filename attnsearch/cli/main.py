@@ -13,24 +13,35 @@ import click
 from attnsearch.base import AttnsearchError, nearest
 from attnsearch.cli.status import MEANINGS, past_click, status_of
 
-COMMANDS: dict[str, str] = {
-    "run": "attnsearch.cli.run:run",
-    "sweep": "attnsearch.cli.sweep:sweep",
-    "plan": "attnsearch.cli.plan:plan",
-    "results": "attnsearch.cli.results:results",
-    "law": "attnsearch.cli.law:law",
-    "report": "attnsearch.cli.report:report",
-    "verify": "attnsearch.cli.verify:verify",
-    "leaderboard": "attnsearch.cli.leaderboard:leaderboard",
-    "submit": "attnsearch.cli.submit:submit",
-    "baseline": "attnsearch.cli.baseline:baseline",
-    "check": "attnsearch.cli.check:check",
-    "tasks": "attnsearch.cli.listing:tasks",
-    "mixers": "attnsearch.cli.listing:mixers",
-    "show": "attnsearch.cli.show:show",
-    "ablate": "attnsearch.cli.ablate:ablate",
+COMMANDS: Mapping[str, Mapping[str, str]] = {
+    "Run": {
+        "run": "attnsearch.cli.run:run",
+        "sweep": "attnsearch.cli.sweep:sweep",
+        "plan": "attnsearch.cli.plan:plan",
+    },
+    "Look": {
+        "tasks": "attnsearch.cli.listing:tasks",
+        "mixers": "attnsearch.cli.listing:mixers",
+        "show": "attnsearch.cli.show:show",
+        "results": "attnsearch.cli.results:results",
+        "report": "attnsearch.cli.report:report",
+        "ablate": "attnsearch.cli.ablate:ablate",
+    },
+    "Compare": {
+        "law": "attnsearch.cli.law:law",
+        "leaderboard": "attnsearch.cli.leaderboard:leaderboard",
+    },
+    "Share": {
+        "submit": "attnsearch.cli.submit:submit",
+    },
+    "Check": {
+        "verify": "attnsearch.cli.verify:verify",
+        "baseline": "attnsearch.cli.baseline:baseline",
+        "check": "attnsearch.cli.check:check",
+    },
 }
-"""Each command by name, and where it is: `package.module:object`. It is imported when it is needed."""
+"""Each command by name, and where it is: `package.module:object`. It is imported when it is needed. The help
+lists commands in these sections."""
 
 HELP = """\
 Measure how long a sequence mixer searches for the attention pattern that a task needs.
@@ -45,14 +56,20 @@ attnsearch report results/                                 everything about stor
 """
 
 
-class Commands(click.Group):
-    """The program `attnsearch` with the commands `homes`, as in `COMMANDS`: `Commands(COMMANDS | {...})`."""
+_SENTENCE = 200
+"""Characters of help that are shown of each command; its first sentence is shorter."""
 
-    def __init__(self, homes: Mapping[str, str]):
+
+class Commands(click.Group):
+    """The program `attnsearch` with commands by section, as in `COMMANDS`: `Commands({**COMMANDS, ...})`."""
+
+    def __init__(self, sections: Mapping[str, Mapping[str, str]]):
         version = click.version_option(package_name="attnsearch")
-        super().__init__("attnsearch", help=HELP, epilog=MEANINGS)
+        names = {"help_option_names": ["-h", "--help"]}
+        super().__init__("attnsearch", help=HELP, epilog=MEANINGS, context_settings=names)
         version(self)
-        self._homes = homes
+        self._sections = sections
+        self._homes = {name: home for homes in sections.values() for name, home in homes.items()}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """In the order in which they are declared."""
@@ -64,6 +81,16 @@ class Commands(click.Group):
             return None
         module, _, name = self._homes[cmd_name].partition(":")
         return getattr(import_module(module), name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """In sections, with the first sentence of each command's help."""
+        width = max(map(len, self._homes))
+        for section, homes in self._sections.items():
+            found = [(name.ljust(width), self.get_command(ctx, name)) for name in homes]
+            with formatter.section(section):
+                formatter.write_dl(
+                    [(name, command.get_short_help_str(_SENTENCE)) for name, command in found if command]
+                )
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

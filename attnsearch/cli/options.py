@@ -10,7 +10,7 @@ import click
 
 from attnsearch.base import AttnsearchError, nearest
 from attnsearch.cli.flags import switch
-from attnsearch.cli.values import Assignment, Seeds
+from attnsearch.cli.values import Assignment, Seeds, WholeNumber
 
 if TYPE_CHECKING:
     from attnsearch.spec.grid import KnownMixers, Lists
@@ -40,6 +40,39 @@ def with_options(*options: Callable[[_Command], _Command]) -> Callable[[_Command
     return decorated
 
 
+def _added(lists: Sequence[Sequence[int]]) -> tuple[int, ...]:
+    """Each number of the lists, once."""
+    return tuple(dict.fromkeys(number for listed in lists for number in listed))
+
+
+def seeds_option(text: str) -> Callable[[_Command], _Command]:
+    """`--seeds`, whose lists add up; None where none is given."""
+
+    def callback(
+        ctx: click.Context, param: click.Parameter, lists: Sequence[Sequence[int]]
+    ) -> Sequence[int] | None:
+        # One list is kept as it is: its numbers are checked later.
+        return None if not lists else lists[0] if len(lists) == 1 else _added(lists)
+
+    return click.option("--seeds", type=Seeds(), multiple=True, callback=callback, help=text)
+
+
+def mixers_option(default: str) -> Callable[[_Command], _Command]:
+    """`--mixer`, whose lists add up to one list of names; None where none is given."""
+
+    def callback(ctx: click.Context, param: click.Parameter, lists: Sequence[str]) -> str | None:
+        return ",".join(lists) or None
+
+    return click.option(
+        "--mixer",
+        "mixers",
+        multiple=True,
+        callback=callback,
+        metavar="LIST",
+        help=f"mixers, by name or as package.module:Class  [default: {default}]",
+    )
+
+
 switch_options = with_options(
     switch("--no-early-stopping", "early_stopping", False, "train to the full budget"),
     switch(
@@ -62,7 +95,7 @@ output_options = with_options(
 engine_options = with_options(
     click.option(
         "--lanes",
-        type=click.IntRange(1),
+        type=WholeNumber(1),
         help="runs that each device trains at once  [default: chosen for the device]",
     ),
     click.option(
@@ -97,18 +130,9 @@ suite_option = click.option(
 plots_option = click.option("--no-plots", is_flag=True, help="draw no pictures")
 suite_options = with_options(
     click.argument("suite", metavar="SUITE"),
-    click.option(
-        "--seeds",
-        type=Seeds(),
-        help="a count (8), a range without its end (8:16) or a list (3,5,9)  [default: the suite's]",
-    ),
+    seeds_option("a count (8), a range without its end (8:16) or a list (3,5,9)  [default: the suite's]"),
     switch_options,
-    click.option(
-        "--mixer",
-        "mixers",
-        metavar="LIST",
-        help="mixers, by name or as package.module:Class  [default: the suite's]",
-    ),
+    mixers_option("the suite's"),
     mixer_set_option,
 )
 
@@ -116,16 +140,14 @@ suite_options = with_options(
 def mixer_lists(mixers: Sequence[str], given: Assignments, known_mixers: KnownMixers) -> Lists:
     """The lists of `--mixer-set` by setting. Errors: AttnsearchError for a setting that no mixer has."""
     known = {name for mixer in mixers for name in known_mixers[mixer]}
-    lists = {}
+    lists: dict[str, tuple[Value, ...]] = {}
     for name, listed in given:
         if name not in known:
             hint = (
                 nearest(name, known) if known else " It has none." if len(mixers) == 1 else " They have none."
             )
             raise AttnsearchError(f"no setting {name!r} in mixer {', '.join(mixers)}.{hint}")
-        if name in lists:
-            raise AttnsearchError(f"--mixer-set gives {name} twice: give it a list, {name}=value,value")
-        lists[name] = listed
+        lists[name] = (*lists.get(name, ()), *listed)
     return lists
 
 

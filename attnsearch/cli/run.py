@@ -15,14 +15,16 @@ from attnsearch.cli.options import (
     engine_options,
     mixer_lists,
     mixer_set_option,
+    mixers_option,
     names_in,
     output_options,
     plots_option,
     save_parameters_option,
+    seeds_option,
     switch_options,
 )
 from attnsearch.cli.status import INTERRUPTED
-from attnsearch.cli.values import Seeds
+from attnsearch.cli.values import WholeNumber
 from attnsearch.spec.run import of_mixer
 
 if TYPE_CHECKING:
@@ -38,25 +40,21 @@ class _RunCommand(TaskCommand):
 
 @click.command(cls=_RunCommand)
 @click.option(
-    "--task", "tasks", required=True, metavar="LIST", help="tasks, by name or as paths of task files"
-)
-@click.option(
-    "--mixer",
-    "mixers",
-    default="attention",
+    "--task",
+    "tasks",
+    required=True,
+    multiple=True,
     metavar="LIST",
-    help="mixers, by name or as package.module:Class  [default: attention]",
+    help="tasks, by name or as paths of task files",
 )
+@mixers_option("attention")
 @mixer_set_option
-@click.option(
-    "--seeds",
-    type=Seeds(),
-    default="8",
-    help="runs of each cell: a count (8), a range without its end (8:16) or a list (3,5,9)  [default: 8]",
+@seeds_option(
+    "runs of each cell: a count (8), a range without its end (8:16) or a list (3,5,9)  [default: 8]"
 )
 @click.option(
     "--rule-seed",
-    type=int,
+    type=WholeNumber(0),
     help="the seed of one hidden rule for all runs  [default: each seed draws its own]",
 )
 @switch_options
@@ -67,10 +65,10 @@ class _RunCommand(TaskCommand):
 @click.pass_context
 def run(
     ctx: click.Context,
-    tasks: str,
-    mixers: str,
+    tasks: Sequence[str],
+    mixers: str | None,
     mixer_settings: Assignments,
-    seeds: Sequence[int],
+    seeds: Sequence[int] | None,
     rule_seed: int | None,
     lanes: int | None,
     checkpoint_every: float,
@@ -82,15 +80,17 @@ def run(
 ) -> int:
     """Train networks on tasks and measure their plateaus.
 
-    Every LIST is comma-separated. Several lists make a grid. Runs that are already stored are not trained
-    again. `attnsearch run --task NAME --help` lists the task's own flags too.
+    Every LIST is comma-separated, and a flag that is given again adds to its list. Several lists make a
+    grid. Runs that are already stored are not trained again. `attnsearch run --task NAME --help` lists the
+    task's own flags too.
     """
     from attnsearch.cli.train import Output, sweep
+    from attnsearch.spec.grid import DEFAULT_SEEDS
     from attnsearch.training.backend import TrainingSettings
     from attnsearch.training.jax.backend import JaxBackend, specify
 
     del tasks
-    names, flags, backend = names_in(mixers), given(ctx), JaxBackend()
+    names, flags, backend = names_in(mixers or "attention"), given(ctx), JaxBackend()
     taken = names_taken(tasks_of(ctx))
     listed = mixer_lists(names, mixer_settings, backend.known_mixers)
     settings = {of_mixer(name, taken): values for name, values in listed.items()}
@@ -99,7 +99,12 @@ def run(
             f"give {flag_of(name)} or --mixer-set {name.removeprefix('mixer.')}=..., not both"
         )
     specs = specify(
-        tasks_of(ctx), names, {**flags, **settings}, seeds=seeds, rule_seed=rule_seed, backend=backend
+        tasks_of(ctx),
+        names,
+        {**flags, **settings},
+        seeds=range(DEFAULT_SEEDS) if seeds is None else seeds,
+        rule_seed=rule_seed,
+        backend=backend,
     )
     output = Output(out, as_json, quiet, no_plots)
     trained = sweep(specs, output, backend, TrainingSettings(lanes, checkpoint_every, save_parameters))

@@ -10,16 +10,17 @@ from attnsearch.base import AttnsearchError
 from attnsearch.cli.flags import TaskCommand, given, tasks_of
 from attnsearch.cli.options import OUT
 from attnsearch.cli.output import say
+from attnsearch.cli.values import WholeNumber
 
 
 @click.command(cls=TaskCommand)
 @click.option(
     "--task", "task", required=True, metavar="NAME", help="a task, by name or as path of a task file"
 )
-@click.option("--seed", type=click.IntRange(0), default=0, help="of the rule and the sequence  [default: 0]")
+@click.option("--seed", type=WholeNumber(0), default=0, help="of the rule and the sequence  [default: 0]")
 @click.option(
     "--target",
-    type=click.IntRange(0),
+    type=WholeNumber(0),
     help="the target to highlight  [default: one that shows the task well]",
 )
 @click.option(

@@ -45,7 +45,8 @@ def sweep(
     """Run a suite: a TOML file that crosses tasks, mixers, seeds and training settings.
 
     A flag replaces what the suite says of that setting: `--seeds 2 --steps 100` is a quick look. Every LIST
-    is comma-separated. Runs that are already stored are not trained again.
+    is comma-separated, and a flag that is given again adds to its list. Runs that are already stored are not
+    trained again.
 
     A suite may have selection seeds and several learning rates. Then each mixer first tries every rate on
     those seeds. Its other runs are trained at the rate that was best.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -52,9 +53,9 @@ class Seeds(click.ParamType):
             return value
         try:
             if ":" in value:
-                first, last = (int(part) for part in value.split(":"))
+                first, last = (whole(part) for part in value.split(":"))
                 return self._few(range(first, last), param, ctx)
-            listed = tuple(int(part) for part in value.split(","))
+            listed = tuple(whole(part) for part in value.split(","))
         except ValueError:
             self.fail(
                 f"{value!r} is neither a count (8), nor a range without its end (8:16), nor a list (3,5,9)",
@@ -71,8 +72,41 @@ class Seeds(click.ParamType):
         return seeds
 
 
+class WholeNumber(click.ParamType):
+    """A whole number that is not below `minimum`, also as `1e4`."""
+
+    name = "n"
+
+    def __init__(self, minimum: int):
+        self.minimum = minimum
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            number = whole(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is not a whole number", param, ctx)
+        if number < self.minimum:
+            self.fail(f"{number} must be at least {self.minimum}", param, ctx)
+        return number
+
+
+def whole(text: str) -> int:
+    """The whole number that `text` writes, `10000` or `1e4`. Errors: ValueError where it writes another."""
+    if re.fullmatch(_POWER_OF_TEN, text.strip()):
+        value = float(text)
+        if value.is_integer() and value <= _EXACT:
+            return int(value)
+    return int(text)
+
+
+_POWER_OF_TEN = r"[+-]?\d+(\.\d+)?[eE]\+?\d+"
+
+_EXACT = 2**53
+"""Up to here, a float that is whole is the number that was written."""
+
+
 def _value(text: str) -> Value:
-    for kind in (int, float):
+    for kind in (whole, float):
         try:
             return kind(text)
         except ValueError:

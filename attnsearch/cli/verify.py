@@ -13,6 +13,7 @@ from attnsearch.base import AttnsearchError
 from attnsearch.cli.options import Assignments, mixer_lists, mixer_set_option, output_options
 from attnsearch.cli.output import emit_json, note, say
 from attnsearch.cli.status import DONE
+from attnsearch.cli.values import WholeNumber
 from attnsearch.runs.verification import CHECKS, Finding, Verdict, Verification
 from attnsearch.spec.names import DERIVED
 
@@ -34,7 +35,7 @@ _COLOURS: Mapping[Verdict, str] = {"passed": "green", "failed": "red", "not run"
     metavar="NAME",
     help="whose contexts are tried, and whose easiest form is to be learned  [default: linear_map]",
 )
-@click.option("--width", type=click.IntRange(1), help="features of a token, D  [default: 128]")
+@click.option("--width", type=WholeNumber(1), help="features of a token, D  [default: 128]")
 @output_options
 def verify(
     mixer: str,

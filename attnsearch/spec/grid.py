@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from attnsearch.base import RECORDING_INTERVAL, AttnsearchError, nearest
+from attnsearch.base import AttnsearchError, nearest
 from attnsearch.spec.run import (
     BudgetSpec,
     CellSpec,
@@ -192,12 +192,6 @@ def training_specs(values: Lists) -> list[Training]:
         network = _of(NetworkSpec, checked)
         optimizer = _of(OptimizerSpec, checked)
         budget = _of(BudgetSpec, checked)
-        if budget.steps % RECORDING_INTERVAL:
-            lower = budget.steps // RECORDING_INTERVAL * RECORDING_INTERVAL
-            raise AttnsearchError(
-                f"steps {budget.steps} is not a multiple of {RECORDING_INTERVAL},"
-                f" the steps of a recorded point: use {lower} or {lower + RECORDING_INTERVAL}"
-            )
         trainings.append((network, optimizer, budget, _intervention(checked, network, budget)))
     return trainings
 

@@ -18,6 +18,7 @@ class Setting:
     """A setting of network, optimizer, budget or intervention: what it means, and the values it may take.
 
     minimum, above_minimum:  the least number, and whether it is excluded
+    multiple_of:             of a whole number
     form, example:           of a setting that is a word: a regular expression, and how it is told
     """
 
@@ -25,13 +26,15 @@ class Setting:
     default: Value
     minimum: float = 0
     above_minimum: bool = False
+    multiple_of: int = 1
     form: str = ""
     example: str = ""
 
     def describe(self) -> str:
         """The values it may take, in a few words."""
         bound = "above" if self.above_minimum else "at least"
-        return self.example or f"{bound} {self.minimum:g}"
+        multiple = f", a multiple of {self.multiple_of}" if self.multiple_of > 1 else ""
+        return self.example or f"{bound} {self.minimum:g}{multiple}"
 
     def check(self, name: str, value: Value) -> Value:
         """`value`, as the type of the default. Errors: AttnsearchError."""
@@ -56,6 +59,12 @@ class Setting:
             raise AttnsearchError(f"{name} {value} must be {bound} {self.minimum:g}")
         if value > LARGEST_VALUE:
             raise AttnsearchError(f"{name} {value} must be at most {LARGEST_VALUE}")
+        if kind is int and int(value) % self.multiple_of:
+            lower = int(value // self.multiple_of * self.multiple_of)
+            raise AttnsearchError(
+                f"{name} {value} is not a multiple of {self.multiple_of}:"
+                f" use {lower} or {lower + self.multiple_of}"
+            )
         return kind(value)
 
 
@@ -63,7 +72,9 @@ SETTINGS: dict[str, Setting] = {
     "learning_rate": Setting("AdamW learning rate", OptimizerSpec.learning_rate, 0, above_minimum=True),
     "weight_decay": Setting("AdamW weight decay", OptimizerSpec.weight_decay, 0),
     "warmup_steps": Setting("steps of linear warm-up", OptimizerSpec.warmup_steps, 0),
-    "steps": Setting("budget of a run, in steps", BudgetSpec.steps, RECORDING_INTERVAL),
+    "steps": Setting(
+        "budget of a run, in steps", BudgetSpec.steps, RECORDING_INTERVAL, multiple_of=RECORDING_INTERVAL
+    ),
     "tokens_per_step": Setting("tokens of a training step", BudgetSpec.tokens_per_step, 1),
     "early_stopping": Setting("end a run when it has mastered every target", BudgetSpec.early_stopping, 0),
     "width": Setting("features of a token, D", NetworkSpec.width, 1),

@@ -25,7 +25,7 @@ def ended(monkeypatch: pytest.MonkeyPatch, callback: Callable[[], int | None]) -
     module = type(sys)(MODULE)
     module.made = click.command("made")(callback)  # pyright: ignore[reportAttributeAccessIssue]
     monkeypatch.setitem(sys.modules, MODULE, module)
-    return CliRunner().invoke(Commands(COMMANDS | {"made": f"{MODULE}:made"}), ["made"])
+    return CliRunner().invoke(Commands({**COMMANDS, "More": {"made": f"{MODULE}:made"}}), ["made"])
 
 
 def raising(error: BaseException) -> Callable[[], None]:
@@ -139,7 +139,7 @@ def test_a_command_is_a_file_and_a_line(monkeypatch: pytest.MonkeyPatch, tmp_pat
         'import click\n@click.command()\ndef greet():\n    "Greet whoever asks."\n    click.echo("hello")\n'
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    mine = Commands(COMMANDS | {"greet": "my_commands:greet"})
+    mine = Commands({**COMMANDS, "More": {"greet": "my_commands:greet"}})
     runner = CliRunner()
     assert runner.invoke(mine, ["greet"]).output == "hello\n"
     assert "Greet whoever asks." in runner.invoke(mine, ["--help"]).output

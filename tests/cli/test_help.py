@@ -1,7 +1,11 @@
 """What `--help`, `tasks` and `mixers` list."""
 
+import re
+
 import pytest
 from helpers.terminal import attnsearch
+
+from attnsearch.cli.main import COMMANDS
 
 
 def text(*arguments: str) -> str:
@@ -35,12 +39,32 @@ def test_a_task_s_own_defaults_of_training_and_mixers_are_listed():
 @pytest.mark.parametrize("command", ["sweep", "plan"])
 def test_a_suite_s_commands_list_every_training_setting(command: str):
     found = text(command)
-    assert "--steps LIST budget of a run, in steps [at least 10; default: the suite's]" in found
+    assert (
+        "--steps LIST budget of a run, in steps [at least 10, a multiple of 10; default: the suite's]"
+        in found
+    )
     for flag in (
         *("--seeds", "--learning-rate", "--weight-decay", "--warmup-steps", "--tokens-per-step", "--width"),
         *("--num-layers", "--mlp-width", "--no-early-stopping", "--out", "--json", "--quiet"),
     ):
         assert f"{flag} " in found, flag
+
+
+def test_commands_are_listed_in_sections_with_their_first_sentences():
+    lines = attnsearch("-h").out.splitlines()
+    sections = [line for line in lines if re.fullmatch(r"[A-Z][a-z]+:", line)]
+    assert sections == ["Options:", "Run:", "Look:", "Compare:", "Share:", "Check:"]
+    listed = [line.split()[0] for line in lines[lines.index("Run:") :] if re.match("  [a-z]", line)]
+    assert listed == [name for homes in COMMANDS.values() for name in homes]
+    assert not any(line.endswith("...") for line in lines[lines.index("Run:") :])
+
+
+@pytest.mark.parametrize("command", [name for homes in COMMANDS.values() for name in homes])
+def test_each_command_has_the_short_flag_of_help(command: str):
+    done = attnsearch(command, "-h")
+    assert done.status == 0
+    assert done.out.startswith(f"Usage: attnsearch {command} ")
+    assert "-h, --help" in done.out
 
 
 @pytest.mark.parametrize(

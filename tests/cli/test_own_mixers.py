@@ -76,7 +76,6 @@ def test_settings_are_set_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
             "no setting 'dept' in mixer my_mixers:Mine. Did you mean depth? Known: depth",
         ),
         (["--mixer-set", "state_size=4"], "no setting 'state_size' in mixer my_mixers:Mine"),
-        (["--mixer-set", "depth=1", "--mixer-set", "depth=2"], "--mixer-set gives depth twice"),
         (["--mixer-set", "depth"], "'depth' is not of the form name=value[,value...]"),
         (["--mixer-set", "=1"], "is not of the form"),
         (["--mixer-set", "depth=1,"], "empty entry"),

@@ -22,6 +22,7 @@ FILE, LINE, PROGRAM = PAGE.code("python")
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Commands]:
     """A program with the command, which lies in a module of one's own."""
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "my_commands", raising=False)
     (tmp_path / "my_commands.py").write_text(FILE)
     namespace: dict[str, Any] = {}
     exec(compile(PROGRAM, PAGE.name, "exec"), namespace)
@@ -40,7 +41,7 @@ def test_the_line_is_one_of_the_registry() -> None:
     module, _, command = home.partition(":")
     assert (name, command) == ("seeds", "seeds")
     assert module.startswith("attnsearch.cli.")
-    assert all(place.startswith("attnsearch.cli.") for place in COMMANDS.values())
+    assert all(place.startswith("attnsearch.cli.") for homes in COMMANDS.values() for place in homes.values())
 
 
 def test_the_command_is_listed_explained_and_obeyed(

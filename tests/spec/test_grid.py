@@ -210,11 +210,11 @@ def message(
         ("steps", 0, "steps 0 must be at least 10"),
         ("steps", -10, "steps -10 must be at least 10"),
         ("steps", 5, "steps 5 must be at least 10"),
-        ("steps", 15, "steps 15 is not a multiple of 10, the steps of a recorded point: use 10 or 20"),
+        ("steps", 15, "steps 15 is not a multiple of 10: use 10 or 20"),
         (
             "steps",
             10_001,
-            "steps 10001 is not a multiple of 10, the steps of a recorded point: use 10000 or 10010",
+            "steps 10001 is not a multiple of 10: use 10000 or 10010",
         ),
         ("steps", 100.0, "steps 100.0 is not a whole number"),
         ("steps", "many", "steps 'many' is not a whole number"),

@@ -8,7 +8,7 @@ One legend for the shapes in all docstrings::
     B  batch: sequences of a step                Q  queries: positions at which logits are computed,
     N  runs, or lanes                               the R targets among them
     E  recorded points of a run                  M  recorded maps of a run
-    A  attention heads of all layers             K  mapped targets: those of the R whose rows of
+    A  attention heads of all layers             K  mapped targets: the R targets whose rows of
                                                     the attention map are kept; all, up to a size
 
 This module belongs to both sides of the house and never imports jax.
@@ -40,7 +40,7 @@ class AttnsearchError(Exception):
 
 
 class Example(NamedTuple):
-    """One sequence with what is asked of it.
+    """One sequence, and the answers that are right.
 
     tokens:   `i32[L]` the sequence as the network sees it
     answers:  `i32[Q]` the token that is right at each query
@@ -51,7 +51,7 @@ class Example(NamedTuple):
 
 
 class Truth(NamedTuple):
-    """What is known about a run's task before anything is trained.
+    """The known truth about a run's task, before anything is trained.
 
     attention_map:             `bool[K, L]` the support of each mapped target
     cheapest_route:            `bool[K, L]` the fewest visible tokens that determine it; equal to
@@ -132,7 +132,7 @@ class Heads(NamedTuple):
 
     @classmethod
     def none(cls, maps: Maps) -> Heads:
-        """Those of a network without heads, A = 0."""
+        """The record of a network without heads, A = 0."""
         recorded, rows, length = maps.influence.shape
         nothing = np.zeros((recorded, 0, rows), np.float32)
         return cls(np.zeros((recorded, 0, rows, length), np.uint8), nothing, nothing)
@@ -153,7 +153,7 @@ class MapRecord(NamedTuple):
 
     @classmethod
     def of(cls, influence: Floats, map_mass: Floats) -> MapRecord:
-        """That of a network without heads."""
+        """The record of a network without heads."""
         rows, length = influence.shape
         nothing = np.zeros((0, rows), np.float32)
         return cls(influence, map_mass, np.zeros((0, rows, length), np.float32), nothing, nothing)

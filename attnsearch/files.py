@@ -30,8 +30,8 @@ DAMAGE: tuple[type[Exception], ...] = (
 )
 """What json, zipfile and numpy raise on damaged files."""
 
-MAKE_ROOM = "what is stored already stays readable; make room, then give the same command again"
-"""The remedy where something cannot be written."""
+MAKE_ROOM = "stored runs stay readable; make room, then give the same command again"
+"""The remedy where a run cannot be written."""
 
 
 def reason(error: Exception) -> str:
@@ -72,7 +72,7 @@ def partial_folder(parent: Path, name: str, contents: Mapping[str, bytes]) -> It
         with ExitStack() as at_work:
             for file_name, content in contents.items():
                 file = at_work.enter_context((partial / file_name).open("xb"))
-                # Where there are no locks, nothing is taken for abandoned.
+                # A file system without locks: then no folder is taken for abandoned.
                 with suppress(OSError):
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 _fill(file, content)

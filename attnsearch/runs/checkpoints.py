@@ -1,4 +1,4 @@
-"""Runs in training on disk, so that what was killed goes on, bit for bit, from where it was last saved.
+"""Runs in training on disk: a killed run goes on, bit for bit, from where it was last saved.
 
 Numpy side; never imports jax. Layout under the root of a store, which never looks at hidden names::
 
@@ -23,7 +23,7 @@ from attnsearch.runs.recorder import Recording
 from attnsearch.spec.run import RunSpec
 
 CHECKPOINT_VERSION = 4
-"""Of what is written here. Finished runs do not depend on it, nor do digests."""
+"""Version of the files written here. Finished runs and digests do not depend on it."""
 
 # The kinds of dtype whose bytes an .npy file gives back as what they were: numpy's own, and no objects.
 _KINDS = "biufc"
@@ -42,7 +42,7 @@ _LAYOUT: Layout = {
 class Checkpoint:
     """A run between two recorded points, compared by identity, since equal arrays are not one truth value.
 
-    recording:  what was recorded so far, of a run that has not ended
+    recording:  what was recorded so far; its run has not ended
     leaves:     its state, in an order and of shapes that only the trainer knows; of numpy's own dtypes
     """
 
@@ -64,10 +64,10 @@ class Checkpoints:
         return self.root / "runs" / f".checkpoint-{spec.digest}.npz"
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Put `checkpoint` in the place of the run's last one, which is there until this one is whole.
+        """Put `checkpoint` in the place of the run's last one, which stays until the new one is whole.
 
-        Errors: AttnsearchError if it cannot be written, and then the last one stays; ValueError for what
-        could not be read back: a run that has ended, other dtypes, arrays that disagree.
+        Errors: AttnsearchError if it cannot be written. ValueError if it could not be read back: for a run
+        that has ended, other dtypes, or arrays that disagree.
         """
         content, spec = _content(checkpoint), checkpoint.recording.spec
         final, contents = self.path(spec), {"checkpoint.npz": content}
@@ -82,9 +82,8 @@ class Checkpoints:
     def load(self, spec: RunSpec, on_unreadable: Callable[[str], None]) -> Checkpoint | None:
         """The run of `spec` where it was last saved, its arrays read-only, or None where it starts anew.
 
-        A damaged file is removed, and `on_unreadable` is told what was wrong with it. The thresholds are
-        those of `spec`, whichever it was saved with. Errors: AttnsearchError if the file may not be read, or
-        cannot be removed.
+        A damaged file is removed, and `on_unreadable` is told what was wrong with it. The thresholds come
+        from `spec`, not from the file. Errors: AttnsearchError if the file may not be read or removed.
         """
         path = self.path(spec)
         # A system error says nothing against the content, which may be hours of work.
@@ -101,7 +100,7 @@ class Checkpoints:
             return None
 
     def remove(self, spec: RunSpec) -> None:
-        """Forget the checkpoint of `spec`, if there is one. Errors: AttnsearchError if that cannot be."""
+        """Remove the checkpoint of `spec`, if there is one. Errors: AttnsearchError where that fails."""
         with files.explaining(f"cannot remove {self.path(spec)}", "remove it"):
             self.path(spec).unlink(missing_ok=True)
 

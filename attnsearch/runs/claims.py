@@ -5,9 +5,8 @@ side; never imports jax. Layout under the root of a store, which never looks at 
 
     runs/.claim-<digest>    empty; locked while its run is being trained
 
-A file that nobody has locked means nothing: it was left by a killed process, is in nobody's way, and goes
-with the next claim on its run. Processes on several computers exclude each other as far as the locks of
-the file system that they share reach.
+A file that nobody has locked means nothing. A killed process left it, and it goes with the next claim on its
+run. Processes on several computers exclude each other as far as the locks of their shared file system reach.
 """
 
 from __future__ import annotations
@@ -71,12 +70,12 @@ class Claim:
                     f"(flock: {reason}); choose a folder on a local disk with --out"
                 ) from error
             raise AttnsearchError(
-                f"cannot claim run {spec.digest} in {root}: {reason}; what is stored already stays "
-                "readable; put that right, then give the same command again"
+                f"cannot claim run {spec.digest} in {root}: {reason}; stored runs stay readable; "
+                "put that right, then give the same command again"
             ) from error
 
     def release(self) -> None:
-        """Let others take the run, and remove the file. What is released already stays released."""
+        """Let others take the run, and remove the file. Releasing twice does nothing more."""
         try:
             _held.remove(self)
         except KeyError:
@@ -114,7 +113,7 @@ class SharedRuns:
         self._taken: dict[RunSpec, Claim] = {}
 
     def find(self, spec: RunSpec) -> StoredRun | None:
-        """The stored run, measured under the thresholds asked for, which may not be those of then."""
+        """The stored run, measured under the thresholds of `spec`; None where it is still to be trained."""
         found = self._store.find(spec, self._warned)
         if found is None:
             return None
@@ -127,7 +126,7 @@ class SharedRuns:
         return found
 
     def take(self, spec: RunSpec) -> bool:
-        """Whether `spec` is this process's to train: neither held by another, nor stored meanwhile."""
+        """Whether this process is to train `spec`: no other holds it, and it is not stored meanwhile."""
         claim = Claim.take(self._store.root, spec)
         if claim is None:
             return False
@@ -138,7 +137,7 @@ class SharedRuns:
         return True
 
     def finish(self, run: StoredRun, parameters: Mapping[str, Floats] | None = None) -> StoredRun:
-        """Store a run that was taken; what is stored now, which is the earlier one where there was one.
+        """Store a run that was taken, and return the stored one: the earlier one where there was one.
 
         In this order a kill in between costs nothing but disk space.
         """
@@ -154,7 +153,7 @@ class SharedRuns:
         return stored
 
     def give_back(self, spec: RunSpec) -> None:
-        """Let others have a run that this process does not finish."""
+        """Let others train a run that this process does not finish."""
         claim = self._taken.pop(spec, None)
         if claim is not None:
             claim.release()
@@ -176,7 +175,7 @@ def _lock(descriptor: int) -> bool:
 
 
 def _is_at(path: Path, descriptor: int) -> bool:
-    """Whether the open file is the one that `path` names now."""
+    """Whether `path` still names the open file."""
     try:
         return os.path.samestat(path.stat(), os.fstat(descriptor))
     except FileNotFoundError:

@@ -1,7 +1,7 @@
 """What arrays the stored files hold: of each field the kind of its dtype, and its axes.
 
-Numpy side; never imports jax. The letters are those of the legend in `attnsearch.base`: "iQ" is `integer[Q]`,
-and "f" is one number.
+Numpy side; never imports jax. The legend in `attnsearch.base` explains the letters: "iQ" is `integer[Q]`, and
+"f" is one number.
 """
 
 from __future__ import annotations

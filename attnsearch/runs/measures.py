@@ -15,12 +15,12 @@ from attnsearch.base import Bools, Curves, Floats, Maps, Plateaus, Truth
 from attnsearch.spec.run import PlateauRule
 
 MASTERY_HOLD = 3
-"""Recorded points in a row that must show mastery: one lucky interval is not knowledge, and the run
-ends on what is measured here."""
+"""Recorded points in a row that must show mastery. One lucky interval is not knowledge, and mastery ends a
+run."""
 
 
 SURE = 0.01
-"""Share of chance that Bayes' own loss of a target may be while it counts as one that can be foreseen."""
+"""A target counts as foreseeable while Bayes' loss of it is at most this share of chance."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +103,7 @@ def measure(curves: Curves, maps: Maps, truth: Truth, rule: PlateauRule) -> Meas
     )
 
 
-# A run in training asks these same three, so that how it ended is what will be measured.
+# A run in training asks these same three, so that its end and its measures agree.
 
 
 def escapes(target_loss: Floats, truth: Truth, rule: PlateauRule) -> Bools:
@@ -113,16 +113,18 @@ def escapes(target_loss: Floats, truth: Truth, rule: PlateauRule) -> Bools:
 
 
 def finds(target_loss: Floats, truth: Truth, rule: PlateauRule) -> Bools:
-    """`bool[..., R]`: where a target's loss is below the found threshold. One of which Bayes' own loss is not
-    below it is never found: there is too little to be found."""
+    """`bool[..., R]`: where a target's loss is below the found threshold.
+
+    A target is never found where even Bayes' loss is not below it: there is too little to be found.
+    """
     return _below(target_loss, rule.found, truth) & (truth.bayes_loss < rule.found * truth.chance_loss)
 
 
 def masters(target_loss: Floats, truth: Truth, rule: PlateauRule) -> Bools:
     """`bool[...]`: where every target's loss, less Bayes', is below the mastery threshold.
 
-    Targets that nobody can be sure of count together, by the mean of those of a state, of which none may be
-    above the found threshold: the loss of a single one is chance's from point to point, whatever is known.
+    Targets that nobody can be sure of count together, by the mean over each state, and none of them may be
+    above the found threshold. The loss of a single one fluctuates from point to point, whatever is known.
     """
     excess = target_loss - truth.bayes_loss
     unsure = truth.bayes_loss > SURE * truth.chance_loss
@@ -179,7 +181,7 @@ def state_loss(target_loss: Floats, truth: Truth) -> Floats:
 
 
 def _finite(values: Iterable[float]) -> list[float | None]:
-    """As JSON values: None for what is no number."""
+    """As JSON values, None where a value is not finite."""
     return [float(value) if np.isfinite(value) else None for value in values]
 
 

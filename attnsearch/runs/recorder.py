@@ -77,8 +77,8 @@ class Recording:
     def add_map(self, record: MapRecord) -> None:
         """Take in the map measured at the present step."""
         self.map_steps.append(self.step)
-        # In 255ths a weight is as fine as a picture shows it, and takes little room when packed. Those of a
-        # diverged run are no numbers.
+        # In 255ths a weight is as fine as a picture shows it, and takes little room when packed. Weights of a
+        # diverged run are not numbers.
         weights = np.rint(np.nan_to_num(record.weights) * 255).astype(np.uint8)
         self.maps.append(record._replace(weights=weights))
 

@@ -107,7 +107,7 @@ class Verification:
             document["attnsearch"],
         )
         if record.passed is not document["passed"]:
-            raise ValueError("its verdict is not that of its checks")
+            raise ValueError("its verdict and its checks disagree")
         return record
 
     def save(self, root: Path) -> Path:
@@ -127,7 +127,7 @@ def path(root: Path, mixer: MixerSpec) -> Path:
 def find(root: Path, mixer: MixerSpec) -> Verification | None:
     """The last verification of `mixer` with these settings in the store at `root`.
 
-    None where there is none, or where it cannot be read: what is damaged proves nothing. Whether the mixer's
+    None where there is none, or where it cannot be read: a damaged record proves nothing. Whether the mixer's
     code is still the one that was verified is for those to ask who have it at hand.
     """
     try:

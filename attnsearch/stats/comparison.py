@@ -1,7 +1,7 @@
 """Two groups of waiting times, or many: by how much they differ, and whether that can be luck.
 
-Both are looked at up to one horizon, the last step to which both curves are known, so that a longer budget
-is no difference.
+Groups are compared up to one horizon, the last step to which all their curves are known. So a longer budget
+does not look like a difference.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Comparison:
 
     runs:      of the candidate and of the reference
     horizon:   last step that is looked at
-    ratio:     restricted mean of the candidate over that of the reference
+    ratio:     restricted mean of the candidate over the restricted mean of the reference
     low, high: its bootstrap interval
     p_value, method, least: of a `LogRank`
     """

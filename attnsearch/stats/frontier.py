@@ -26,7 +26,7 @@ class Frontier:
     reached:  that search space; None where none is mastered by half
     beyond:   the next larger one that was tried, or the smallest where none is reached; None where the
               largest is
-    missed:   bits of smaller ones that fewer than half master: then the frontier is no clear edge
+    missed:   bits of smaller ones that fewer than half master: then the frontier is not a clear edge
     """
 
     reached: Size | None

@@ -2,8 +2,8 @@
 
 The model is log-normal: log steps = design @ coefficients + sigma x noise, the noise standard normal. A wait
 recorded as t steps ended in one of the `RECORDING_INTERVAL` steps up to t, and a censored one is longer than
-t: the likelihood is that of these intervals. In coefficients / sigma and 1 / sigma it is concave (Burridge
-1981, J. R. Statist. Soc. B 43: 41-45), so that Newton's method finds its one maximum.
+t. The likelihood is the probability of these intervals. It is concave in coefficients / sigma and 1 / sigma
+(Burridge 1981, J. R. Statist. Soc. B 43: 41-45), so that Newton's method finds its one maximum.
 """
 
 from __future__ import annotations

@@ -17,6 +17,9 @@ from attnsearch.stats.survival import CONFIDENCE, pool
 FEWEST_ESCAPED = 3
 """Runs that a slope takes, with one to spare for the noise."""
 
+WORST_CONDITION = 1e4
+"""Of a design with a bend, which search spaces that are all but alike tell from a line by rounding alone."""
+
 LARGEST = math.log(1e100)
 """A line that says more steps than this, or multiplies them by more with a bit, is arbitrary: data that leave
 one open are fitted by any."""
@@ -47,9 +50,9 @@ def fit(bits: Sequence[float], cells: Sequence[Plateaus]) -> Law | NoLaw:
     if reason := _arbitrary(intercept, slope, law.sigma, np.unique(size)):
         return NoLaw(reason)
     free, locations = _free(cell_of, data)
-    # Two sizes have no curvature, nor have three of which two are all but one.
+    # Two sizes have no curvature, nor have three if two of them are all but alike.
     bent = np.column_stack([line, scaled**2])
-    curve = maximise(bent, data) if np.linalg.matrix_rank(bent) == 3 else None
+    curve = maximise(bent, data) if np.linalg.cond(bent) < WORST_CONDITION else None
     slope_low, slope_high = _slope_interval(scaled, data, law)
 
     escaped = int(runs.observed.sum())

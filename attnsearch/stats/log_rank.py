@@ -34,7 +34,7 @@ class LogRank:
 
 
 def log_rank(candidate: Plateaus, reference: Plateaus) -> LogRank:
-    """Whether the candidate's waits differ from those of the reference.
+    """Whether the candidate waits longer or shorter than the reference.
 
     Both are cut at their `survival.common_horizon`, so that their censoring is the same, as dealing runs out
     again between the groups requires.

@@ -38,8 +38,11 @@ _AT_ONCE = 2_000
 
 
 class Stratum(NamedTuple):
-    """Outcomes that are dealt out among themselves: their scores, `f64[N]`, of which the first `group` were
-    seen in the group that is tested."""
+    """Outcomes that are dealt out among themselves.
+
+    scores: `f64[N]`, one an outcome
+    group:  the first so many were seen in the group that is tested
+    """
 
     scores: Floats
     group: int
@@ -67,8 +70,12 @@ def swaps(pairs: int) -> Floats:
 
 
 def p_value(seen: float, arranged: Floats, ties: float) -> float:
-    """The share of `arranged`, `f64[K]`, that is more extreme than `seen`, with the share `ties` of what is
-    equal to it: `ALL_TIES` or `HALF_OF_TIES`. Larger is more extreme, and `seen` must be among `arranged`."""
+    """The share of `arranged`, `f64[K]`, that is more extreme than `seen`. Larger is more extreme.
+
+    ties: the share of equal ones that counts too, `ALL_TIES` or `HALF_OF_TIES`
+
+    `seen` must be among `arranged`.
+    """
     more, equal = arranged > seen + ROUNDING, np.abs(arranged - seen) <= ROUNDING
     return float(more.mean() + ties * equal.mean())
 

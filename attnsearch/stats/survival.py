@@ -1,7 +1,7 @@
 """One group of waiting times, some of which never ended: its curve and its few numbers.
 
 Lengths are steps. A censored length says that its run was still waiting then, and is never used as a
-value. The methods are those of Klein and Moeschberger, Survival Analysis, 2nd edition (2003), chapter 4.
+value. Methods: Klein and Moeschberger, Survival Analysis, 2nd edition (2003), chapter 4.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class SurvivalCurve(NamedTuple):
     survival:  the share, in [0, 1]; 1 before the first step
     low, high: log-log interval (Kalbfleisch and Prentice, section 1.4). Where survival is 0 it does not
                exist: `low` is 0, and `high` the share that the runs that ended may have left `unseen`,
-               or that of the step before if it is smaller
+               or the limit of the step before if it is smaller
     at_risk:   runs still waiting and watched just before the step
     """
 
@@ -136,7 +136,7 @@ def kaplan_meier(observed: Bools, weights: Integers) -> Floats:
     """`f64[..., N]`: the Kaplan-Meier curve after each of the `ordered` waiting times, of which
     `weights`, `i64[..., N]`, says how often each counts.
 
-    Equal lengths are taken one after another: the product over them is that of the one step.
+    Equal lengths are taken one after another: their product is the factor of the one step.
     """
     at_risk = np.flip(np.cumsum(np.flip(weights, -1), axis=-1), -1)
     return np.cumprod(1 - weights * observed / np.maximum(at_risk, 1), axis=-1)

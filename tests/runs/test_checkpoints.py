@@ -641,8 +641,8 @@ def test_without_room_the_last_checkpoint_stays(
         with pytest.raises(AttnsearchError) as caught:
             checkpoints.save(make(5))
     assert str(caught.value) == (
-        f"cannot save a checkpoint of run {spec.digest} in {checkpoints.root}: No space left on device; what "
-        "is stored already stays readable; make room, then give the same command again"
+        f"cannot save a checkpoint of run {spec.digest} in {checkpoints.root}: No space left on device; "
+        "stored runs stay readable; make room, then give the same command again"
     )
     assert names(checkpoints) == [checkpoints.path(spec).name]
     assert_same(checkpoints.load(spec, unexpected), make(2))

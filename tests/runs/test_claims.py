@@ -216,8 +216,8 @@ def test_where_there_is_no_store_there_are_no_claims(tmp_path: Path, spec: RunSp
     with pytest.raises(AttnsearchError) as caught:
         Claim.take(tmp_path / "nowhere", spec)
     assert str(caught.value) == (
-        f"cannot claim run {spec.digest} in {tmp_path / 'nowhere'}: No such file or directory; what is "
-        "stored already stays readable; put that right, then give the same command again"
+        f"cannot claim run {spec.digest} in {tmp_path / 'nowhere'}: No such file or directory; "
+        "stored runs stay readable; put that right, then give the same command again"
     )
 
 

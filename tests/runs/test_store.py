@@ -178,9 +178,7 @@ def test_a_disk_too_full_for_parameters_leaves_the_run_as_it_is(
         synchronised.append(descriptor)
 
     monkeypatch.setattr(os, "fsync", fsync)
-    with pytest.raises(
-        AttnsearchError, match="No space left on device; what is stored already stays readable"
-    ):
+    with pytest.raises(AttnsearchError, match="No space left on device; stored runs stay readable"):
         store.save(run, PARAMETERS)
     assert files(store.path(run.spec)) == before
     assert names(store) == [run.spec.digest]

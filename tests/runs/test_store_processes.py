@@ -174,7 +174,7 @@ def test_a_run_for_which_there_is_no_room_leaves_nothing_behind(store: Store) ->
     with child(LITTLE_ROOM, store, run) as process:
         (line,) = output(process).splitlines()
     assert f"cannot store run {run.spec.digest} in {store.root}: File too large; " in line
-    assert "what is stored already stays readable" in line
+    assert "stored runs stay readable" in line
     assert "the same command again" in line
     assert names(store) == [earlier.spec.digest]
     assert_same(store.find(earlier.spec, unexpected), earlier)

@@ -91,7 +91,7 @@ def test_a_full_disk_is_told_and_resumed_when_there_is_room(
 ):
     store = Store.open(tmp_path)
     first = run(sweep(range(1)), store, backend=backend, settings=TWO_LANES)
-    with largest_file(2_000), pytest.raises(AttnsearchError, match="what is stored already stays") as caught:
+    with largest_file(2_000), pytest.raises(AttnsearchError, match="stored runs stay readable") as caught:
         run(sweep(range(4)), store, backend=backend, settings=TWO_LANES)
     assert "File too large" in str(caught.value)
     assert "make room" in str(caught.value)

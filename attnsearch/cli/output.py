@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import click
 
 from attnsearch.base import plain
 
+_NAME = "attnsearch"
+
 
 def say(line: str) -> None:
     """Print a line on standard output."""
     click.echo(plain(line))
+
+
+def program() -> str:
+    """What the user types to call this program: its name, or its path where the shell does not find it."""
+    called = Path(sys.argv[0])
+    found = called.name != _NAME or shutil.which(_NAME) is not None
+    return _NAME if found else shlex.quote(str(called))
 
 
 def note(line: str) -> None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from attnsearch.cli.console import console
-from attnsearch.cli.output import emit_json, note, say
+from attnsearch.cli.output import emit_json, note, program, say
 from attnsearch.cli.progress import progress_for
 from attnsearch.cli.study import print_study
 from attnsearch.plots import gallery
 from attnsearch.results.document import document
 from attnsearch.results.learning_rates import Choice, choice_table, choices
 from attnsearch.results.study import Study
+from attnsearch.results.table import counted
 from attnsearch.results.tables import trained_table
 from attnsearch.runs.store import Store, StoredRun
 from attnsearch.spec.names import mixer_names
@@ -112,13 +114,18 @@ def _show(runs: Sequence[StoredRun], output: Output, chosen: Mapping[MixerSpec, 
         emit_json(found)
         return
     print_study(study, [trained_table(study)])
-    say(f"Runs:     {output.out / 'runs'} ({len(runs)} of this command)")
-    for label, line in zip(["Pictures:", *[""] * len(pictures)], _listed(pictures), strict=False):
-        say(f"{label:<9} {line}")
+    say(f"{counted(len(runs), 'run')} in {output.out / 'runs'}")
+    if pictures:
+        say(f"{counted(len(pictures), 'picture')} in {pictures[0].parent}")
+        for line in _listed(pictures):
+            say(f"  {line}")
+    say("Look at every run on one page:")
+    say(f"  {program()} report {shlex.quote(f'{output.out}/')}")
 
 
 def _listed(pictures: Sequence[Path]) -> list[str]:
+    """Their names alone: with its folder, a name would be broken where the screen ends."""
     if len(pictures) <= _LISTED_PICTURES:
-        return list(map(str, pictures))
+        return [picture.name for picture in pictures]
     # The last one shows the whole grid.
-    return [str(pictures[-1]), f"and {len(pictures) - 1} more beside it, two of each cell"]
+    return [pictures[-1].name, f"and {len(pictures) - 1} more, two of each cell"]

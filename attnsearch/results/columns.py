@@ -94,7 +94,7 @@ COLUMNS: tuple[Column, ...] = (
         lambda c: c.routed,
     ),
     Column("runs", "runs", lambda c: len(c.runs), _runs),
-    Column("diverged", "", lambda c: c.diverged),
+    Column("diverged", "diverged", lambda c: c.diverged, lambda c: str(c.diverged), lambda c: c.diverged > 0),
     # Escape and mastery of runs.
     Column("escaped", "", lambda c: c.plateau.observed),
     Column("escape_rate", "escaped", lambda c: c.plateau.ended.rate, lambda c: rate(c.plateau.ended)),

@@ -10,11 +10,11 @@ from attnsearch.results.table import Table
 from attnsearch.spec.names import heading
 
 TRAINED = (
-    *("log2_search_space", "log2_search_space_of_cheapest_routes", "runs", "escape_rate", "mastery_rate"),
-    *("plateau_length_median", "mastery_step_median", "found_step_median", "prediction_loss"),
-    "in_context_gain",
+    *("plateau_length_median", "mastery_step_median", "escape_rate", "mastery_rate", "log2_search_space"),
+    *("log2_search_space_of_cheapest_routes", "diverged", "prediction_loss", "in_context_gain"),
 )
-"""What a command shows of the runs it has trained, by key."""
+"""What a command shows of the runs it has trained, by key. Escape and mastery stand first: on a narrow screen
+the columns that follow are a part of their own."""
 
 WAITED = (
     *("log2_search_space", "log2_search_space_of_cheapest_routes", "runs", "escape_rate", "mastery_rate"),
@@ -61,7 +61,7 @@ def cell_table(study: Study, caption: str, keys: Sequence[str], *more: Column, e
 
 def trained_table(study: Study) -> Table:
     """What a command shows of the runs it has trained."""
-    return cell_table(study, "Plateau length in steps, with 95 % intervals", TRAINED)
+    return cell_table(study, "Plateau length and mastery in steps, with 95 % intervals", TRAINED)
 
 
 def tables(study: Study) -> tuple[Table, ...]:

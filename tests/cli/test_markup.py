@@ -98,7 +98,8 @@ def test_settings_are_only_text_once_runs_are_trained(
     else:
         assert "[/a]" in done.out
         assert r"[b]\x1b[1m" in done.out
-        assert f"Runs:     {out}" in done.out
+        assert f"4 runs in {out}" in done.out
+        assert done.out.endswith(f"  attnsearch report '{out}/'\n")
 
 
 @pytest.mark.parametrize(

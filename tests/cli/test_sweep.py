@@ -42,8 +42,9 @@ def test_a_suite_is_swept_and_answered_from_the_store(suite: str, tmp_path: Path
     assert again.status == 0
     assert "4 of 4 runs answered from the store" in again.err
     assert "compiling" not in again.err
-    assert f"Runs:     {out / 'runs'} (4 of this command)" in again.out
-    assert "Pictures" not in again.out
+    assert f"4 runs in {out / 'runs'}\n" in again.out
+    assert "picture" not in again.out
+    assert again.out.endswith(f"\n  attnsearch report {out}/\n")
 
 
 def test_flags_replace_what_a_suite_says(suite: str, stored: Path, tmp_path: Path):

@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers.hand_made import changed, claiming, renamed
+from helpers.hand_made import KNOWN_MIXERS, changed, claiming, renamed, run_of, spec_of
 from helpers.texts import shown
+from rich.console import Console
 
 from attnsearch.results.columns import Column, records
 from attnsearch.results.study import Study
@@ -50,8 +51,24 @@ def test_tables_say_what_records_say(study: Study) -> None:
 
 def test_runs_that_diverged_are_a_note(make_run: MakeRun) -> None:
     runs = [make_run(0), make_run(1, diverged=True, escape=None, mastery=None), make_run(2)]
-    assert shown(trained_table(Study(runs)))["runs"] == ["3\n1 diverged"]
-    assert shown(trained_table(Study(runs[::2])))["runs"] == ["2"]
+    assert shown(tables(Study(runs))[0])["runs"] == ["3\n1 diverged"]
+    assert shown(trained_table(Study(runs)))["diverged"] == ["1"]
+    assert shown(tables(Study(runs[::2]))[0])["runs"] == ["2"]
+    assert "diverged" not in shown(trained_table(Study(runs[::2])))
+
+
+def test_escape_and_mastery_stand_beside_each_other_on_eighty_columns() -> None:
+    long = [1_310, 1_500, 8_650, 9_100]
+    specs = [spec_of(mixer, seed, steps=10_000) for mixer in KNOWN_MIXERS for seed in range(8)]
+    table = trained_table(Study([run_of(spec, long) for spec in specs]))
+    screen = Console(file=io.StringIO(), width=80)
+    screen.print(table)
+    assert isinstance(screen.file, io.StringIO)
+    lines = screen.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    first = " ".join(lines[: next(index for index, line in enumerate(lines) if line.startswith("└"))])
+    for words in ("plateau", "length,", "mastery,", "median", "escaped", "mastered", "1,310", "9,100"):
+        assert words in first
 
 
 # Columns that are there where they say something.
@@ -95,7 +112,7 @@ def test_cheaper_routes_are_a_column_where_there_are_any(make_run: MakeRun) -> N
 
 def test_what_differs_is_in_columns_and_the_rest_is_said_once(make_run: MakeRun) -> None:
     runs = [make_run(), make_run(state_size=4)]
-    start = "Plateau length in steps, with 95 % intervals: linear_map_autoregressive, attention, loss all"
+    start = "Plateau length and mastery in steps, with 95 % intervals: linear_map_autoregressive, attention, loss all"
     assert trained_table(Study(runs)).caption == f"{start}, support size 1"
     assert trained_table(Study(runs[:1])).caption == f"{start}, state size 2, support size 1"
     optimizer = replace(runs[0].spec.cell.optimizer, learning_rate=0.01)

@@ -112,7 +112,8 @@ def test_cheaper_routes_are_a_column_where_there_are_any(make_run: MakeRun) -> N
 
 def test_what_differs_is_in_columns_and_the_rest_is_said_once(make_run: MakeRun) -> None:
     runs = [make_run(), make_run(state_size=4)]
-    start = "Plateau length and mastery in steps, with 95 % intervals: linear_map_autoregressive, attention, loss all"
+    start = "Plateau length and mastery in steps, with 95 % intervals"
+    start += ": linear_map_autoregressive, attention, loss all"
     assert trained_table(Study(runs)).caption == f"{start}, support size 1"
     assert trained_table(Study(runs[:1])).caption == f"{start}, state size 2, support size 1"
     optimizer = replace(runs[0].spec.cell.optimizer, learning_rate=0.01)

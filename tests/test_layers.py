@@ -98,6 +98,14 @@ def test_every_room_imports_from_lower_floors() -> None:
                 assert below, f"{module} imports {other}"
 
 
+def test_no_circle_of_modules() -> None:
+    below = {module: own(imported(path)) - {module} for module, path in MODULES.items()}
+    while below:
+        lowest = [module for module, others in below.items() if not others & set(below)]
+        assert lowest, f"these modules import each other: {sorted(below)}"
+        below = {module: others for module, others in below.items() if module not in lowest}
+
+
 def test_jax_stays_in_its_rooms() -> None:
     plain = [module for module in MODULES if not ROOMS.get(room_of(module), (0, False))[1]]
     for module in plain:

@@ -103,7 +103,7 @@ class Plateau:
         from attnsearch.runs.store import Store
 
         if not path.exists():
-            _fail(f"there is no baseline {path}: record it with pytest {_UPDATE}")
+            _fail(f"baseline {path} does not exist: record it with pytest {_UPDATE}")
         with tempfile.TemporaryDirectory(prefix="attnsearch-") as folder:
             store, baseline = Store.open(Path(folder)), baseline_file.read(path)
             tolerance = TOLERANCE if tolerance is None else tolerance

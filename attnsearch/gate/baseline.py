@@ -157,6 +157,6 @@ def _differences(now: CellSpec, then: CellSpec) -> list[str]:
 
 
 def _with_settings(cell: CellSpec, names: Collection[str]) -> CellSpec:
-    """`cell` with those of its mixer's settings that are among `names`."""
+    """`cell` with the settings of its mixer that are among `names`."""
     kept = tuple((name, value) for name, value in cell.mixer.settings if name in names)
     return replace(cell, mixer=replace(cell.mixer, settings=kept))

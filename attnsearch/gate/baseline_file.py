@@ -113,7 +113,7 @@ def write(baseline: Baseline, path: Path) -> None:
 def read(path: Path) -> Baseline:
     """Errors: AttnsearchError naming the file and the place in it."""
     if not path.exists():
-        raise AttnsearchError(f"there is no baseline {path}: `attnsearch baseline` records one")
+        raise AttnsearchError(f"baseline {path} does not exist: `attnsearch baseline` records one")
     content = content_of(path)
     with placed(str(path)):
         values = read_json(content)

@@ -37,7 +37,9 @@ def check(
     wrong in training is the report's `failure`.
     """
     if not 1 <= tolerance < float("inf"):
-        raise AttnsearchError(f"tolerance {tolerance:g} is no factor by which a plateau may grow: at least 1")
+        raise AttnsearchError(
+            f"tolerance {tolerance:g} is not a factor by which a plateau may grow: give 1 or more"
+        )
     with placed(name):
         cells = matched(baseline, specs)
     if not cells:
@@ -101,7 +103,7 @@ def _changes(now: Sequence[RecordedRun], then: Sequence[RecordedRun]) -> Iterato
 
 
 def _flat(environment: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Each entry by its name, those of `versions` among them."""
+    """Each entry by its name, the entries of `versions` among them."""
     for name, value in environment.items():
         if isinstance(value, Mapping):
             yield from _flat(value)

@@ -15,7 +15,7 @@ FORMAT_VERSION = 1
 
 
 def records(board: Board) -> list[dict[str, Any]]:
-    """One flat mapping a mixer and family; None where there is no number."""
+    """One flat mapping a mixer and family; None stands for a missing number."""
     return [_record(row, family, board) for family in board.families for row in family.rows]
 
 

@@ -41,7 +41,7 @@ _LOSS, _MASS, _NATS, _SHARE = 16_000, 10_000, 5_000, 255
 def details(runs: Sequence[StoredRun]) -> list[dict[str, Any]]:
     """What the run browser draws of each run, as JSON values.
 
-    `heads.weights` are None where there was no room for them; the first runs are served first. They hold
+    `heads.weights` are None where room was lacking; the first runs are served first. They hold
     every head, or, where `heads.all` is False, the best head of each target.
     """
     found = [_detail(run) for run in runs]

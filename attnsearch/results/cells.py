@@ -21,7 +21,7 @@ from attnsearch.stats.survival import Waiting, pool, summarise
 class Measurement:
     """By what rule a number came about.
 
-    interval: steps of which a recorded point is the mean; there is no other smoothing
+    interval: steps of which a recorded point is the mean; nothing else is smoothed
     rule:     thresholds, as fractions of chance
     """
 

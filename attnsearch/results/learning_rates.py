@@ -57,8 +57,8 @@ def choose(cells: Mapping[CellSpec, Plateaus]) -> Choice:
     """The best learning rate of one mixer, by the plateau lengths of its cells.
 
     The highest escape rate wins, then the lowest restricted mean; of equal ones, the smallest.
-    Errors: AttnsearchError where there are no runs, or not as many of the same tasks at every rate: the rates
-    would be judged by different questions.
+    Errors: AttnsearchError without runs, or where two rates have other tasks or numbers of runs: other
+    questions would judge them.
     """
     rates = sorted({spec.optimizer.learning_rate for spec in cells})
     if not rates:

@@ -49,7 +49,7 @@ class Growth:
 
     @property
     def residuals(self) -> tuple[Residual | None, ...]:
-        """Of each cell; None where there is no law."""
+        """Of each cell; None without a law."""
         return (None,) * len(self.cells) if isinstance(self.law, NoLaw) else self.law.residuals
 
 

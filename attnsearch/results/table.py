@@ -23,7 +23,7 @@ from attnsearch.base import plain
 from attnsearch.stats.survival import Proportion
 
 NONE = "–"
-"""Where there is no number."""
+"""Stands for a missing number."""
 
 _BORDER = 3
 """Characters that a column of a terminal takes beside its text."""
@@ -64,7 +64,7 @@ class Table:
         return sum(self._widths()) + 1
 
     def _folded(self) -> Table:
-        """The table with headings that are no wider than their columns have to be."""
+        """The table with headings folded to the width of their columns."""
         bodies = zip(*self.rows, strict=True) if self.rows else ((),) * len(self.columns)
         headings = {
             heading: _wrapped(heading, body) for heading, body in zip(self.columns, bodies, strict=True)
@@ -73,7 +73,7 @@ class Table:
         return replace(self, columns=tuple(headings[heading] for heading in self.columns), numbers=numbers)
 
     def _parts(self, width: int) -> Iterator[list[int]]:
-        """The columns of each part that is no wider than `width`; those that are labels in every one."""
+        """The columns of each part, at most `width` wide; the labels stand in every one."""
         widths, labels = self._widths(), list(range(self.labels))
         room = width - 1 - sum(widths[column] for column in labels)
         part, taken = list[int](), 0

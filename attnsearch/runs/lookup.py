@@ -24,7 +24,7 @@ def collect(names: Sequence[str], warned: Callable[[str], None]) -> list[StoredR
     A name is a folder that was given as --out, the folder of one run, or the first digits of a run's digest,
     looked up in `DEFAULT_STORE`. Runs come in the order of names; the runs of one folder in the order of
     settings and seeds. `warned` is told of runs that cannot be read.
-    Errors: AttnsearchError for a name that stands for nothing, and if there are no runs at all.
+    Errors: AttnsearchError for a name that stands for nothing, and where not one run is found.
     """
     found: dict[str, StoredRun] = {}
     for name in names:

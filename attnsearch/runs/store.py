@@ -150,14 +150,14 @@ class Store:
             return None
 
     def folders(self) -> list[Path]:
-        """The folders of all runs, by digest. Errors: AttnsearchError where there is no store at `root`."""
+        """The folders of all runs, by digest. Errors: AttnsearchError where `root` is not a store."""
         with files.explaining(f"no stored runs in {self.root}", "name a folder that was given as --out"):
             return sorted(path for path in self._folder.iterdir() if not path.name.startswith("."))
 
     def runs(self, on_unreadable: Callable[[str], None]) -> Iterator[StoredRun]:
         """Every readable run, in the order of digests; `on_unreadable` is told of the others, which stay.
 
-        Errors: AttnsearchError, at the first `next`, if there is no store at `root`.
+        Errors: AttnsearchError, at the first `next`, if `root` is not a store.
         """
         for folder in self.folders():
             try:

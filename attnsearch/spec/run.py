@@ -37,7 +37,7 @@ def of_mixer(name: str, taken: Collection[str]) -> str:
 @dataclass(frozen=True)
 class PlateauRule:
     """Loss thresholds as fractions of chance. They are applied to stored curves, after the fact, so
-    they are no part of a run's digest.
+    a run's digest does not cover them.
 
     escape:   of the mean target loss (1.3 / ln 4, arXiv:2606.25010, cellular automata)
     found:    of one target's loss
@@ -51,7 +51,7 @@ class PlateauRule:
 
 @dataclass(frozen=True)
 class TaskSpec:
-    """A task with every knob set. `knobs` are those of the generator, static and traced alike."""
+    """A task with every knob set. `knobs` are the generator's, static and traced alike."""
 
     name: str
     generator: str
@@ -69,7 +69,7 @@ class MixerSpec:
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """The network round the mixer. Widths are features, `mlp_width` those of the hidden layer."""
+    """The network round the mixer. Widths count features; `mlp_width` is the hidden layer's."""
 
     width: int = 128
     num_layers: int = 1

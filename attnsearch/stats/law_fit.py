@@ -32,7 +32,7 @@ def fit(bits: Sequence[float], cells: Sequence[Plateaus]) -> Law | NoLaw:
     """
     counts = [len(cell.length) for cell in cells]
     if not sum(counts):
-        return NoLaw("there are no runs")
+        return NoLaw("not one run was given")
     runs, cell_of = pool(cells), np.repeat(np.arange(len(cells)), counts)
     size, data = rounded(bits)[cell_of], intervals_of(runs)
     if reason := _obstacle(size, runs, data):

@@ -70,7 +70,7 @@ class Backend(Protocol[CohortKind]):
         observer: Observer,
         settings: TrainingSettings,
     ) -> Iterator[Ended]:
-        """Those of the `pending` runs of `cohort` that it can take from `runs`, each as it ends.
+        """Train the `pending` runs of `cohort` that it can take from `runs`, and give each as it ends.
 
         A run that another process holds is left out. Whatever goes wrong, a run that was taken and has not
         ended is given back. Errors: AttnsearchError where a run cannot be trained on this machine;

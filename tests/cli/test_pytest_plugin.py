@@ -101,7 +101,7 @@ def test_recorded_and_compared_side_by_side(project: pytest.Pytester) -> None:
 
 
 MISUSE = {
-    "steps=50": r"there is no baseline .*x\.json: record it with pytest --attnsearch-update",
+    "steps=50": r"baseline .*x\.json does not exist: record it with pytest --attnsearch-update",
     "spasity=0.5": r"no setting 'spasity' in linear_map, .*Did you mean sparsity",
     "sparsity=0.3": r"sparsity 0\.3 of state_size 8 is 2\.4 positions",
     "gain=3.0": r"no setting 'gain' in linear_map, mine:Mine",

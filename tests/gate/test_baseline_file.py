@@ -214,4 +214,4 @@ def test_a_file_of_something_else_is_refused(path: Path, content: bytes, complai
 
 def test_a_missing_file_says_how_to_get_one(tmp_path: Path) -> None:
     path = tmp_path / "none.json"
-    assert message(lambda: read(path)) == f"there is no baseline {path}: `attnsearch baseline` records one"
+    assert message(lambda: read(path)) == f"baseline {path} does not exist: `attnsearch baseline` records one"

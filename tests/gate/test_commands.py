@@ -149,7 +149,7 @@ def test_a_baseline_has_to_be_named_and_there(tiny: Path) -> None:
     with pytest.raises(click.UsageError) as caught:
         call(check_command, "tiny.toml")
     assert "--baseline" in caught.value.format_message()
-    with pytest.raises(AttnsearchError, match=r"there is no baseline none\.json"):
+    with pytest.raises(AttnsearchError, match=r"baseline none\.json does not exist"):
         call(check_command, "tiny.toml", "--baseline", "none.json")
 
 

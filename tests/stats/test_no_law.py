@@ -16,8 +16,8 @@ from attnsearch.stats.scaling_law import Law, NoLaw
 @pytest.mark.parametrize(
     ("bits", "cells", "reason"),
     [
-        ([], [], "there are no runs"),
-        ([3.0], [waiting([])], "there are no runs"),
+        ([], [], "not one run was given"),
+        ([3.0], [waiting([])], "not one run was given"),
         ([3.0], [waiting([50, 60])], "one search space only (3.0 bits)"),
         ([3.0, 3.0 + 1e-12], [waiting([50, 60]), waiting([50, 60])], "one search space only (3.0 bits)"),
         ([3.0, 4.0], [waiting([], [500, 500]), waiting([], [500])], "none of 3 runs escaped"),

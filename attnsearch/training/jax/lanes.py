@@ -96,8 +96,8 @@ class Lanes:
         return self._advance(states, self._put(active))
 
     def look(self, states: RunState, wanted: Bools) -> MapRecord:
-        """The maps of all lanes, a leading axis N on every field, on the host; those of lanes not `wanted`,
-        `bool[N]`, hold zeros."""
+        """The maps of all lanes, a leading axis N on every field, on the host. A lane that is not `wanted`,
+        `bool[N]`, has zeros."""
         return jax.tree.map(np.asarray, self._look(states, self._put(wanted)))
 
     def parameters(self, states: RunState, lanes: Collection[int]) -> dict[int, dict[str, Floats]]:

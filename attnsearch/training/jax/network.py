@@ -54,7 +54,7 @@ class _Block(nnx.Module):
         return self._mlp(rows(x, positions) + mixed)
 
     def weights(self, x: jax.Array, positions: Integers, bias: LogitBias | None) -> jax.Array:
-        """`f32[H, Q, L]`: those of its mixer."""
+        """`f32[H, Q, L]`: its mixer's weights."""
         normed = self.mixer_norm(x)
         if bias is None:
             return self.mixer.weights(normed, positions)
@@ -83,7 +83,7 @@ class _Model(nnx.Module):
         return self.unembedding(self.norm(self.blocks[-1].at(x, positions, last)))
 
     def weights(self, tokens: jax.Array, positions: Integers, bias: LayerBiases | None) -> jax.Array:
-        """`f32[A, Q, L]`: those of every layer's mixer, layer by layer."""
+        """`f32[A, Q, L]`: the weights of every layer's mixer, layer by layer."""
         x, found = self._embedded(tokens), []
         for block, added in zip(self.blocks, bias or [None] * len(self.blocks), strict=True):
             found.append(block.weights(x, positions, added))

@@ -1,120 +1,122 @@
-"""Progress on a terminal, redrawn while it goes on. `rich.progress` draws it in a thread of its own."""
+"""Progress on a terminal, redrawn while it goes on. `rich.live` draws it in a thread of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType, TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
-from rich.console import JustifyMethod, RenderableType
-from rich.progress import Progress as RichProgress
-from rich.progress import SpinnerColumn, TaskID, TextColumn
+from rich.live import Live
+from rich.progress import Progress as Spinner
+from rich.progress import SpinnerColumn, TextColumn
 from rich.table import Column
-from rich.text import Text
 
 from attnsearch.base import plain
 from attnsearch.cli.console import Screen, console
 from attnsearch.cli.observers import PlainProgress
 from attnsearch.cli.output import note
+from attnsearch.cli.view import Row, View, sampled
 from attnsearch.runs.store import StoredRun
-from attnsearch.spec.run import RunSpec
+from attnsearch.spec.names import Names, heading, joined
+from attnsearch.spec.run import CellSpec, RunSpec
 from attnsearch.training.observer import Progress
-
-_WIDEST_BAR = 16
-"""Targets that are drawn one by one."""
 
 
 class LiveProgress(PlainProgress):
-    """The same lines, and below them a total and a row for each run in training, redrawn as it trains."""
+    """The same lines, which scroll, and below them a view of the runs in training and of the whole work."""
 
     def __init__(self, screen: Screen, drawn_per_second: float = 4):
         super().__init__(lambda line: screen.print(line, soft_wrap=True))
-        self._shown = _Rows(screen, drawn_per_second)
-        self._heading = self._shown.add_task("run", visible=False, texts=_Texts("step", "loss", "found"))
-        self._rows: dict[RunSpec, TaskID] = {}
+        self._view = View()
+        self._live = Live(
+            console=screen,
+            get_renderable=lambda: self._view,
+            refresh_per_second=drawn_per_second,
+            redirect_stdout=False,
+        )
+        self._interval, self._changed = 1 / drawn_per_second, 0.0
+        self._losses: dict[RunSpec, list[float]] = {}
+        self._together: tuple[tuple[CellSpec, ...], Names] = (), Names(())
 
     def __enter__(self) -> Self:
-        self._shown.start()
+        self._live.start()
         return super().__enter__()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         super().__exit__(kind, error, trace)
-        self._shown.total = Text(self._work.describe())
-        self._shown.stop()
+        self._view = View(footer=tuple(self._work.parts()) if self._work.total else ())
+        self._live.stop()
 
     def compiling(self, runs: Sequence[RunSpec], num_lanes: int) -> None:
-        self._total(f"{self._compiling(runs, num_lanes)} ...")
+        self._view = View(footer=(f"{self._compiling(runs, num_lanes)} ...", *self._work.parts()))
 
     def advanced(self, running: Sequence[Progress], num_lanes: int) -> None:
         self._work.advanced(running, num_lanes)
-        self._total(self._work.describe())
+        self._losses = {at.spec: self._losses.get(at.spec, []) for at in running}
         for at in running:
-            bar = "#" * at.found + "." * (at.targets - at.found) if at.targets <= _WIDEST_BAR else ""
-            texts = _Texts(f"{at.step:,}", f"{at.loss:.3f}", f"{at.found}/{at.targets} {bar}")
-            if at.spec in self._rows:
-                self._shown.update(self._rows[at.spec], texts=texts)
-            else:
-                self._shown.update(self._heading, visible=True)
-                self._rows[at.spec] = self._shown.add_task(self._names.short(at.spec), texts=texts)
-        for spec in self._rows.keys() - {at.spec for at in running}:
-            self._remove(spec)
+            self._losses[at.spec].append(at.loss)
+        now = time.monotonic()
+        # More often than it is drawn, a view need not be made.
+        if now - self._changed >= self._interval or self.wants_to_stop():
+            self._changed = now
+            self._show(running)
 
     def finished(self, run: StoredRun) -> None:
         super().finished(run)
-        # A run that another process trained never had a row.
-        if run.spec in self._rows:
-            self._remove(run.spec)
-        self._total(self._work.describe())
+        self._losses.pop(run.spec, None)
+        self._show([at for at in self._work.running if at.spec in self._losses])
 
     def waiting(self, held: Sequence[RunSpec]) -> None:
-        self._total(f"{self._waiting(held)} ...")
+        self._view = View(footer=(f"{self._waiting(held)} ...",))
 
-    def _remove(self, spec: RunSpec) -> None:
-        self._shown.remove_task(self._rows.pop(spec))
-        self._shown.update(self._heading, visible=bool(self._rows))
+    def _show(self, running: Sequence[Progress]) -> None:
+        names = self._names_of(running)
+        rows = tuple(
+            Row(
+                names.short(at.spec),
+                at.step,
+                sampled(self._losses[at.spec]),
+                at.chance,
+                at.found,
+                at.targets,
+            )
+            for at in running
+        )
+        self._view = View(self._shared(names), rows, (*self._stopping(), *self._work.parts()))
 
-    def _total(self, text: str) -> None:
-        self._shown.total = Text("stopping (again to stop at once)" if self.wants_to_stop() else text)
+    def _names_of(self, running: Sequence[Progress]) -> Names:
+        """Names that tell only the runs in training apart."""
+        cells = tuple(dict.fromkeys(at.spec.cell for at in running))
+        if cells != self._together[0]:
+            self._together = cells, Names(cells)
+        return self._together[1]
+
+    def _shared(self, names: Names) -> str:
+        """What tells the runs in training from others, and none of them from another."""
+        alike = [name for name in self._names.telling if name not in names.telling]
+        if not names.cells:
+            return ""
+        cell = names.cells[0]
+        known = self._names.facts(cell)
+        return joined(
+            *(
+                value if name in ("task", "mixer") else f"{heading(name)} {value}"
+                for name in alike
+                if name in known
+                for value in [self._names.value(cell, name)]
+            )
+        )
+
+    def _stopping(self) -> tuple[str, ...]:
+        return ("stopping (again to stop at once)",) if self.wants_to_stop() else ()
 
     def _note_interrupt(self, number: int, frame: FrameType | None) -> None:
         super()._note_interrupt(number, frame)
-        self._total("")
-
-
-class _Texts(NamedTuple):
-    """What a row says beside its name. Replaced as a whole, so that no half of it is drawn."""
-
-    step: str
-    loss: str
-    found: str
-
-
-class _Rows(RichProgress):
-    """Rows of texts with a line above them. Its own thread draws it while another changes it.
-
-    total:  the line above, in sight also where more rows run than fit. It is replaced, never changed
-    """
-
-    def __init__(self, screen: Screen, drawn_per_second: float):
-        self.total = Text()
-        columns = [_column("{task.description}", "left", Column(overflow="fold"))]
-        columns += [_column(f"{{task.fields[texts].{name}}}", "right") for name in ("step", "loss")]
-        columns += [_column("{task.fields[texts].found}", "left")]
-        super().__init__(*columns, console=screen, refresh_per_second=drawn_per_second, redirect_stdout=False)
-
-    def refresh(self) -> None:
-        """Leave drawing to the thread: with many rows, a picture for each new one would take seconds."""
-
-    def get_renderables(self) -> Iterable[RenderableType]:
-        yield self.total
-        yield from super().get_renderables()
-
-
-def _column(text: str, justify: JustifyMethod, column: Column | None = None) -> TextColumn:
-    return TextColumn(text, justify=justify, markup=False, table_column=column)
+        self._view = View(self._view.shared, self._view.rows, (*self._stopping(), *self._view.footer))
 
 
 @contextmanager
@@ -126,7 +128,7 @@ def telling(quiet: bool) -> Iterator[Callable[[str], None]]:
     elif not screen.is_interactive:
         yield note
     else:
-        columns = SpinnerColumn(), _column("{task.description}", "left", Column(overflow="fold"))
-        with RichProgress(*columns, console=screen, transient=True, redirect_stdout=False) as shown:
+        text = TextColumn("{task.description}", markup=False, table_column=Column(overflow="fold"))
+        with Spinner(SpinnerColumn(), text, console=screen, transient=True, redirect_stdout=False) as shown:
             step = shown.add_task("")
             yield lambda line: shown.update(step, description=plain(line))

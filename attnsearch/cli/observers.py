@@ -19,6 +19,10 @@ PLAIN_INTERVAL = 10.0
 """Seconds between two plain lines about runs that go on."""
 
 
+_MOST_RUNS = 8
+"""Runs in training that a plain report lists."""
+
+
 class Interruptible(Observer):
     """Tells warnings alone, and stops the work when it is interrupted.
 
@@ -51,7 +55,7 @@ class Interruptible(Observer):
 
 
 class PlainProgress(Interruptible):
-    """A line when something happens, and one for each run every `PLAIN_INTERVAL` seconds."""
+    """A line when something happens, and every `PLAIN_INTERVAL` seconds one for each of the first runs."""
 
     def __init__(self, tell: Callable[[str], None] = note):
         self._tell = tell
@@ -60,7 +64,7 @@ class PlainProgress(Interruptible):
 
     def planned(self, pending: Sequence[RunSpec], stored: Sequence[StoredRun]) -> None:
         runs = [*pending, *(run.spec for run in stored)]
-        self._work, self._names = Work(pending), Names(spec.cell for spec in runs)
+        self._work, self._names = Work(pending, stored), Names(spec.cell for spec in runs)
         self._tell(subject(self._names, len(runs)))
         if stored:
             self._tell(f"{len(stored)} of {len(runs)} runs answered from the store")
@@ -73,11 +77,13 @@ class PlainProgress(Interruptible):
         if time.monotonic() - self._last < PLAIN_INTERVAL:
             return
         self._last = time.monotonic()
-        for at in running:
+        for at in running[:_MOST_RUNS]:
             self._tell(
-                f"{self._names.short(at.spec)}: step {at.step:,} loss {at.loss:.3f}"
-                f" found {at.found}/{at.targets} {at.steps_per_second:.0f} steps/s"
+                f"{self._names.short(at.spec)}: step {at.step:,}, loss {at.loss:.3f}, chance {at.chance:.3f},"
+                f" found {at.found}/{at.targets}, {at.steps_per_second:.0f} steps/s"
             )
+        if len(running) > _MOST_RUNS:
+            self._tell(f"and {len(running) - _MOST_RUNS} more")
         self._tell(self._work.describe())
 
     def finished(self, run: StoredRun) -> None:

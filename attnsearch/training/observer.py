@@ -12,12 +12,14 @@ from attnsearch.spec.run import RunSpec
 class Progress(NamedTuple):
     """Where a run in training is. `loss` is the mean over targets, in nats; `found` of `targets`.
 
-    `steps_per_second` counts from when this process took the run up.
+    `chance` is the loss of the best guess without the map, in nats. `steps_per_second` counts from when this
+    process took the run up.
     """
 
     spec: RunSpec
     step: int
     loss: float
+    chance: float
     found: int
     targets: int
     steps_per_second: float

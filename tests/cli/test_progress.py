@@ -62,7 +62,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
 
 
 def at(spec: RunSpec, step: int = 10, found: int = 0) -> Progress:
-    return Progress(spec, step, 0.693, found, 4, 100.0)
+    return Progress(spec, step, 0.69, 0.693, found, 4, 100.0)
 
 
 def ended(spec: RunSpec) -> StoredRun:
@@ -91,14 +91,15 @@ def test_a_terminal_shows_a_row_for_each_run_and_then_how_it_ended(terminal: Ter
     assert "7 runs: linear_map, attention, state size 4, support size 2" in text
     assert "1 of 7 runs answered from the store" in text
     for spec in SPECS:
-        # What all runs have in common is not said again.
-        name = f"learning rate {spec.cell.optimizer.learning_rate:g}, seed {spec.seed}"
-        assert re.search(rf"\n{name} +10 0\.693 1/4 #\.\.\.", text)
-        assert re.search(rf"\n\[\d/6\] {name}: escaped at \d+, mastered at 60\n", text)
+        rate = f"learning rate {spec.cell.optimizer.learning_rate:g}"
+        # What all runs have in common is not said again, nor what the runs in training have.
+        assert re.search(rf"\n({rate}, )?seed {spec.seed} +10  0\.690  ▇ +1/4 #\.\.\.", text)
+        assert re.search(rf"\n{rate} +step +loss  ▇ is chance +found\n", text)
+        assert re.search(rf"\n\[\d/6\] {rate}, seed {spec.seed}: escaped at \d+, mastered at 60\n", text)
     assert "4 of 6 runs done, 2 running, 0 pending" in text
     assert "24 of 24 targets found" in text.split("\n6 of 6 runs done, 0 running, 0 pending")[-1]
     # At the end there is no row left, nor a heading.
-    assert text.count("found\n") <= text.count("run  ")
+    assert "step" not in text.split("6 of 6 runs done")[-1]
 
 
 def test_a_thread_that_draws_meets_nothing_half_made(
@@ -139,10 +140,10 @@ def test_what_runs_in_all_stays_in_sight_where_more_runs_than_lines(terminal: Te
         tell.planned(specs, [])
         tell.advanced([at(spec) for spec in specs], 60)
         time.sleep(0.5)
-    # The last picture is drawn whole, the one before it has lines for a total, a heading, 21 rows and dots.
-    *_, before, last = terminal.written().split("0 of 60 runs done, 60 running")
-    assert all(f"seed {seed} " in last for seed in range(60))
-    assert [seed for seed in range(60) if f"seed {seed} " in before] == list(range(21))
+    # Of 24 lines, five are kept for what scrolls. The rest are rows, how many more there are, and the footer.
+    before, *_ = terminal.written().split("0 of 60 runs done, 60 running")
+    assert [seed for seed in range(60) if f"seed {seed} " in before] == list(range(17))
+    assert "\nand 43 more\n" in before
 
 
 def test_names_are_only_text_wherever_they_are_told(
@@ -173,9 +174,25 @@ def test_without_a_terminal_there_are_lines(
     first, compiling, *lines = capsys.readouterr().err.splitlines()
     assert first == "2 runs: linear_map, attention, state size 4, support size 2"
     assert compiling == "compiling for 2 runs like seed 1, 2 at a time"
-    assert lines[:2] == [f"{name}: step 10 loss 0.693 found 1/4 100 steps/s" for name in ("seed 1", "seed 2")]
+    assert lines[:2] == [
+        f"seed {seed}: step 10, loss 0.690, chance 0.693, found 1/4, 100 steps/s" for seed in (1, 2)
+    ]
     assert lines[2].startswith("0 of 2 runs done, 2 running, 0 pending | 2 of 8 targets found")
     assert lines[-2:] == [f"[{number}/2] seed {number}: escaped at 30, mastered at 60" for number in (1, 2)]
+
+
+def test_of_many_runs_without_a_terminal_the_first_are_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(observers, "PLAIN_INTERVAL", 0.0)
+    tell = PlainProgress()
+    specs = [spec_of(seed=seed) for seed in range(20)]
+    tell.planned(specs, [])
+    tell.advanced([at(spec) for spec in specs], 20)
+    _, *lines, more, last = capsys.readouterr().err.splitlines()
+    assert [line.partition(":")[0] for line in lines] == [f"seed {seed}" for seed in range(8)]
+    assert more == "and 12 more"
+    assert last.startswith("0 of 20 runs done, 20 running")
 
 
 def test_quiet_still_warns(capsys: pytest.CaptureFixture[str]) -> None:

@@ -42,6 +42,7 @@ class _Occupied:
             recording.spec,
             recording.step,
             float(recording.target_loss.mean()),
+            float(recording.truth.chance_loss),
             recording.found,
             len(recording.target_loss),
             (recording.step - self.from_step) / max(time.perf_counter() - self.since, 1e-9),

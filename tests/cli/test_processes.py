@@ -2,12 +2,15 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from helpers.terminal import attnsearch as called_here
 from helpers.tiny import RUN
 
 Attnsearch = Callable[..., subprocess.CompletedProcess[str]]
@@ -24,7 +27,9 @@ def attnsearch(folder: Path) -> Attnsearch:
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "attnsearch", *arguments, "--out", str(folder / "results")]
-        environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(folder / "compilations")}
+        # All of them, however quickly they were made.
+        kept = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+        environment = os.environ | kept | {"JAX_COMPILATION_CACHE_DIR": str(folder / "compilations")}
         return subprocess.run(command, capture_output=True, text=True, env=environment)
 
     return run
@@ -69,6 +74,40 @@ def test_a_second_process_with_other_seeds_needs_no_compilation(
     assert (again.returncode, again.stderr) == (0, "")
     assert programs(folder) == before
     assert len(list((folder / "results" / "runs").iterdir())) == 4
+
+
+def test_an_interrupted_process_says_how_to_go_on(tmp_path: Path):
+    words = [*RUN, "--seeds", "6", "--steps", "300", "--no-early-stopping", "--no-plots", "--quiet"]
+    # Started where interrupts are ignored, as by a shell in the background, a process ignores them too.
+    start = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    start += "from attnsearch.cli.main import main; main()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", start, *words, "--out", str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    limit = time.monotonic() + 120
+    while not curves(tmp_path):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < limit
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert (process.returncode, out) == (130, ""), err
+    kept = curves(tmp_path)
+    assert len(kept) < 6
+    assert f"Interrupted: {len(kept)} of 6 runs are stored in" in err
+    assert "the same command goes on" in err
+    assert "Traceback" not in err
+    assert called_here(*words, "--out", str(tmp_path)).status == 0
+    finished = curves(tmp_path)
+    assert len(finished) == 6
+    assert all(finished[digest] == content for digest, content in kept.items())
+
+
+def curves(results: Path) -> dict[str, bytes]:
+    return {path.parent.name: path.read_bytes() for path in results.glob("runs/[!.]*/curves.npz")}
 
 
 def test_help_needs_no_jax():

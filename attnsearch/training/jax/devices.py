@@ -44,6 +44,14 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
+def _cores() -> int:
+    """CPU cores that this process may use, or all, where the system does not tell."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
 def gradient_parts(platform: str, batch_size: int, context_length: int) -> int:
     """Parts into which a device splits a batch: on a CPU, as many as leave each `TOKENS_IN_CACHE`."""
     if platform != "cpu":

@@ -7,20 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from helpers.trainers import SPEC, inputs, trainer
+from helpers.trainers import inputs, trainer
 
 from attnsearch.base import RECORDING_INTERVAL
-from attnsearch.generators import LinearMap
 from attnsearch.mixers import MIXERS
-from attnsearch.spec.run import settings
-from attnsearch.training.jax import devices
-from attnsearch.training.jax.lanes import Lanes
-from attnsearch.training.jax.network import Network
-from attnsearch.training.jax.trainer import RunInputs, Trainer
-
-
-def stacked(*runs: RunInputs) -> RunInputs:
-    return jax.tree.map(lambda *scalars: np.stack(scalars), *runs)
 
 
 def test_runs_of_one_seed_see_the_same_states_whatever_they_train_with():
@@ -88,66 +78,3 @@ def test_a_batch_in_parts_trains_as_the_whole():
     np.testing.assert_allclose(record.accuracy, in_parts.accuracy, atol=1e-6)
     for ours, theirs in zip(jax.tree.leaves(one.parameters), jax.tree.leaves(other.parameters), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=2e-5)
-
-
-@pytest.mark.parametrize(
-    ("batch_size", "context_length", "parts"),
-    [(128, 16, 4), (256, 32, 16), (3, 1000, 3), (7, 100, 1), (1, 8, 1)],
-)
-def test_parts_divide_the_batch_and_hold_enough_tokens(batch_size: int, context_length: int, parts: int):
-    assert devices.gradient_parts("cpu", batch_size, context_length) == parts
-    assert devices.gradient_parts("gpu", batch_size, context_length) == 1
-
-
-def test_lanes_do_not_influence_one_another():
-    subject = trainer()
-    lanes = Lanes(subject, jax.local_devices()[:1], 3)
-    everyone = np.ones(3, dtype=bool)
-    together, _ = lanes.advance(lanes.begin(stacked(inputs(0), inputs(1), inputs(2))), everyone)
-    # The middle run again, with a neighbour that diverges and one that idles.
-    wild = lanes.begin(stacked(inputs(5, learning_rate=1e30), inputs(1), inputs(6)))
-    apart, record = lanes.advance(wild, np.array([True, True, False]))
-    for one, other in zip(
-        jax.tree.leaves(together.parameters), jax.tree.leaves(apart.parameters), strict=True
-    ):
-        np.testing.assert_array_equal(one[1], other[1])
-    assert np.isfinite(np.asarray(record.loss)[1]).all()
-    assert np.asarray(apart.step).tolist() == [RECORDING_INTERVAL, RECORDING_INTERVAL, 0]
-
-
-def test_refilling_a_lane_begins_its_run_and_leaves_the_others():
-    subject = trainer()
-    lanes = Lanes(subject, jax.local_devices()[:1], 2)
-    states, _ = lanes.advance(lanes.begin(stacked(inputs(0), inputs(1))), np.ones(2, dtype=bool))
-    kept = [np.asarray(leaf)[0] for leaf in jax.tree.leaves(states.parameters)]
-    refilled = lanes.refill(states, stacked(inputs(0), inputs(9)), np.array([False, True]))
-    assert np.asarray(refilled.step).tolist() == [RECORDING_INTERVAL, 0]
-    for before, after in zip(kept, jax.tree.leaves(refilled.parameters), strict=True):
-        np.testing.assert_array_equal(before, after[0])
-    alone = lanes.begin(stacked(inputs(9), inputs(9)))
-    for ours, fresh in zip(
-        jax.tree.leaves(refilled.parameters), jax.tree.leaves(alone.parameters), strict=True
-    ):
-        np.testing.assert_array_equal(ours[1], fresh[1])
-
-
-def test_sparsity_rates_and_seeds_share_one_compilation():
-    traces = []
-
-    class Counted(LinearMap):
-        def sample(self, rule, key):
-            traces.append(1)
-            return super().sample(rule, key)
-
-    made = Counted(4)
-    subject = Trainer(made, Network.of(SPEC, MIXERS["attention"], settings({"num_heads": 4}), made), 16)
-    lanes = Lanes(subject, jax.local_devices()[:1], 1)
-    on = np.ones(1, dtype=bool)
-    states = lanes.begin(stacked(inputs(0, support_size=1)))
-    states, _ = lanes.advance(states, on)
-    after_first = len(traces)
-    for seed, support_size, rate in ((1, 2, 1e-3), (2, 3, 1e-2), (3, 4, 3e-4)):
-        states = lanes.refill(states, stacked(inputs(seed, support_size, rate)), on)
-        states, _ = lanes.advance(states, on)
-        assert np.asarray(states.rule).sum() == 4 * support_size
-    assert len(traces) == after_first

@@ -77,7 +77,8 @@ def test_a_second_process_with_other_seeds_needs_no_compilation(
 
 
 def test_an_interrupted_process_says_how_to_go_on(tmp_path: Path):
-    words = [*RUN, "--seeds", "6", "--steps", "300", "--no-early-stopping", "--no-plots", "--quiet"]
+    words = [*RUN, "--seeds", "6", "--no-early-stopping", "--no-plots", "--quiet"]
+    words[words.index("--steps") + 1] = "300"
     # Started where interrupts are ignored, as by a shell in the background, a process ignores them too.
     start = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
     start += "from attnsearch.cli.main import main; main()"

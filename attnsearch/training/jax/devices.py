@@ -38,18 +38,10 @@ def use_every_core() -> None:
 
 
 def _cores() -> int:
-    """Those that this process may use, where the system tells; else all."""
+    """The cores that this process may use, or all of them where the system does not tell."""
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _cores() -> int:
-    """CPU cores that this process may use, or all, where the system does not tell."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1
 
 
 def gradient_parts(platform: str, batch_size: int, context_length: int) -> int:

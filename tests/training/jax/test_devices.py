@@ -1,6 +1,7 @@
 """What is made of the machine: a device of each core, and parts of a batch that fit into a cache."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ def test_each_core_that_may_be_used_is_a_device(asked: dict[str, Any]):
 def test_where_the_system_does_not_tell_every_core_is_a_device(
     asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setattr(sys, "platform", "darwin")
     monkeypatch.delattr(os, "sched_getaffinity")
     devices.use_every_core()
     assert asked == {"jax_num_cpu_devices": 7}

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from attnsearch.mixers import MIXERS as MIXERS
     from attnsearch.mixers import LogitMixer as LogitMixer
     from attnsearch.mixers import Mixer as Mixer
+    from attnsearch.results.loading import load as load
     from attnsearch.results.study import Study as Study
     from attnsearch.runs.store import Store as Store
     from attnsearch.training.backend import TrainingSettings as TrainingSettings
@@ -41,6 +42,7 @@ _HOMES = {
     "Study": "results.study",
     "TrainingSettings": "training.backend",
     "Truth": "base",
+    "load": "results.loading",
     "run": "training.jax.backend",
     "specify": "training.jax.backend",
     "use_every_core": "training.jax.devices",

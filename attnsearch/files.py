@@ -109,19 +109,33 @@ def write_whole(path: Path, content: bytes | str) -> Path:
     """
     data = content.encode("utf-8", "replace") if isinstance(content, str) else content
     final = Path(os.path.realpath(path))
-    with explaining(f"cannot write {path}", "choose another place"):
-        if final.exists() and not final.is_file() and not final.is_dir():
+    if final.exists() and not final.is_file() and not final.is_dir():
+        with explaining(f"cannot write {path}", "choose another place"):
             final.write_bytes(data)
-            return path
+        return path
+    with replacing(path) as unfinished:
+        unfinished.write_bytes(data)
+    return path
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A name for a new file beside `path`, which takes the place of `path` once it is written.
+
+    Missing folders are made, and a link is followed. Where the block fails, the new file is removed. Errors:
+    AttnsearchError where the file cannot be written.
+    """
+    final = Path(os.path.realpath(path))
+    with explaining(f"cannot write {path}", "choose another place"):
         final.parent.mkdir(parents=True, exist_ok=True)
         unfinished = final.with_name(f".unfinished-{os.getpid()}-{secrets.token_hex(4)}")
         try:
-            with unfinished.open("xb") as file:
-                _fill(file, data)
+            yield unfinished
+            with unfinished.open("rb") as file:
+                os.fsync(file.fileno())
             unfinished.replace(final)
         finally:
             unfinished.unlink(missing_ok=True)
-    return path
 
 
 def _fill(file: BinaryIO, content: bytes) -> None:

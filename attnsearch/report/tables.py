@@ -8,7 +8,7 @@ from typing import Any
 
 from attnsearch.base import Plateaus
 from attnsearch.results.cells import Cell
-from attnsearch.results.columns import Column
+from attnsearch.results.column import Column
 from attnsearch.results.study import Study
 from attnsearch.results.table import NONE, Table, counted, steps
 from attnsearch.results.tables import READ, WAITED

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from attnsearch.results.columns import records
 from attnsearch.results.scaling import Growth, sentences
 from attnsearch.results.study import Study
 from attnsearch.spec.run import FORMAT_VERSION
@@ -22,7 +21,7 @@ def document(study: Study, store: str, pictures: Sequence[str]) -> dict[str, Any
         "pictures": list(pictures),
         "warnings": list(study.warnings),
         "measurement": list(map(str, study.measurements)),
-        "cells": records(study),
+        "cells": list(study.by_cell),
         "runs": [
             {
                 "digest": run.spec.digest,

@@ -8,6 +8,8 @@ from functools import cached_property
 
 from attnsearch.results.cells import Cell, Measurement, cells, measurements
 from attnsearch.results.comparisons import Compared, comparisons
+from attnsearch.results.long_form import by_cell, by_point, by_run, by_target
+from attnsearch.results.records import Records
 from attnsearch.results.scaling import Growth, growths
 from attnsearch.results.series import Series, series
 from attnsearch.results.warnings import warnings
@@ -22,10 +24,12 @@ class Study:
 
     runs:        as `attnsearch.run` returns them, or a store holds them
     unverified:  names of mixers whose causality has not been checked, to be warned about
+    unreadable:  what was found instead of runs, one line each: damaged ones, which the study does without
     """
 
     runs: Sequence[StoredRun]
     unverified: Collection[str] = ()
+    unreadable: Sequence[str] = ()
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:
@@ -50,6 +54,26 @@ class Study:
     def name(self, cell: Cell) -> str:
         """A cell by its place and its series: `state size 8; attention`."""
         return f"{self.names.place(cell.spec)}; {self.series_names[cell.spec]}"
+
+    @property
+    def by_cell(self) -> Records:
+        """One row a cell: its settings, and every number with its interval."""
+        return by_cell(self.cells, self.names)
+
+    @property
+    def by_run(self) -> Records:
+        """One row a run: its settings, how it ended, and when it escaped and mastered its targets."""
+        return by_run(self.cells, self.names)
+
+    @property
+    def by_target(self) -> Records:
+        """One row a target of a run: its settings, and when it was found."""
+        return by_target(self.cells, self.names)
+
+    @property
+    def by_point(self) -> Records:
+        """The curves: one row a recorded point of each query of each run."""
+        return by_point(self.runs)
 
     @cached_property
     def laws(self) -> tuple[Growth, ...]:

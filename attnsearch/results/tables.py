@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attnsearch.results.columns import COLUMNS, Column
+from attnsearch.results.cells import Cell
+from attnsearch.results.column import Column
+from attnsearch.results.columns import COLUMNS
 from attnsearch.results.study import Study
 from attnsearch.results.table import Table
 from attnsearch.spec.names import heading
@@ -33,7 +35,7 @@ READ = ("map_mass", "rises", "lead", "attention_mass", "entropy", "in_context_ga
 """What the runs that escaped read."""
 
 
-def cell_table(study: Study, caption: str, keys: Sequence[str], *more: Column, ending: str = "") -> Table:
+def cell_table(study: Study, caption: str, keys: Sequence[str], *more: Column[Cell], ending: str = "") -> Table:
     """One row a cell: the settings in which cells differ, then the columns of these `keys`, then `more`.
 
     What all cells have in common is said once, in the caption before its `ending`.

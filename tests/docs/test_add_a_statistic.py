@@ -14,7 +14,7 @@ from helpers.pages import Page, status_of
 
 from attnsearch.base import Plateaus
 from attnsearch.results import columns
-from attnsearch.results.columns import Column
+from attnsearch.results.column import Column
 from attnsearch.results.study import Study
 from attnsearch.results.tables import cell_table
 
@@ -53,4 +53,4 @@ def test_the_column_is_everywhere(
     table = cell_table(Study(runs), "Mine", [], column)
     assert column.heading in table.columns
     assert {row[-1] for row in table.rows} == {"100%"}
-    assert json.dumps(columns.records(Study(runs))[0][column.key]) == "1.0"
+    assert json.dumps(next(iter(Study(runs).by_cell))[column.key]) == "1.0"

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from helpers.hand_made import changed, claiming
 
-from attnsearch.results.columns import Column, columns, records
+from attnsearch.results.column import Column
+from attnsearch.results.columns import columns
+from attnsearch.results.long_form import by_cell
 from attnsearch.results.study import Study
 from attnsearch.results.table import as_csv
 from attnsearch.runs.store import StoredRun
@@ -18,7 +20,7 @@ from attnsearch.spec.run import MixerSpec, settings
 
 
 def test_records_hold_every_number_of_a_cell_under_its_own_name(study: Study) -> None:
-    first, second = records(study)
+    first, second = study.by_cell
     assert (first["runs"], first["escaped"], first["escape_rate"]) == (4, 3, 0.75)
     assert first["plateau_length_median"] == 30
     assert first["plateau_length_restricted_mean"] == (20 + 30 + 40 + 80) / 4
@@ -37,34 +39,35 @@ def test_records_hold_every_number_of_a_cell_under_its_own_name(study: Study) ->
 
 
 def test_csv_has_the_same_numbers(study: Study) -> None:
-    rows = list(csv.DictReader(io.StringIO(as_csv(records(study)))))
-    for row, record in zip(rows, records(study), strict=True):
+    rows = list(csv.DictReader(io.StringIO(as_csv(list(study.by_cell)))))
+    for row, record in zip(rows, study.by_cell, strict=True):
         assert row == {name: "" if value is None else str(value) for name, value in record.items()}
 
 
 def test_a_column_of_ones_own_is_in_records(study: Study) -> None:
     mine = Column("mine", "mine", lambda cell: cell.bits / 2)
-    assert [record["mine"] for record in records(study, mine)] == [cell.bits / 2 for cell in study.cells]
+    found = by_cell(study.cells, study.names, mine)
+    assert [record["mine"] for record in found] == [cell.bits / 2 for cell in study.cells]
 
 
 def test_every_column_is_declared_once(study: Study) -> None:
-    keys = [column.key for column in columns(study)]
+    keys = [column.key for column in columns(study.cells)]
     assert len(keys) == len(set(keys))
-    assert all(record.keys() >= set(keys) for record in records(study))
+    assert all(record.keys() >= set(keys) for record in study.by_cell)
 
 
 def test_no_number_hides_a_setting(runs: list[StoredRun]) -> None:
     mixer = MixerSpec("mine", settings({"entropy": 0.5, "runs": 3}))
-    (record,) = records(Study([changed(run, mixer=mixer) for run in runs[:4]]))
+    (record,) = Study([changed(run, mixer=mixer) for run in runs[:4]]).by_cell
     assert (record["setting.entropy"], record["setting.runs"], record["runs"]) == (0.5, 3, 4)
 
 
 def test_losses_of_states_have_columns_where_they_are_known(runs: list[StoredRun]) -> None:
     gaining = Study([claiming(run, state_loss=np.array([0.75, 0.5])) for run in runs])
-    first, second = records(gaining)
+    first, second = gaining.by_cell
     assert (first["in_context_gain"], first["state_loss_1"], first["state_loss_2"]) == (0.25, 0.75, 0.5)
     # None of the second cell's runs escaped.
     assert second["in_context_gain"] is None
     escaped, never = csv.DictReader(io.StringIO(as_csv([first, second])))
     assert (escaped["state_loss_2"], never["state_loss_2"]) == ("0.5", "")
-    assert "state_loss_1" not in records(Study(runs))[0]
+    assert "state_loss_1" not in next(iter(Study(runs).by_cell))

@@ -19,7 +19,6 @@ from attnsearch.plots import gallery
 from attnsearch.report.report import report
 from attnsearch.results import cells as cells_module
 from attnsearch.results import study as study_module
-from attnsearch.results.columns import records
 from attnsearch.results.document import document, law_document
 from attnsearch.results.study import Study
 from attnsearch.results.tables import tables, trained_table
@@ -80,7 +79,7 @@ def test_all_that_read_one_study_share_its_numbers(
     study = Study(runs)
     trained_table(study)
     tables(study)
-    records(study)
+    list(study.by_cell)
     json.dumps([document(study, "results", []), law_document(study)], allow_nan=False)
     report(study)
     gallery.draw(study, tmp_path)
@@ -105,7 +104,7 @@ def test_it_is_the_face_of_results_in_python(runs: list[StoredRun]) -> None:
 def test_a_study_of_no_runs_says_nothing() -> None:
     study = Study([])
     assert (study.cells, study.series, study.laws, study.warnings, study.comparisons) == ((), (), (), (), ())
-    assert records(study) == []
+    assert list(study.by_cell) == []
     assert [table.rows for table in tables(study)] == [()] * 3
 
 

@@ -13,7 +13,7 @@ from helpers.hand_made import KNOWN_MIXERS, changed, claiming, renamed, run_of, 
 from helpers.texts import shown
 from rich.console import Console
 
-from attnsearch.results.columns import Column, records
+from attnsearch.results.column import Column
 from attnsearch.results.study import Study
 from attnsearch.results.table import as_csv
 from attnsearch.results.tables import cell_table, tables, trained_table
@@ -35,7 +35,7 @@ def test_a_table_shows_the_texts_of_columns_by_their_keys(study: Study) -> None:
 
 
 def test_tables_say_what_records_say(study: Study) -> None:
-    first, second = records(study)
+    first, second = study.by_cell
     texts = shown(tables(study)[0])
     assert [text.split("\n")[0] for text in texts["escaped"]] == ["3 of 4", "0 of 2"]
     assert texts["plateau length, median"][0].startswith(f"{first['plateau_length_median']:,.0f}\n0 or more")
@@ -172,7 +172,7 @@ def test_names_are_text_in_every_table_and_in_csv(make_run: MakeRun, name: str) 
     study = Study([renamed(make_run(), name, name), renamed(make_run(), "other", "mine")])
     for table in (trained_table(study), *tables(study)):
         assert all(text.isprintable() for row in table.rows for part in row for text in part.split("\n"))
-    text = as_csv(records(study))
+    text = as_csv(list(study.by_cell))
     assert text.replace("\n", "").isprintable()
     first, _ = csv.DictReader(io.StringIO(text))
     assert not first["mixer"].startswith("=")

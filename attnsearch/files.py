@@ -108,11 +108,6 @@ def write_whole(path: Path, content: bytes | str) -> Path:
     as /dev/stdout, is written to and never replaced. Errors: AttnsearchError.
     """
     data = content.encode("utf-8", "replace") if isinstance(content, str) else content
-    final = Path(os.path.realpath(path))
-    if final.exists() and not final.is_file() and not final.is_dir():
-        with explaining(f"cannot write {path}", "choose another place"):
-            final.write_bytes(data)
-        return path
     with replacing(path) as unfinished:
         unfinished.write_bytes(data)
     return path
@@ -120,13 +115,17 @@ def write_whole(path: Path, content: bytes | str) -> Path:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A name for a new file beside `path`, which takes the place of `path` once it is written.
+    """A name for a new file beside `path`, which takes the place of `path` at the end of the block.
 
-    Missing folders are made, and a link is followed. Where the block fails, the new file is removed. Errors:
-    AttnsearchError where the file cannot be written.
+    Missing folders are made, and a link is followed. Where the block fails, the new file is removed. For a
+    pipe or a device the name is its own: it is written to and never replaced. Errors: AttnsearchError where
+    it cannot be written.
     """
     final = Path(os.path.realpath(path))
     with explaining(f"cannot write {path}", "choose another place"):
+        if final.exists() and not final.is_file() and not final.is_dir():
+            yield final
+            return
         final.parent.mkdir(parents=True, exist_ok=True)
         unfinished = final.with_name(f".unfinished-{os.getpid()}-{secrets.token_hex(4)}")
         try:

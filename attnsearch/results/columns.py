@@ -147,7 +147,7 @@ COLUMNS: tuple[Column[Cell], ...] = (
         "",
         lambda c: c.mastery.observed,
         unit="runs",
-        definition="Runs in which every target's loss, less the Bayes loss, fell below the mastery threshold.",
+        definition="Runs in which every target's loss fell below the mastery threshold, less its Bayes loss.",
     ),
     Column(
         "mastery_rate",
@@ -237,7 +237,8 @@ COLUMNS: tuple[Column[Cell], ...] = (
         lambda c: c.targets.between,
         lambda c: number(c.targets.between, ".2f"),
         unit="ratio",
-        definition="90 % over 10 % quantile, over runs, of the step at which half of a run's targets are found.",
+        definition="90 % over 10 % quantile, over runs, of the step by which half of a run's targets are"
+        " found.",
     ),
     # What the runs that escaped read, beside the level before anything was learned.
     Column(
@@ -334,7 +335,7 @@ COLUMNS: tuple[Column[Cell], ...] = (
 
 
 def columns(cells: Sequence[Cell], *more: Column[Cell]) -> tuple[Column[Cell], ...]:
-    """All columns of some cells: `COLUMNS`, one for each state whose loss is known, and `more` of your own."""
+    """All columns of some cells: `COLUMNS`, one a state whose loss is known, and `more` of your own."""
     states = max((len(cell.state_loss or ()) for cell in cells), default=0)
     return (*COLUMNS, *map(_state_loss, range(states)), *more)
 

@@ -9,10 +9,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from attnsearch.base import Bools, Curves
-
 from attnsearch.results.cells import Cell
 from attnsearch.results.column import Column
-from attnsearch.results.columns import COLUMNS, columns
+from attnsearch.results.columns import columns
 from attnsearch.results.records import Batch, Described, Records, rows_of
 from attnsearch.results.run_columns import (
     DIGITS,
@@ -56,14 +55,14 @@ def by_run(cells: Sequence[Cell], names: Names) -> Records:
     """One row a run: which it is, its settings, and what it has come to."""
     settings = _settings(names, [*RUN, *OF_RUN], lambda row: row.settings)
     declared = [*map(_declared, RUN), *settings, *map(_declared, OF_RUN)]
-    return rows_of(lambda: _runs(cells, names), declared)
+    return rows_of(lambda: run_rows(cells, names), declared)
 
 
 def by_target(cells: Sequence[Cell], names: Names) -> Records:
     """One row a target of a run: which it is, the settings, and what has become of it."""
     settings = _settings(names, [*TARGET, *OF_TARGET], lambda row: row.of.settings)
     declared = [*map(_declared, TARGET), *settings, *map(_declared, OF_TARGET)]
-    return rows_of(lambda: (one for row in _runs(cells, names) for one in targets(row)), declared)
+    return rows_of(lambda: (one for row in run_rows(cells, names) for one in targets(row)), declared)
 
 
 def by_point(runs: Sequence[StoredRun]) -> Records:
@@ -71,24 +70,17 @@ def by_point(runs: Sequence[StoredRun]) -> Records:
 
     def batches() -> Iterator[Batch]:
         nothing = np.zeros((0, 0), np.float32)
-        yield _points("", Curves(np.zeros(0, np.int32), nothing, nothing), np.zeros(0, bool))
+        none = _points("", Curves(np.zeros(0, np.int32), nothing, nothing), np.zeros(0, bool))
+        # Text even where there are no rows.
+        yield {**none, "run": np.zeros(0, str)}
         for run in runs:
             yield _points(run.spec.digest[:DIGITS], run.curves, run.truth.is_target)
 
     return Records(POINT, batches)
 
 
-def dictionary() -> dict[str, tuple[Described, ...]]:
-    """Every column that is there whatever the settings, by what a row is about."""
-    return {
-        "cell": tuple(map(_described, COLUMNS)),
-        "run": tuple(map(_described, [*RUN, *OF_RUN])),
-        "target": tuple(map(_described, [*TARGET, *OF_TARGET])),
-        "point": POINT,
-    }
-
-
-def _runs(cells: Sequence[Cell], names: Names) -> Iterator[RunRow]:
+def run_rows(cells: Sequence[Cell], names: Names) -> Iterator[RunRow]:
+    """The runs of `cells`, cell by cell."""
     return (RunRow.of(run, names.facts(cell.spec)) for cell in cells for run in cell.runs)
 
 
@@ -104,12 +96,13 @@ def _points(name: str, curves: Curves, is_target: Bools) -> Batch:
     }
 
 
-def _described(column: Column[Any]) -> Described:
+def described(column: Column[Any]) -> Described:
+    """What the dictionary says of a column."""
     return Described(column.key, column.unit, column.definition)
 
 
 def _declared(column: Column[Row]) -> Declared[Row]:
-    return _described(column), column.value
+    return described(column), column.value
 
 
 def _settings(
@@ -134,7 +127,9 @@ def _meanings(names: Names) -> dict[str, str]:
     shipped = shipped_tasks()
     knobs: dict[str, str] = {}
     for cell in names.cells:
-        declared = {knob.name: knob.meaning for knob in file.knobs} if (file := shipped.get(cell.task.name)) else {}
+        declared = (
+            {knob.name: knob.meaning for knob in file.knobs} if (file := shipped.get(cell.task.name)) else {}
+        )
         for name, _ in cell.task.knobs:
             knobs.setdefault(name, declared.get(name, f"a knob of the task {cell.task.name}"))
     said = {
@@ -143,6 +138,8 @@ def _meanings(names: Names) -> dict[str, str]:
         "task": "name of the task",
         "mixer": "name of the mixer",
         "generator": "the code that draws the task's sequences",
-        **{f"{one.name}_threshold": f"{one.name} threshold, a share of chance" for one in fields(PlateauRule)},
+        **{
+            f"{one.name}_threshold": f"{one.name} threshold, a share of chance" for one in fields(PlateauRule)
+        },
     }
     return {name: f"{meaning[:1].upper()}{meaning[1:]}." for name, meaning in said.items()}

@@ -6,6 +6,7 @@ that declares the setting.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -48,10 +49,7 @@ class Records:
 
     def __iter__(self) -> Iterator[dict[str, Value]]:
         for batch in self.batches():
-            listed = [
-                values.tolist() if isinstance(values, np.ndarray) else values for values in batch.values()
-            ]
-            for row in zip(*listed, strict=True):
+            for row in zip(*map(_values, batch.values()), strict=True):
                 yield dict(zip(batch, row, strict=True))
 
     def to_pandas(self) -> pandas.DataFrame:
@@ -69,7 +67,9 @@ class Records:
         installed, or the file cannot be written.
         """
         arrow, parquet = _library("pyarrow"), _library("pyarrow.parquet")
-        about = {column.key: {"unit": column.unit, "definition": column.definition} for column in self.columns}
+        about = {
+            column.key: {"unit": column.unit, "definition": column.definition} for column in self.columns
+        }
         with files.replacing(path) as unfinished:
             writer = None
             for batch in self.batches():
@@ -84,9 +84,16 @@ class Records:
     def _whole(self) -> dict[str, Any]:
         """Every column as one array or list."""
         parts = list(self.batches())
-        return {
-            column.key: _alike(_joined([part[column.key] for part in parts])) for column in self.columns
-        }
+        return {column.key: _alike(_joined([part[column.key] for part in parts])) for column in self.columns}
+
+
+def _values(column: Sequence[Value] | np.ndarray) -> Sequence[Value]:
+    """As Python has them; None for what is not a finite number."""
+    if not isinstance(column, np.ndarray):
+        return column
+    if column.dtype.kind == "f" and not np.isfinite(column).all():
+        return [value if math.isfinite(value) else None for value in column.tolist()]
+    return column.tolist()
 
 
 def _joined(parts: Sequence[Any]) -> Any:

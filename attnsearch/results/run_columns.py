@@ -171,9 +171,7 @@ OF_RUN: tuple[Column[RunRow], ...] = (
         unit="steps",
         definition=f"Steps until the run mastered every target; {_WATCHED}.",
     ),
-    Column(
-        "targets", "", lambda r: len(r.found.observed), unit="targets", definition="Targets of the run."
-    ),
+    Column("targets", "", lambda r: len(r.found.observed), unit="targets", definition="Targets of the run."),
     Column(
         "targets_found",
         "targets found",

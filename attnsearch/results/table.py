@@ -175,11 +175,20 @@ def as_csv(records: Sequence[Mapping[str, Any]]) -> str:
     A text that begins as a formula does is given an apostrophe, which spreadsheets take as the sign of text.
     """
     columns = list(dict.fromkeys(key for record in records for key in record))
+    return "".join(csv_lines(columns, records))
+
+
+def csv_lines(columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """The lines of `as_csv`, one at a time, where the columns are known before."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(map(_in_csv, columns))
-    writer.writerows([_in_csv(record.get(key)) for key in columns] for record in records)
-    return buffer.getvalue()
+    yield buffer.getvalue()
+    for record in records:
+        buffer.seek(0)
+        buffer.truncate()
+        writer.writerow([_in_csv(record.get(key)) for key in columns])
+        yield buffer.getvalue()
 
 
 def _in_csv(value: Any) -> Any:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 from attnsearch.results.cells import Cell
 from attnsearch.results.column import Column
 from attnsearch.results.columns import COLUMNS
+from attnsearch.results.long_form import run_rows
+from attnsearch.results.run_columns import OF_RUN, OF_TARGET, RUN, TARGET, targets
 from attnsearch.results.study import Study
 from attnsearch.results.table import Table
 from attnsearch.spec.names import heading
+from attnsearch.spec.run import CellSpec
+
+Row = TypeVar("Row")
 
 TRAINED = (
     *("plateau_length_median", "mastery_step_median", "escape_rate", "mastery_rate", "log2_search_space"),
@@ -35,7 +41,9 @@ READ = ("map_mass", "rises", "lead", "attention_mass", "entropy", "in_context_ga
 """What the runs that escaped read."""
 
 
-def cell_table(study: Study, caption: str, keys: Sequence[str], *more: Column[Cell], ending: str = "") -> Table:
+def cell_table(
+    study: Study, caption: str, keys: Sequence[str], *more: Column[Cell], ending: str = ""
+) -> Table:
     """One row a cell: the settings in which cells differ, then the columns of these `keys`, then `more`.
 
     What all cells have in common is said once, in the caption before its `ending`.
@@ -72,4 +80,52 @@ def tables(study: Study) -> tuple[Table, ...]:
         cell_table(study, "Plateau length in steps, with 95 % intervals", WAITED),
         cell_table(study, "Steps at which targets are found, with 95 % intervals over runs", TARGETS),
         cell_table(study, "What the runs that escaped read at their ends, and by chance", READ),
+    )
+
+
+def run_table(study: Study) -> Table:
+    """One row a run."""
+    rows = [(row, row.run.spec.cell) for row in run_rows(study.cells, study.names)]
+    return _long(study, "Every run; > marks a censored one", RUN, OF_RUN, rows)
+
+
+def target_table(study: Study) -> Table:
+    """One row a target of a run."""
+    rows = [
+        (target, row.run.spec.cell) for row in run_rows(study.cells, study.names) for target in targets(row)
+    ]
+    return _long(study, "Every target of every run; > marks a censored one", TARGET, OF_TARGET, rows)
+
+
+def _long(
+    study: Study,
+    caption: str,
+    first: Sequence[Column[Row]],
+    then: Sequence[Column[Row]],
+    rows: Sequence[tuple[Row, CellSpec]],
+) -> Table:
+    """The columns with a heading, the settings in which cells differ between them."""
+    names = study.names
+    before, after = ([column for column in some if column.heading] for some in (first, then))
+    words = frozenset(
+        ["run", "status", *(heading(name) for name in names.telling if not names.is_number(name))]
+    )
+    headings = (
+        *(column.heading for column in before),
+        *map(heading, names.telling),
+        *(column.heading for column in after),
+    )
+    return Table(
+        caption + (f": {names.shared}" if names.shared else ""),
+        headings,
+        frozenset(headings) - words,
+        tuple(
+            (
+                *(column.text(row) for column in before),
+                *(names.value(cell, name) for name in names.telling),
+                *(column.text(row) for column in after),
+            )
+            for row, cell in rows
+        ),
+        labels=len(before) + len(names.telling),
     )

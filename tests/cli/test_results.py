@@ -9,9 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow.parquet as parquet
 import pytest
 from click.testing import CliRunner
 from helpers.hand_made import renamed, run_of, spec_of
+from helpers.terminal import complaint
 
 from attnsearch.cli import main as cli
 from attnsearch.cli.results import results
@@ -51,6 +53,70 @@ def test_csv_and_json_have_each_number_once(folder: str) -> None:
     assert document["cells"][0]["plateau_length_median"] == 30
     assert len(document["runs"]) == 6
     assert "mean target loss below 0.938" in document["measurement"][0]
+
+
+def test_rows_can_be_about_runs_targets_and_points(folder: str, tmp_path: Path) -> None:
+    runs = list(csv.DictReader(io.StringIO(said(folder, "--by", "run", "--format", "csv"))))
+    assert [row["plateau_length"] for row in runs] == ["20", "30", "40", "80", "80", "80"]
+    assert [row["escaped"] for row in runs] == ["True"] * 3 + ["False"] * 3
+    targets = json.loads(said(folder, "--by", "target", "--format", "json"))
+    assert [row["found_step"] for row in targets[:4]] == [20] * 4
+    assert {row["run"] for row in targets} == {row["run"] for row in runs}
+    points = said(folder, "--by", "point", "--format", "csv").splitlines()
+    assert points[0] == "run,step,query,is_target,loss,accuracy"
+    cells = json.loads(said(folder, "--by", "cell", "--format", "json"))
+    assert cells == json.loads(said(folder, "--format", "json"))["cells"]
+    for name in ("rows.csv", "rows.json", "rows.parquet"):
+        assert said(folder, "--by", "run", "-o", str(tmp_path / name)) == ""
+    assert (tmp_path / "rows.csv").read_text() == said(folder, "--by", "run", "--format", "csv")
+    assert (tmp_path / "rows.json").read_text() == said(folder, "--by", "run", "--format", "json")
+    kept = parquet.read_table(tmp_path / "rows.parquet")
+    assert [str(length) for length in kept["plateau_length"].to_pylist()] == [
+        row["plateau_length"] for row in runs
+    ]
+
+
+def test_runs_and_targets_have_tables(folder: str) -> None:
+    text = said(folder, "--by", "run")
+    assert "Every run; > marks a censored one: linear_map, attention" in text
+    assert "> 80" in text
+    assert "search space (bits)" in said(folder, "--by", "target")
+
+
+def test_columns_are_explained_with_their_units(folder: str) -> None:
+    text = said("--columns")
+    assert "plateau_length_median" in text
+    assert "Kaplan-Meier median of the steps until escape" in text
+    (row,) = (
+        one
+        for one in json.loads(said("--columns", "--by", "run", "--format", "json"))
+        if one["column"] == "mastery_step"
+    )
+    assert row["unit"] == "steps"
+    assert row["definition"].startswith("Steps until the run mastered every target")
+    # The settings are explained where there are runs.
+    said_of_runs = said(folder, "--columns", "--by", "run", "--format", "csv")
+    assert 'state_size,,"Cells of the state, S; the context is 2S tokens."' in said_of_runs
+    header = next(csv.reader(io.StringIO(said(folder, "--by", "run", "--format", "csv"))))
+    assert [line["column"] for line in csv.DictReader(io.StringIO(said_of_runs))] == header
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--by", "point"), "points are too many for a screen"),
+        (("--format", "parquet"), "name a file, as in -o runs.parquet"),
+        (("-o", "rows.txt"), "cannot tell how to write rows.txt"),
+        (("-o", "rows.csv", "--format", "table"), "a table is for a screen"),
+        (("--columns", "-o", "rows.parquet"), "give another --format"),
+    ],
+)
+def test_a_form_that_does_not_fit_is_refused(folder: str, arguments: tuple[str, ...], told: str) -> None:
+    assert told in complaint("results", folder, *arguments)
+
+
+def test_without_runs_there_is_nothing_to_print() -> None:
+    assert "Missing argument" in complaint("results")
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from helpers.hand_made import changed, claiming
 
+from attnsearch.results.cells import Cell
 from attnsearch.results.column import Column
 from attnsearch.results.columns import columns
 from attnsearch.results.long_form import by_cell
@@ -45,7 +46,7 @@ def test_csv_has_the_same_numbers(study: Study) -> None:
 
 
 def test_a_column_of_ones_own_is_in_records(study: Study) -> None:
-    mine = Column("mine", "mine", lambda cell: cell.bits / 2)
+    mine: Column[Cell] = Column("mine", "mine", lambda cell: cell.bits / 2)
     found = by_cell(study.cells, study.names, mine)
     assert [record["mine"] for record in found] == [cell.bits / 2 for cell in study.cells]
 

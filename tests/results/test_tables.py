@@ -13,6 +13,7 @@ from helpers.hand_made import KNOWN_MIXERS, changed, claiming, renamed, run_of, 
 from helpers.texts import shown
 from rich.console import Console
 
+from attnsearch.results.cells import Cell
 from attnsearch.results.column import Column
 from attnsearch.results.study import Study
 from attnsearch.results.table import as_csv
@@ -24,7 +25,7 @@ MakeRun = Callable[..., StoredRun]
 
 
 def test_a_table_shows_the_texts_of_columns_by_their_keys(study: Study) -> None:
-    extra = Column("mine", "mine", lambda cell: None, lambda cell: f"{cell.bits:.0f}")
+    extra: Column[Cell] = Column("mine", "mine", lambda cell: None, lambda cell: f"{cell.bits:.0f}")
     table = cell_table(study, "Some", ("runs", "prediction_loss"), extra, ending=", of mine")
     assert table.caption == "Some: linear_map, attention, support size 2, of mine"
     # No cell has a prediction loss: every query is a target.

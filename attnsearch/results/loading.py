@@ -13,7 +13,7 @@ def load(*names: str | os.PathLike[str]) -> Study:
 
     A name is a folder that was given as --out, the folder of one run, or the first digits of a run's digest.
     Runs that are damaged are left out; `Study.unreadable` says which, and why. Errors: AttnsearchError for a
-    name that stands for nothing, and where there are no runs at all.
+    name that stands for nothing, and where none stands for a run.
     """
     given = [os.fspath(name) for name in names]
     unreadable: list[str] = []

@@ -1,6 +1,9 @@
-"""The generators that ship with attnsearch, by name. A plain dict: pass `GENERATORS | {...}` to add."""
+"""Families of sequences with a known map: what each must offer, and by name the families that ship.
 
-from attnsearch.generators.base import Generator
+A registry is a plain dict: pass `GENERATORS | {"mine": Mine}` to add to it.
+"""
+
+from attnsearch.generators.base import Generator as Generator
 from attnsearch.generators.cellular_automaton import CellularAutomaton
 from attnsearch.generators.linear_map import LinearMap, LinearMapAutoregressive
 

@@ -1,10 +1,12 @@
-"""The mixers that ship with attnsearch, by name. A plain dict: pass `MIXERS | {"mine": Mine}` to add."""
+"""Token-mixing layers: what each must offer, and by name the layers that ship.
+
+A registry is a plain dict: pass `MIXERS | {"mine": Mine}` to add to it.
+"""
 
 from attnsearch.mixers.attention import Attention
-from attnsearch.mixers.base import LogitMixer, Mixer
+from attnsearch.mixers.base import LogitMixer as LogitMixer
+from attnsearch.mixers.base import Mixer as Mixer
 from attnsearch.mixers.mlp_mixer import MLPMixer
-
-__all__ = ["MIXERS", "Attention", "LogitMixer", "MLPMixer", "Mixer"]
 
 MIXERS: dict[str, type[Mixer]] = {
     "attention": Attention,

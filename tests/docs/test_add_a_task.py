@@ -42,7 +42,8 @@ def test_the_task_is_drawn_and_trained(here: Path, capsys: pytest.CaptureFixture
     out = capsys.readouterr().out
     assert "target 1, asked at position 5, is " in out
     assert "one of 4 supports it could have had (2.0 bits)" in out
-    assert status_of([*run, *TINY, "--quiet", "--no-plots"]) == 0
+    assert run[:3] == ["run", "--task", "lookup.toml"]
+    assert status_of([*run[:3], *TINY, "--quiet", "--no-plots"]) == 0
     assert len(list((here / "results" / "runs").iterdir())) == 1
 
 

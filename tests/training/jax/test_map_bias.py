@@ -1,7 +1,7 @@
 """The map given away: added to the logits of the queries, where and when it is asked for."""
 
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -9,13 +9,11 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from attnsearch.base import AttnsearchError, Integers
-from attnsearch.cli import main as cli
+from attnsearch.base import AttnsearchError, Floats, Integers
 from attnsearch.generators import CellularAutomaton, LinearMap
 from attnsearch.generators.base import Generator
 from attnsearch.mixers import MIXERS, LogitMixer
 from attnsearch.mixers.base import LogitBias
-from attnsearch.runs.store import Store
 from attnsearch.spec.run import InterventionSpec, NetworkSpec, settings
 from attnsearch.training.jax import probes
 from attnsearch.training.jax.backend import JaxBackend, specify
@@ -39,7 +37,7 @@ def bias(*strength: float, first: int = 0, last: int = 100, placebo: bool = Fals
     return MapBias(jnp.array(strength), jnp.asarray(first), jnp.asarray(last), jnp.asarray(placebo))
 
 
-def begun(made: Trainer, given: MapBias | None, step: int = 0) -> RunState:
+def begun(made: Trainer, given: MapBias | None, step: jax.Array | int = 0) -> RunState:
     inputs = RunInputs(
         seed=jnp.asarray(0),
         rule_seed=jnp.asarray(0),
@@ -52,38 +50,52 @@ def begun(made: Trainer, given: MapBias | None, step: int = 0) -> RunState:
     return made.begin(inputs)._replace(step=jnp.asarray(step))
 
 
-@pytest.mark.parametrize("name", GENERATORS)
-class TestWeights:
-    def test_a_strong_bias_leaves_the_heads_nothing_but_the_support(self, name: str):
-        made = trainer(GENERATORS[name])
-        weights, mass, _ = probes.heads(made, begun(made, bias(50.0, 50.0)))
-        np.testing.assert_allclose(mass, 1, atol=1e-4)
-        assert weights.shape[0] == 2 * 4
+@pytest.fixture(scope="module", params=GENERATORS)
+def subject(request: pytest.FixtureRequest) -> Trainer:
+    return trainer(GENERATORS[request.param])
 
-    def test_a_placebo_leaves_them_nothing_of_it(self, name: str):
-        made = trainer(GENERATORS[name])
-        _, mass, _ = probes.heads(made, begun(made, bias(50.0, 50.0, placebo=True)))
-        np.testing.assert_allclose(mass, 0, atol=1e-4)
 
-    def test_layers_without_strength_are_left_alone(self, name: str):
-        made = trainer(GENERATORS[name])
-        plain = np.asarray(probes.heads(made, begun(made, None))[1])
-        first = np.asarray(probes.heads(made, begun(made, bias(50.0, 0.0)))[1])
-        second = np.asarray(probes.heads(made, begun(made, bias(0.0, 50.0)))[1])
-        np.testing.assert_allclose(first[:4], 1, atol=1e-4)
-        assert first[4:].max() < 0.9
-        np.testing.assert_allclose(second[:4], plain[:4], rtol=1e-5, atol=1e-6)
-        np.testing.assert_allclose(second[4:], 1, atol=1e-4)
+@pytest.fixture(scope="module")
+def mass(subject: Trainer) -> Callable[..., Floats]:
+    """The mass of every head under a bias, `f32[A, K]`."""
 
-    @pytest.mark.parametrize(("step", "active"), [(9, False), (10, True), (19, True), (20, False)])
-    def test_it_holds_from_the_first_step_to_the_one_before_the_last(
-        self, name: str, step: int, active: bool
-    ):
-        made = trainer(GENERATORS[name])
-        plain = np.asarray(probes.heads(made, begun(made, None))[1])
-        mass = np.asarray(probes.heads(made, begun(made, bias(50.0, 50.0, first=10, last=20), step))[1])
-        expected = np.ones_like(plain) if active else plain
-        np.testing.assert_allclose(mass, expected, rtol=1e-4, atol=1e-4)
+    @jax.jit
+    def measured(given: MapBias, step: int) -> jax.Array:
+        return probes.heads(subject, begun(subject, given, step))[1]
+
+    def of_bias(given: MapBias, step: int = 0) -> Floats:
+        return np.asarray(measured(given, step))
+
+    return of_bias
+
+
+def test_a_strong_bias_leaves_the_heads_nothing_but_the_support(mass: Callable[..., Floats]):
+    found = mass(bias(50.0, 50.0))
+    np.testing.assert_allclose(found, 1, atol=1e-4)
+    assert len(found) == 2 * 4
+
+
+def test_a_placebo_leaves_them_nothing_of_it(mass: Callable[..., Floats]):
+    np.testing.assert_allclose(mass(bias(50.0, 50.0, placebo=True)), 0, atol=1e-4)
+
+
+def test_layers_without_strength_are_left_alone(subject: Trainer, mass: Callable[..., Floats]):
+    plain = np.asarray(jax.jit(lambda: probes.heads(subject, begun(subject, None))[1])())
+    first, second = mass(bias(50.0, 0.0)), mass(bias(0.0, 50.0))
+    np.testing.assert_allclose(first[:4], 1, atol=1e-4)
+    assert first[4:].max() < 0.9
+    np.testing.assert_allclose(second[:4], plain[:4], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(second[4:], 1, atol=1e-4)
+    np.testing.assert_allclose(mass(bias(0.0, 0.0)), plain, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("step", "active"), [(9, False), (10, True), (19, True), (20, False)])
+def test_it_holds_from_the_first_step_to_the_one_before_the_last(
+    mass: Callable[..., Floats], step: int, active: bool
+):
+    plain, found = mass(bias(0.0, 0.0)), mass(bias(50.0, 50.0, first=10, last=20), step)
+    expected = np.ones_like(plain) if active else plain
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_tokens_that_answer_nothing_have_no_bias():
@@ -91,7 +103,7 @@ def test_tokens_that_answer_nothing_have_no_bias():
     # second layer sees the same inputs, so that influence beyond the support comes from these alone.
     made = trainer(LinearMap(8), num_layers=1)
     state = begun(made, bias(1e4))
-    influence = np.asarray(probes.influence(made, state).mean)
+    influence = np.asarray(jax.jit(lambda: probes.influence(made, state).mean)())
     support = np.asarray(made.generator.truth(np.asarray(state.rule), state.inputs.knobs).attention_map)
     assert (influence[~support] == 0).all()
     assert (influence[support] > 0).all()
@@ -134,64 +146,6 @@ def test_lanes_take_biases_as_they_are():
     mass = lanes.look(states, np.ones(2, bool)).mass
     assert mass[0].max() < 0.9
     np.testing.assert_allclose(mass[1], 1, atol=1e-4)
-
-
-TINY = ["--state-size", "4", "--support-size", "2", "--width", "32", "--tokens-per-step", "256", "--quiet"]
-TINY += ["--steps", "60", "--seeds", "1", "--no-plots", "--num-heads", "4"]
-
-
-def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    with pytest.raises(SystemExit) as stopped:
-        cli.main(["run", "--task", "linear_map", *TINY, *arguments])
-    assert stopped.value.code == 2
-    return capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["--mixer", "mlp_mixer"], "mlp_mixer has no attention logits"),
-        (["--map-bias-layers", "1"], "map_bias_layers 1 are not among the layers, 0 to 0"),
-        (["--map-bias-layers", "first"], "'first' is not of the form all, 2, 0+2 or 1:3"),
-        (["--map-bias-steps", "60:80"], "map_bias_steps 60:80 holds no step of a run's 60"),
-        (["--map-bias-steps", "50"], "50 is not of the form all or first:last"),
-    ],
-)
-def test_what_cannot_be_done_is_said(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: list[str], said: str
-):
-    kept = TINY if "mlp_mixer" not in arguments else [*TINY[:-2]]
-    with pytest.raises(SystemExit) as stopped:
-        cli.main(
-            ["run", "--task", "linear_map", *kept, "--out", str(tmp_path), "--map-bias", "4", *arguments]
-        )
-    assert stopped.value.code == 2
-    assert said in capsys.readouterr().err
-
-
-def test_how_without_what_is_refused(capsys: pytest.CaptureFixture[str]):
-    assert "map_bias_placebo says how a map bias is given, and there is none" in complaint(
-        capsys, "--map-bias-placebo"
-    )
-
-
-def test_a_run_with_a_bias_is_stored_as_one_of_its_own(tmp_path: Path):
-    common = ["run", "--task", "linear_map", *TINY, "--out", str(tmp_path)]
-    for more in ([], ["--map-bias", "8"], ["--map-bias", "8", "--map-bias-placebo"]):
-        with pytest.raises(SystemExit) as stopped:
-            cli.main([*common, *more])
-        assert not stopped.value.code
-    runs = {run.spec.cell.intervention: run for run in Store(tmp_path).runs(pytest.fail)}
-    assert sorted((given.map_bias, given.map_bias_placebo) for given in runs) == [
-        (0.0, False),
-        (8.0, False),
-        (8.0, True),
-    ]
-    mass = {given: float(run.heads.mass[0].mean()) for given, run in runs.items()}
-    plain, right, wrong = (
-        mass[given] for given in sorted(mass, key=lambda g: (g.map_bias, g.map_bias_placebo))
-    )
-    assert wrong < 0.05 < plain < 0.95 < right
 
 
 def test_a_mixer_without_logits_is_refused_in_python_too():

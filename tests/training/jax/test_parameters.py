@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,20 +12,19 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
+from helpers.sweeps import Watcher, sweep
 from helpers.tiny import VALUES
 from safetensors import safe_open
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 
 from attnsearch.base import AttnsearchError, Curves
 from attnsearch.runs.claims import SharedRuns
-from attnsearch.runs.parameters import FILE, packed, unpacked
+from attnsearch.runs.parameters import FILE, unpacked
 from attnsearch.runs.store import Store, StoredRun, read
 from attnsearch.spec.run import RunSpec
 from attnsearch.training.backend import TrainingSettings
-from attnsearch.training.jax.backend import JaxBackend, run, specify
-from attnsearch.training.jax.cohorts import JaxCohort
+from attnsearch.training.jax.backend import JaxBackend, run
 from attnsearch.training.jax.parameters import named, rebuilt
-from attnsearch.training.observer import Observer
 
 TINY = {**VALUES, "steps": [60]}
 KEEPING = TrainingSettings(lanes=1, save_parameters=True)
@@ -52,29 +51,7 @@ NAMES = {
 
 
 def tiny(seeds: Iterable[int] = (0,), **changes: list[Any]) -> list[RunSpec]:
-    return specify(["linear_map"], ["attention"], {**TINY, **changes}, seeds=seeds)
-
-
-class Watcher(Observer):
-    """Notes what it is told, and stops after so many points."""
-
-    def __init__(self, points: float = float("inf")):
-        self.points = points
-        self.pending: list[RunSpec] = []
-        self.steps: list[int] = []
-        self.warnings: list[str] = []
-
-    def planned(self, pending, stored):
-        self.pending = list(pending)
-
-    def advanced(self, running, num_lanes):
-        self.steps += [at.step for at in running]
-
-    def warned(self, message):
-        self.warnings.append(message)
-
-    def wants_to_stop(self):
-        return len(self.steps) >= self.points
+    return sweep(seeds, TINY, **changes)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -90,17 +67,17 @@ def same_parameters(folder: Path, other: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, list[StoredRun]]:
+def kept(tmp_path_factory: pytest.TempPathFactory, backend: JaxBackend) -> tuple[Store, list[StoredRun]]:
     """Three runs with their parameters, of which each begins where the one before it ended."""
     store = Store.open(tmp_path_factory.mktemp("kept"))
-    return store, run(tiny(range(3)), store, settings=KEEPING)
+    return store, run(tiny(range(3)), store, backend=backend, settings=KEEPING)
 
 
 @pytest.fixture
-def without(tmp_path: Path) -> Store:
+def without(tmp_path: Path, backend: JaxBackend) -> Store:
     """The first of them, stored without."""
     store = Store.open(tmp_path)
-    run(tiny(), store)
+    run(tiny(), store, backend=backend)
     return store
 
 
@@ -115,13 +92,13 @@ def test_the_file_is_one_that_others_read(kept: tuple[Store, list[StoredRun]]) -
         assert file.metadata() == {"digest": runs[0].spec.digest, "step": "60"}
 
 
-def test_they_are_those_of_the_last_step(kept: tuple[Store, list[StoredRun]]) -> None:
+def test_they_are_those_of_the_last_step(kept: tuple[Store, list[StoredRun]], backend: JaxBackend) -> None:
     """Trained on by hand, every run ends where it was stored."""
     store, runs = kept
+    (cohort,) = backend.cohorts([one.spec for one in runs])
+    begin, advance = jax.jit(cohort.trainer.begin), jax.jit(cohort.trainer.advance)
     for one in runs:
-        made = JaxBackend().trainer(one.spec.cell)
-        state = made.begin(JaxCohort(made, (one.spec,)).inputs(one.spec))
-        advance = jax.jit(made.advance)
+        state = begin(cohort.inputs(one.spec))
         for loss in one.curves.loss:
             state, record = advance(state)
             np.testing.assert_allclose(record.loss, loss, rtol=1e-3)
@@ -144,11 +121,11 @@ def test_nothing_else_depends_on_them(kept: tuple[Store, list[StoredRun]], witho
 
 
 def test_a_run_stored_without_is_trained_again_and_stays_as_it_is(
-    kept: tuple[Store, list[StoredRun]], without: Store
+    kept: tuple[Store, list[StoredRun]], without: Store, backend: JaxBackend
 ) -> None:
     folder, watcher = without.path(tiny()[0]), Watcher()
     before = contents(folder)
-    (again,) = run(tiny(), without, observer=watcher, settings=KEEPING)
+    (again,) = run(tiny(), without, backend=backend, observer=watcher, settings=KEEPING)
     assert watcher.pending == tiny()
     (line,) = watcher.warnings
     assert line == (
@@ -163,19 +140,19 @@ def test_a_run_stored_without_is_trained_again_and_stays_as_it_is(
     # Now it is complete, whether they are asked for or not.
     for settings in (KEEPING, None):
         watcher = Watcher()
-        run(tiny(), without, observer=watcher, settings=settings)
+        run(tiny(), without, backend=backend, observer=watcher, settings=settings)
         assert (watcher.pending, watcher.warnings) == ([], [])
     assert (folder / FILE).exists()
 
 
 def test_training_again_goes_on_where_it_was_interrupted(
-    kept: tuple[Store, list[StoredRun]], without: Store
+    kept: tuple[Store, list[StoredRun]], without: Store, backend: JaxBackend
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
-        run(tiny(), without, observer=Watcher(points=3), settings=KEEPING)
+        run(tiny(), without, backend=backend, observer=Watcher(points=3), settings=KEEPING)
     assert not without.holds(tiny()[0], parameters=True)
     watcher = Watcher()
-    run(tiny(), without, observer=watcher, settings=KEEPING)
+    run(tiny(), without, backend=backend, observer=watcher, settings=KEEPING)
     assert min(watcher.steps) > 10
     same_parameters(without.path(tiny()[0]), kept[0].path(tiny()[0]))
     assert not list(without.root.glob("runs/.checkpoint-*"))
@@ -195,80 +172,21 @@ def test_a_training_that_ends_elsewhere_is_told(without: Store) -> None:
     assert unpacked(without.path(stored.spec), stored.spec.digest)[1] == 50
 
 
-def test_without_the_library_nothing_is_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_library_nothing_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backend: JaxBackend
+) -> None:
     monkeypatch.setitem(sys.modules, "safetensors", None)
     watcher, store = Watcher(), Store.open(tmp_path)
     with pytest.raises(AttnsearchError, match=r"pip install 'attnsearch\[parameters\]'"):
-        run(tiny(), store, observer=watcher, settings=KEEPING)
+        run(tiny(), store, backend=backend, observer=watcher, settings=KEEPING)
     assert watcher.steps == []
     assert list(store.runs(pytest.fail)) == []
     # Where nobody asks for parameters, nobody needs it.
-    assert len(run(tiny(steps=[10]), store)) == 1
+    assert len(run(tiny(steps=[10]), store, backend=backend)) == 1
 
 
-def cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-1])
-
-
-def empty(path: Path) -> None:
-    path.write_bytes(b"")
-
-
-def fill_with_garbage(path: Path) -> None:
-    path.write_bytes(bytes(n * 37 % 256 for n in range(5000)))
-
-
-def turn_into_folder(path: Path) -> None:
-    path.unlink()
-    path.mkdir()
-
-
-def drop_what_describes_it(path: Path) -> None:
-    save_file({"a": np.ones(1, np.float32)}, path)
-
-
-def put_another_runs(path: Path) -> None:
-    path.write_bytes(packed({"a": np.ones(1, np.float32)}, "f" * 64, 10))
-
-
-@pytest.mark.parametrize(
-    ("damage", "reason"),
-    [
-        (cut, "SafetensorError"),
-        (empty, "SafetensorError"),
-        (fill_with_garbage, "SafetensorError"),
-        (turn_into_folder, ""),
-        (Path.unlink, "No such file"),
-        (drop_what_describes_it, "TypeError"),
-        (put_another_runs, "it is of the run ffff"),
-    ],
-)
-def test_a_damaged_file_is_named_in_one_line(
-    tmp_path: Path, damage: Callable[[Path], None], reason: str
-) -> None:
-    path = tmp_path / FILE
-    path.write_bytes(packed({"a": np.ones((2, 3), np.float32)}, "0" * 64, 10))
-    assert unpacked(tmp_path, "0" * 64)[1] == 10
-    damage(path)
-    with pytest.raises(AttnsearchError) as caught:
-        unpacked(tmp_path, "0" * 64)
-    message = str(caught.value)
-    assert f"cannot read {path}: " in message
-    assert reason in message
-    assert "--save-params" in message
-    assert "\n" not in message
-
-
-def test_any_layout_in_memory_is_written_as_it_reads(tmp_path: Path) -> None:
-    array = np.arange(12, dtype=np.float32).reshape(3, 4).T
-    (tmp_path / FILE).write_bytes(packed({"a": array, "b": array[::2, 1:]}, "0", 0))
-    arrays, _ = unpacked(tmp_path, "0")
-    np.testing.assert_array_equal(arrays["a"], array)
-    np.testing.assert_array_equal(arrays["b"], array[::2, 1:])
-
-
-def test_names_lead_back_to_the_network() -> None:
-    network = JaxBackend().trainer(tiny(num_layers=[2])[0].cell).network
+def test_names_lead_back_to_the_network(backend: JaxBackend) -> None:
+    network = backend.trainer(tiny(num_layers=[2])[0].cell).network
     parameters = network.init(jax.random.key(3))
     arrays = named(parameters)
     assert {f"blocks.{n}.mixer.query.kernel" for n in (0, 1)} < arrays.keys()
@@ -287,8 +205,10 @@ def test_names_lead_back_to_the_network() -> None:
         ({"norm.bias": np.full(32, np.nan, np.float32)}, "norm.bias is not finite"),
     ],
 )
-def test_what_is_not_the_networks_is_refused(change: dict[str, np.ndarray | None], reason: str) -> None:
-    network = JaxBackend().trainer(tiny()[0].cell).network
+def test_what_is_not_the_networks_is_refused(
+    change: dict[str, np.ndarray | None], reason: str, backend: JaxBackend
+) -> None:
+    network = backend.trainer(tiny()[0].cell).network
     changed = {**named(network.init(jax.random.key(0))), **change}
     arrays = {name: array for name, array in changed.items() if array is not None}
     with pytest.raises(AttnsearchError, match=reason):

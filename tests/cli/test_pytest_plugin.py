@@ -88,7 +88,7 @@ def test_recorded_and_compared_side_by_side(project: pytest.Pytester) -> None:
 
     # A mixer that cannot mix any more, which two runs do not prove; but they do not pass either.
     project.makepyfile(test_slow=SLOW)
-    result = project.runpytest_subprocess("-n", "2", "--junit-xml", "j.xml")
+    result = project.runpytest_inprocess("-p", "no:xdist", "--junit-xml", "j.xml")
     result.assert_outcomes(passed=2, failed=2)
     report = (project.path / "j.xml").read_text()
     assert report.count('value="pass: the curves of all 2 runs equal the recorded ones bit for bit"') == 2
@@ -115,7 +115,7 @@ def test_misuse_is_a_failure_in_one_line(project: pytest.Pytester) -> None:
         for number, wrong in enumerate(MISUSE)
     )
     project.makepyfile(test_mine="\n".join(["from mine import Mine", *checks]))
-    result = project.runpytest_subprocess()
+    result = project.runpytest_inprocess()
     result.assert_outcomes(failed=len(MISUSE))
     for complaint in MISUSE.values():
         assert re.search(f"attnsearch: {complaint}", messages(result))

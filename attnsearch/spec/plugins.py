@@ -1,4 +1,4 @@
-"""Classes that are not attnsearch's own: found by entry point, or named as `package.module:Class`."""
+"""Classes by name: known ones, installed entry points, and a user's own as `package.module:Class`."""
 
 from __future__ import annotations
 

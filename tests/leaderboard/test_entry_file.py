@@ -155,7 +155,7 @@ RUN = "scored.0.runs.1"
         (put("cost.parameters", -1), "cost.parameters: -1 must be at least 0"),
         (put("cost.flops_per_token", 0), "cost.flops_per_token: 0 must be above 0"),
         (put("cost.device", None), "cost.device: None is not a text"),
-        (put("verification.passed", False), "verification: its verdict is not that of its checks"),
+        (put("verification.passed", False), "verification: its verdict and its checks disagree"),
         (
             put("verification.checks.0.verdict", "fine"),
             "verification.checks[0].verdict: 'fine' is unknown. Did you mean failed?",

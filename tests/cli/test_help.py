@@ -62,7 +62,7 @@ def test_commands_are_listed_in_sections_with_their_first_sentences():
 
 @pytest.mark.parametrize("command", [name for homes in COMMANDS.values() for name in homes])
 def test_each_command_has_the_short_flag_of_help(command: str, monkeypatch: pytest.MonkeyPatch):
-    # click keeps the flags under which a command was first called, which another test did without the program.
+    # click keeps the flags of help of the first call, which another test may have made without the program.
     monkeypatch.setattr(cli.get_command(click.Context(cli), command), "_help_option", None)
     done = attnsearch(command, "-h")
     assert done.status == 0

@@ -15,6 +15,8 @@ from helpers.pages import Page, status_of
 from attnsearch.base import Plateaus
 from attnsearch.results import columns
 from attnsearch.results.column import Column
+from attnsearch.results.dictionary import DICTIONARY
+from attnsearch.results.long_form import described
 from attnsearch.results.study import Study
 from attnsearch.results.tables import cell_table
 
@@ -44,6 +46,8 @@ def test_the_column_is_everywhere(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     column = mine["column"]
+    # The dictionary of what ships is made before there is one more.
+    assert column.key not in {one.key for one in DICTIONARY["cell"]}
     monkeypatch.setattr(columns, "COLUMNS", (*columns.COLUMNS, column))
     runs = [run_of(spec_of(seed=seed), [100] * 4) for seed in range(3)]
     folder = made_runs.stored(tmp_path / "results", runs)
@@ -53,4 +57,5 @@ def test_the_column_is_everywhere(
     table = cell_table(Study(runs), "Mine", [], column)
     assert column.heading in table.columns
     assert {row[-1] for row in table.rows} == {"100%"}
+    assert described(column).definition.startswith("Share of the runs that had escaped")
     assert json.dumps(next(iter(Study(runs).by_cell))[column.key]) == "1.0"

@@ -1,47 +1,20 @@
-"""Claims: a run is one process's at a time, and free at once when that process ends, however it ends."""
+"""Claims within a process: a run is taken once, and what cannot be claimed is told in one line."""
 
 from __future__ import annotations
 
 import errno
 import fcntl
 import os
-import pickle
-import subprocess
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from helpers.claimed import many, names, taken
 
-import attnsearch.base
 from attnsearch.base import AttnsearchError
 from attnsearch.runs.claims import Claim
 from attnsearch.runs.store import Store
 from attnsearch.spec.run import RunSpec
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return Store.open(tmp_path / "results").root
-
-
-def names(root: Path) -> list[str]:
-    return sorted(path.name for path in (root / "runs").iterdir())
-
-
-def taken(root: Path, spec: RunSpec) -> Claim:
-    claim = Claim.take(root, spec)
-    assert claim is not None
-    return claim
-
-
-def many(spec: RunSpec, count: int) -> list[RunSpec]:
-    return [replace(spec, seed=seed) for seed in range(count)]
-
-
-# In one process.
 
 
 def test_a_run_is_taken_once(root: Path, spec: RunSpec) -> None:
@@ -219,168 +192,3 @@ def test_where_there_is_no_store_there_are_no_claims(tmp_path: Path, spec: RunSp
         f"cannot claim run {spec.digest} in {tmp_path / 'nowhere'}: No such file or directory; "
         "stored runs stay readable; put that right, then give the same command again"
     )
-
-
-# Several processes.
-
-CHILD = """
-import os, pickle, subprocess, sys, time
-from pathlib import Path
-from attnsearch.runs.claims import Claim
-
-root, specs = Path(sys.argv[1]), pickle.load(sys.stdin.buffer)
-say = lambda *words: print(*words, flush=True)
-say("ready")
-"""
-
-ON_DEMAND = """
-held = {}
-for line in sys.stdin:
-    verb, number = line.split()
-    if verb == "take":
-        claim = Claim.take(root, specs[int(number)])
-        if claim is not None:
-            held[number] = claim
-        say("no" if claim is None else "yes")
-    else:
-        held.pop(number).release()
-        say("released")
-"""
-
-# While it has the claim, a process makes a file that must not be there, and removes it again.
-HAMMER = """
-guard, won, lost = Path(sys.argv[1], "guard"), 0, 0
-sys.stdin.readline()
-end = time.monotonic() + 1
-while time.monotonic() < end:
-    claim = Claim.take(root, specs[0])
-    if claim is None:
-        lost += 1
-        continue
-    os.close(os.open(guard, os.O_CREAT | os.O_EXCL))
-    assert claim.path.exists()
-    guard.unlink()
-    claim.release()
-    won += 1
-say(won, lost)
-"""
-
-FORK = """
-claim = Claim.take(root, specs[0])
-if os.fork() == 0:
-    claim.release()
-    assert claim.path.exists()
-    say("started")
-    sys.stdin.read()
-    os._exit(0)
-time.sleep(20)
-"""
-
-EXEC = """
-claim = Claim.take(root, specs[0])
-grandchild = [sys.executable, "-c", "import sys; print('started', flush=True); sys.stdin.read()"]
-subprocess.Popen(grandchild, close_fds=False)
-time.sleep(20)
-"""
-
-
-@contextmanager
-def child(script: str, root: Path, specs: Sequence[RunSpec]) -> Iterator[subprocess.Popen[bytes]]:
-    """Python running `script` after `CHILD`, ready to begin; ended on leaving."""
-    package_parent = str(Path(attnsearch.base.__file__).parents[1])
-    process = subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", CHILD + script, str(root)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        # Without its own threads, so that it may fork.
-        env=os.environ | {"PYTHONPATH": package_parent, "OPENBLAS_NUM_THREADS": "1"},
-    )
-    with process:
-        assert process.stdin is not None
-        process.stdin.write(pickle.dumps(list(specs)))
-        process.stdin.flush()
-        assert heard(process) == "ready"
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def tell(process: subprocess.Popen[bytes], line: str) -> None:
-    assert process.stdin is not None
-    process.stdin.write(line.encode() + b"\n")
-    process.stdin.flush()
-
-
-def heard(process: subprocess.Popen[bytes]) -> str:
-    assert process.stdout is not None
-    return process.stdout.readline().decode().strip()
-
-
-def kill(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-    assert process.wait(timeout=60) == -9
-
-
-def test_two_processes_share_the_claims_and_one_inherits_what_the_other_had(
-    root: Path, spec: RunSpec
-) -> None:
-    specs = many(spec, 200)
-    with child(ON_DEMAND, root, specs) as one, child(ON_DEMAND, root, specs) as other:
-        both, won = (one, other), {one: set[int](), other: set[int]()}
-        for number in range(200):
-            # Both are on their way before either has answered; who is told first alternates.
-            for process in both[:: 1 - 2 * (number % 2)]:
-                tell(process, f"take {number}")
-            answers = [heard(process) for process in both]
-            assert sorted(answers) == ["no", "yes"], number
-            won[both[answers.index("yes")]].add(number)
-        assert len(names(root)) == 200
-
-        victim, heir = sorted(both, key=lambda process: len(won[process]), reverse=True)
-        assert len(won[victim]) >= 100
-        for number in range(200):
-            tell(heir, f"take {number}")
-            assert heard(heir) == "no", number
-        kill(victim)
-        for number in range(200):
-            tell(heir, f"take {number}")
-            assert heard(heir) == ("yes" if number in won[victim] else "no"), number
-
-        for number in range(200):
-            tell(heir, f"release {number}")
-            assert heard(heir) == "released"
-        assert names(root) == []
-
-
-def test_a_claim_is_one_process_s_at_a_time_while_others_take_and_release_it(
-    root: Path, spec: RunSpec
-) -> None:
-    with ExitStack() as stack:
-        processes = [stack.enter_context(child(HAMMER, root, [spec])) for _ in range(3)]
-        for process in processes:
-            tell(process, "go")
-        counts = [[int(word) for word in heard(process).split()] for process in processes]
-        assert [process.wait(timeout=60) for process in processes] == [0, 0, 0]
-    # Every process had its turns, and they met.
-    assert min(won for won, _ in counts) > 10
-    assert sum(lost for _, lost in counts) > 10
-    assert names(root) == []
-    assert not (root / "guard").exists()
-
-
-@pytest.mark.parametrize("script", [FORK, EXEC], ids=["forked", "started"])
-def test_a_claim_does_not_live_on_in_the_children_of_its_holder(
-    root: Path, spec: RunSpec, script: str
-) -> None:
-    with child(script, root, [spec]) as process:
-        assert heard(process) == "started"
-        assert Claim.take(root, spec) is None
-        kill(process)
-        assert names(root) == [f".claim-{spec.digest}"]
-        taken(root, spec).release()
-        assert names(root) == []
-        # Alive until now: its end of the pipe was open.
-        assert process.stdout is not None
-        os.set_blocking(process.stdout.fileno(), False)
-        assert process.stdout.read() is None

@@ -3,295 +3,198 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import re
-import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from helpers.damage import (
+    Damage,
+    flip,
+    overwrite,
+    rewrite,
+    rewrite_array,
+    rewrite_json,
+    rewrite_member,
+    set_trap,
+    sprung,
+    truncate,
+    turn_into_folder,
+    write,
+)
 from helpers.stored import ARCHIVES, FILES, assert_same, make_run, names, unexpected
 
 from attnsearch.base import AttnsearchError
 from attnsearch.runs.store import Store, UnreadableRun, read
 from attnsearch.spec.run import RunSpec
 
-Damage = Callable[[Path], None]
 
-
-class Trap:
-    """Unpickling it creates a file."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[Callable[[Path], None], tuple[Path]]:
-        return Path.touch, (self.path,)
-
-
-def truncate(name: str, keep: Callable[[int], int]) -> Damage:
-    def damage(folder: Path) -> None:
-        content = (folder / name).read_bytes()
-        (folder / name).write_bytes(content[: keep(len(content))])
-
-    return damage
-
-
-def overwrite(name: str, byte: Callable[[int], int]) -> Damage:
-    def damage(folder: Path) -> None:
-        size = (folder / name).stat().st_size
-        (folder / name).write_bytes(bytes(byte(position) % 256 for position in range(size)))
-
-    return damage
-
-
-def flip_compressed_byte(name: str) -> Damage:
-    def damage(folder: Path) -> None:
-        content = bytearray((folder / name).read_bytes())
-        header = 30 + int.from_bytes(content[26:28], "little") + int.from_bytes(content[28:30], "little")
-        content[header + 20] ^= 0x10
-        (folder / name).write_bytes(content)
-
-    return damage
-
-
-def delete(name: str) -> Damage:
-    return lambda folder: (folder / name).unlink()
-
-
-def turn_into_folder(name: str) -> Damage:
-    def damage(folder: Path) -> None:
-        (folder / name).unlink()
-        (folder / name).mkdir()
-
-    return damage
-
-
-def rewrite_arrays(name: str, change: Callable[[dict[str, np.ndarray]], object]) -> Damage:
-    def damage(folder: Path) -> None:
-        with np.load(folder / name) as archive:
-            arrays = dict(archive)
-        change(arrays)
-        np.savez_compressed(folder / name, allow_pickle=True, **arrays)
-
-    return damage
-
-
-def replace_array(name: str, field: str, change: Callable[[np.ndarray], np.ndarray]) -> Damage:
-    return rewrite_arrays(name, lambda arrays: arrays.update({field: change(arrays[field])}))
-
-
-def set_trap(name: str, field: str) -> Damage:
-    def damage(folder: Path) -> None:
-        trap = np.array(Trap(folder.parent / "sprung"), dtype=object)
-        replace_array(name, field, lambda _: trap)(folder)
-
-    return damage
-
-
-def rewrite_member(name: str, field: str, change: Callable[[bytes], bytes]) -> Damage:
-    """A whole zip file, with check sums that are right, round an array file that is not."""
-
-    def damage(folder: Path) -> None:
-        with zipfile.ZipFile(folder / name) as archive:
-            members = {member: archive.read(member) for member in archive.namelist()}
-        changed = change(members[f"{field}.npy"])
-        assert changed != members[f"{field}.npy"]
-        members[f"{field}.npy"] = changed
-        with zipfile.ZipFile(folder / name, "w") as archive:
-            for member, content in members.items():
-                archive.writestr(member, content)
-
-    return damage
+def flip_compressed_bit(content: bytes) -> int:
+    """A place among the compressed bytes of the first member."""
+    return 50 + int.from_bytes(content[26:28], "little") + int.from_bytes(content[28:30], "little")
 
 
 def array_file(header: bytes) -> bytes:
     return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
 
 
-def lengthen_first_name(name: str) -> Damage:
-    def damage(folder: Path) -> None:
-        content = bytearray((folder / name).read_bytes())
-        content[27] = 0xFF
-        (folder / name).write_bytes(content)
-
-    return damage
+def lengthen_first_name(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[27] = 0xFF
+    path.write_bytes(content)
 
 
-def claim_a_mebibyte(name: str) -> Damage:
+def claim_a_mebibyte(path: Path) -> None:
     """The directory of the zip file says that its last member is stored, and is longer than the file."""
-
-    def damage(folder: Path) -> None:
-        content = bytearray((folder / name).read_bytes())
-        record = content.rindex(b"PK\x01\x02")
-        content[record + 10 : record + 12] = bytes(2)
-        content[record + 20 : record + 28] = (1 << 20).to_bytes(4, "little") * 2
-        (folder / name).write_bytes(content)
-
-    return damage
+    content = bytearray(path.read_bytes())
+    record = content.rindex(b"PK\x01\x02")
+    content[record + 10 : record + 12] = bytes(2)
+    content[record + 20 : record + 28] = (1 << 20).to_bytes(4, "little") * 2
+    path.write_bytes(content)
 
 
-def rewrite_document(change: Callable[[dict[str, Any]], object]) -> Damage:
-    def damage(folder: Path) -> None:
-        document = json.loads((folder / "run.json").read_text())
-        change(document)
-        (folder / "run.json").write_text(json.dumps(document))
-
-    return damage
-
-
-def write_document(text: str) -> Damage:
-    def damage(folder: Path) -> None:
-        (folder / "run.json").write_text(text)
-
-    return damage
-
-
-def swap_in_another_run(folder: Path) -> None:
-    """The whole and consistent folder of another run, under this one's name."""
-    document = json.loads((folder / "run.json").read_text())
+def become_another_run(document: dict[str, Any]) -> None:
+    """Whole and consistent, but under this one's name."""
     document["spec"]["seed"] += 1
     document["digest"] = RunSpec.from_json(document["spec"]).digest
-    (folder / "run.json").write_text(json.dumps(document))
 
 
 DAMAGES: list[tuple[str, str, str, Damage]] = [
-    *((f"{name} empty", name, "", truncate(name, lambda size: 0)) for name in FILES),
-    *((f"{name} one byte", name, "", truncate(name, lambda size: 1)) for name in FILES),
-    *((f"{name} a third", name, "", truncate(name, lambda size: size // 3)) for name in FILES),
-    *((f"{name} nine tenths", name, "", truncate(name, lambda size: size * 9 // 10)) for name in FILES),
-    *((f"{name} one byte short", name, "", truncate(name, lambda size: size - 1)) for name in FILES),
-    *((f"{name} zeros", name, "", overwrite(name, lambda position: 0)) for name in FILES),
-    *((f"{name} garbage", name, "", overwrite(name, lambda position: position * 37 + 129)) for name in FILES),
-    *((f"{name} deleted", name, "No such file", delete(name)) for name in FILES),
-    *((f"{name} a folder", name, "Is a directory", turn_into_folder(name)) for name in FILES),
-    *((f"{name} one bit", name, "", flip_compressed_byte(name)) for name in ARCHIVES),
-    ("object in truth", "truth.npz", "", set_trap("truth.npz", "chance_loss")),
-    ("object in curves", "curves.npz", "", set_trap("curves.npz", "step")),
-    ("object in maps", "maps.npz", "", set_trap("maps.npz", "influence")),
-    ("array missing", "maps.npz", "expected", rewrite_arrays("maps.npz", lambda arrays: arrays.pop("step"))),
+    *((f"{name} empty", name, "", truncate(lambda size: 0)) for name in FILES),
+    *((f"{name} one byte", name, "", truncate(lambda size: 1)) for name in FILES),
+    *((f"{name} a third", name, "", truncate(lambda size: size // 3)) for name in FILES),
+    *((f"{name} nine tenths", name, "", truncate(lambda size: size * 9 // 10)) for name in FILES),
+    *((f"{name} one byte short", name, "", truncate(lambda size: size - 1)) for name in FILES),
+    *((f"{name} zeros", name, "", overwrite(lambda position: 0)) for name in FILES),
+    *((f"{name} garbage", name, "", overwrite(lambda position: position * 37 + 129)) for name in FILES),
+    *((f"{name} deleted", name, "No such file", Path.unlink) for name in FILES),
+    *((f"{name} a folder", name, "Is a directory", turn_into_folder) for name in FILES),
+    *((f"{name} one bit", name, "", flip(flip_compressed_bit)) for name in ARCHIVES),
+    ("object in truth", "truth.npz", "", set_trap("chance_loss")),
+    ("object in curves", "curves.npz", "", set_trap("step")),
+    ("object in maps", "maps.npz", "", set_trap("influence")),
+    ("array missing", "maps.npz", "expected", rewrite(lambda arrays: arrays.pop("step"))),
     (
         "array too many",
         "maps.npz",
         "more.npy",
-        rewrite_arrays("maps.npz", lambda arrays: arrays.update(more=np.zeros(1))),
+        rewrite(lambda arrays: arrays.update(more=np.zeros(1))),
     ),
     (
         "array renamed",
         "curves.npz",
         "los.npy",
-        rewrite_arrays("curves.npz", lambda arrays: arrays.update(los=arrays.pop("loss"))),
+        rewrite(lambda arrays: arrays.update(los=arrays.pop("loss"))),
     ),
     (
         "giant array",
         "curves.npz",
         "cannot reshape",
-        rewrite_member("curves.npz", "loss", lambda old: old.replace(b"(4, 5)", b"(4, 9999999999999)")),
+        rewrite_member("loss", lambda old: old.replace(b"(4, 5)", b"(4, 9999999999999)")),
     ),
     (
         "header without an end",
         "curves.npz",
         "TokenError",
-        rewrite_member("curves.npz", "loss", lambda old: old.replace(b"(4, 5)", b"((((((")),
+        rewrite_member("loss", lambda old: old.replace(b"(4, 5)", b"((((((")),
     ),
     (
         "header out of line",
         "curves.npz",
         "IndentationError",
-        rewrite_member("curves.npz", "loss", lambda _: array_file(b"if 1:\n    2\n  3\n")),
+        rewrite_member("loss", lambda _: array_file(b"if 1:\n    2\n  3\n")),
     ),
     (
         "header of many words",
         "curves.npz",
         "Header info length (20000) is large",
-        rewrite_member("curves.npz", "loss", lambda _: array_file(b" " * 20_000)),
+        rewrite_member("loss", lambda _: array_file(b" " * 20_000)),
     ),
-    ("endless name", "truth.npz", "BadZipFile: File name", lengthen_first_name("truth.npz")),
-    ("more than the file has", "maps.npz", "EOFError", claim_a_mebibyte("maps.npz")),
+    ("endless name", "truth.npz", "BadZipFile: File name", lengthen_first_name),
+    ("more than the file has", "maps.npz", "EOFError", claim_a_mebibyte),
     (
         "array of strings",
         "truth.npz",
         "is_target is <U5[5], expected kind b[Q]",
-        replace_array("truth.npz", "is_target", lambda array: array.astype(str)),
+        rewrite_array("is_target", lambda array: array.astype(str)),
     ),
     (
         "floats for integers",
         "curves.npz",
         "step is float64[4], expected kind i[E]",
-        replace_array("curves.npz", "step", lambda array: array.astype(float)),
+        rewrite_array("step", lambda array: array.astype(float)),
     ),
     (
         "axis missing",
         "maps.npz",
         "influence is float32[3, 7], expected kind f[M, K, L]",
-        replace_array("maps.npz", "influence", lambda array: array[0]),
+        rewrite_array("influence", lambda array: array[0]),
     ),
     (
         "scalar with an axis",
         "truth.npz",
         "chance_loss is float64[1], expected kind f[]",
-        replace_array("truth.npz", "chance_loss", lambda array: array[None]),
+        rewrite_array("chance_loss", lambda array: array[None]),
     ),
-    ("E", "curves.npz", "but E = 3", replace_array("curves.npz", "step", lambda array: array[1:])),
-    ("Q", "curves.npz", "but Q = 5", replace_array("curves.npz", "loss", lambda array: array[:, 1:])),
-    ("M", "maps.npz", "but M = 1", replace_array("maps.npz", "step", lambda array: array[1:])),
-    ("L", "maps.npz", "but L = 7", replace_array("maps.npz", "influence", lambda array: array[..., 1:])),
-    ("K", "maps.npz", "but K = 3", replace_array("maps.npz", "influence", lambda array: array[:, 1:])),
+    ("E", "curves.npz", "but E = 3", rewrite_array("step", lambda array: array[1:])),
+    ("Q", "curves.npz", "but Q = 5", rewrite_array("loss", lambda array: array[:, 1:])),
+    ("M", "maps.npz", "but M = 1", rewrite_array("step", lambda array: array[1:])),
+    ("L", "maps.npz", "but L = 7", rewrite_array("influence", lambda array: array[..., 1:])),
+    ("K", "maps.npz", "but K = 3", rewrite_array("influence", lambda array: array[:, 1:])),
     (
         "targets",
         "truth.npz",
         "is_target has 2 targets, but R = 3",
-        replace_array("truth.npz", "is_target", np.logical_not),
+        rewrite_array("is_target", np.logical_not),
     ),
     (
         "format version",
         "run.json",
         "format version 999, expected",
-        rewrite_document(lambda document: document.update(format_version=999)),
+        rewrite_json(lambda document: document.update(format_version=999)),
     ),
     (
         "format version of the specification",
         "run.json",
         "format version 999, expected",
-        rewrite_document(lambda document: document["spec"].update(format_version=999)),
+        rewrite_json(lambda document: document["spec"].update(format_version=999)),
     ),
     (
         "specification changed",
         "run.json",
         "its specification has the digest",
-        rewrite_document(lambda document: document["spec"]["optimizer"].update(learning_rate=1.0)),
+        rewrite_json(lambda document: document["spec"]["optimizer"].update(learning_rate=1.0)),
     ),
     (
         "digest changed",
         "run.json",
         "its specification has the digest",
-        rewrite_document(lambda document: document.update(digest="0" * 64)),
+        rewrite_json(lambda document: document.update(digest="0" * 64)),
     ),
-    ("another run", "run.json", "its specification has the digest", swap_in_another_run),
+    ("another run", "run.json", "its specification has the digest", rewrite_json(become_another_run)),
     (
         "specification of another shape",
         "run.json",
         "AttributeError",
-        rewrite_document(lambda document: document["spec"]["task"].update(knobs=[])),
+        rewrite_json(lambda document: document["spec"]["task"].update(knobs=[])),
     ),
     (
         "unknown setting",
         "run.json",
         "depth",
-        rewrite_document(lambda document: document["spec"]["network"].update(depth=3)),
+        rewrite_json(lambda document: document["spec"]["network"].update(depth=3)),
     ),
     (
         "status",
         "run.json",
         "status 'paused', expected one of mastered, exhausted, diverged",
-        rewrite_document(lambda document: document.update(status="paused")),
+        rewrite_json(lambda document: document.update(status="paused")),
     ),
-    ("other JSON", "run.json", "TypeError", write_document("[]")),
-    ("not JSON", "run.json", "JSONDecodeError", write_document("run = 1")),
-    ("deep JSON", "run.json", "RecursionError", write_document("[" * 100_000)),
+    ("other JSON", "run.json", "TypeError", write("[]")),
+    ("not JSON", "run.json", "JSONDecodeError", write("run = 1")),
+    ("deep JSON", "run.json", "RecursionError", write("[" * 100_000)),
 ]
 
 
@@ -305,7 +208,7 @@ def test_a_damaged_run_is_named_moved_aside_and_replaced(
     store.save(run)
     store.save(other)
     folder = store.path(run.spec)
-    damage(folder)
+    damage(folder / name)
 
     with pytest.raises(UnreadableRun) as caught:
         read(folder)
@@ -328,7 +231,7 @@ def test_a_damaged_run_is_named_moved_aside_and_replaced(
     assert lines == [f"{message}; moved to {aside}, to be trained again"]
     assert sorted(path.name for path in aside.iterdir()) == before
     assert not folder.exists()
-    assert not (folder.parent / "sprung").exists()
+    assert not sprung(folder / name).exists()
 
     store.save(run)
     assert_same(store.find(run.spec, unexpected), run)
@@ -338,10 +241,10 @@ def test_a_damaged_run_is_named_moved_aside_and_replaced(
 def test_the_trap_of_these_tests_springs_where_pickles_are_allowed(store: Store) -> None:
     store.save(make_run(0))
     folder = store.path(make_run(0).spec)
-    set_trap("maps.npz", "influence")(folder)
+    set_trap("influence")(folder / "maps.npz")
     with np.load(folder / "maps.npz", allow_pickle=True) as archive:
         _ = archive["influence"]
-    assert (folder.parent / "sprung").exists()
+    assert sprung(folder / "maps.npz").exists()
 
 
 def test_each_damaged_run_is_kept_aside(store: Store) -> None:

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import errno
 import os
-import pickle
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.child import PAUSE, child, heard, kill, output, tell
 from helpers.stored import PARAMETERS, assert_same, files, make_run, names, unexpected
 
-import attnsearch.base
 from attnsearch.base import AttnsearchError, Heads, Maps
 from attnsearch.runs.parameters import FILE as PARAMETER_FILE
-from attnsearch.runs.store import Store, StoredRun
+from attnsearch.runs.store import Store
 
 CHILD = """
 import pickle, sys
@@ -31,19 +25,11 @@ from attnsearch.runs.store import Store
 store, run = Store(Path(sys.argv[1])), pickle.load(sys.stdin.buffer)
 """
 
-PAUSE = """
-def pause(event, arguments):
-    if event == sys.argv[2] and sys.argv[3] in str(arguments[0]):
-        print("ready", flush=True)
-        sys.stdin.buffer.read(1)
+SAVE = f"{CHILD}{PAUSE}store.save(run)"
 
-sys.addaudithook(pause)
-store.save(run)
-"""
+ADD = f"{CHILD}{PAUSE}store.save(run, {{'a': __import__('numpy').ones(3)}})"
 
-PAUSE_ADDING = PAUSE.replace("save(run)", "save(run, {'a': __import__('numpy').ones(3)})")
-
-LITTLE_ROOM = """
+LITTLE_ROOM = f"""{CHILD}
 import resource, signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
@@ -53,7 +39,7 @@ except AttnsearchError as error:
     print(error)
 """
 
-NO_DESCRIPTORS = """
+NO_DESCRIPTORS = f"""{CHILD}
 import resource
 resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
 try:
@@ -61,37 +47,6 @@ try:
 except AttnsearchError as error:
     print("error:", error)
 """
-
-
-@contextmanager
-def child(script: str, store: Store, run: StoredRun, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Python running `script` after `CHILD`, with `run` in its standard input; ended on leaving."""
-    package_parent = str(Path(attnsearch.base.__file__).parents[1])
-    process = subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", CHILD + script, str(store.root), *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env=os.environ | {"PYTHONPATH": package_parent},
-    )
-    with process:
-        assert process.stdin is not None
-        process.stdin.write(pickle.dumps(run))
-        process.stdin.flush()
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def wait_until_ready(process: subprocess.Popen[bytes]) -> None:
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"ready\n"
-
-
-def output(process: subprocess.Popen[bytes]) -> str:
-    written, _ = process.communicate(timeout=60)
-    assert process.returncode == 0
-    return written.decode()
 
 
 @pytest.mark.parametrize(
@@ -108,12 +63,11 @@ def test_a_run_whose_process_is_killed_is_never_seen(
 ) -> None:
     earlier, run = make_run(0), make_run(1)
     store.save(earlier)
-    with child(PAUSE, store, run, event, path) as process:
-        wait_until_ready(process)
+    with child(SAVE, run, str(store.root), event, path) as process:
+        assert heard(process) == "ready"
         assert store.find(run.spec, unexpected) is None
         assert [found.spec for found in store.runs(unexpected)] == [earlier.spec]
-        process.kill()
-        assert process.wait(timeout=60) == -9
+        kill(process)
 
     (leftover,) = (store.root / "runs").glob(f".partial-{run.spec.digest}-*")
     assert len(list(leftover.iterdir())) == files_written
@@ -135,11 +89,10 @@ def test_a_process_killed_while_it_adds_parameters_adds_nothing(store: Store, ev
     run = make_run(0)
     store.save(run)
     before = files(store.path(run.spec))
-    with child(PAUSE_ADDING, store, run, event, PARAMETER_FILE) as process:
-        wait_until_ready(process)
+    with child(ADD, run, str(store.root), event, PARAMETER_FILE) as process:
+        assert heard(process) == "ready"
         assert files(store.path(run.spec)) == before
-        process.kill()
-        assert process.wait(timeout=60) == -9
+        kill(process)
     assert files(store.path(run.spec)) == before
     assert_same(Store.open(store.root).find(run.spec, unexpected), run)
     store.save(run, PARAMETERS)
@@ -150,14 +103,15 @@ def test_two_processes_that_save_the_same_run_store_one_whole(store: Store) -> N
     ours, theirs = make_run(0), replace(make_run(1), spec=make_run(0).spec)
     assert ours.measures.to_json() != theirs.measures.to_json()
     arguments = ("os.rename", ".partial-")
-    with child(PAUSE, store, ours, *arguments) as first, child(PAUSE, store, theirs, *arguments) as second:
-        wait_until_ready(first)
-        wait_until_ready(second)
+    with (
+        child(SAVE, ours, str(store.root), *arguments) as first,
+        child(SAVE, theirs, str(store.root), *arguments) as second,
+    ):
+        assert heard(first) == "ready"
+        assert heard(second) == "ready"
         assert len(names(store)) == 2
         for process in (first, second):
-            assert process.stdin is not None
-            process.stdin.write(b"\n")
-            process.stdin.flush()
+            tell(process, b"\n")
         assert output(first) == output(second) == ""
     found = store.find(ours.spec, unexpected)
     assert found is not None
@@ -171,7 +125,7 @@ def test_a_run_for_which_there_is_no_room_leaves_nothing_behind(store: Store) ->
     influence = np.random.default_rng(0).random((500, 3, 7), dtype=np.float32)
     maps = Maps(np.arange(500, dtype=np.int32), influence, influence.mean(axis=-1))
     run = replace(run, maps=maps, heads=Heads.none(maps))
-    with child(LITTLE_ROOM, store, run) as process:
+    with child(LITTLE_ROOM, run, str(store.root)) as process:
         (line,) = output(process).splitlines()
     assert f"cannot store run {run.spec.digest} in {store.root}: File too large; " in line
     assert "stored runs stay readable" in line
@@ -202,7 +156,7 @@ def test_a_full_disk_is_named(store: Store, monkeypatch: pytest.MonkeyPatch, who
 def test_a_run_is_not_moved_aside_for_want_of_file_descriptors(store: Store) -> None:
     run = make_run(0)
     store.save(run)
-    with child(NO_DESCRIPTORS, store, run) as process:
+    with child(NO_DESCRIPTORS, run, str(store.root)) as process:
         (line,) = output(process).splitlines()
     assert line == f"error: cannot read {store.path(run.spec) / 'run.json'}: Too many open files"
     assert_same(store.find(run.spec, unexpected), run)

@@ -24,21 +24,25 @@ from attnsearch.cli.output import complain, say
 def report(runs: Sequence[str], output: Path, title: str | None) -> None:
     """Write what RUNS say as one HTML file: charts, maps, tables and warnings.
 
+    With several folders, the page says of each run which folder it is of. A run that lies in two of them is
+    shown and counted once.
+
     RUNS are folders that were given as --out, folders of single runs, or the first digits of digests. The
     file opens from a disk and needs no network.
     """
     from attnsearch.files import write_whole
+    from attnsearch.report.folders import folders_of
     from attnsearch.report.report import report as page_of
     from attnsearch.results.study import Study
-    from attnsearch.runs.lookup import collect, finder
+    from attnsearch.runs.lookup import collect_by_folder, finder
 
-    found = collect(runs, complain)
-    verified = finder(runs)
+    folders = folders_of(collect_by_folder(runs, complain))
+    found, verified = folders.runs, finder(runs)
     records = {mixer: verified(mixer) for mixer in dict.fromkeys(run.spec.cell.mixer for run in found)}
     refused = [mixer.name for mixer, record in records.items() if record is None or not record.passed]
     study = Study(found, unverified=dict.fromkeys(refused))
-    page = page_of(study, title=title)
+    page = page_of(study, title=title, folders=folders)
     write_whole(output, page)
-    for warning in study.warnings:
+    for warning in (*study.warnings, *folders.warnings):
         complain(f"warning: {warning}")
     say(f"{output} ({len(page.encode()) / 1e6:.2f} MB)")

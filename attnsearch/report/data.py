@@ -1,4 +1,4 @@
-"""What the charts of a report draw, as JSON values: series, cells, runs, laws, Kaplan-Meier curves."""
+"""What the charts of a report draw, as JSON values: series, cells, runs, laws."""
 
 from __future__ import annotations
 
@@ -8,21 +8,23 @@ from typing import Any
 
 import numpy as np
 
+from attnsearch.base import plain
+from attnsearch.report.folders import Folders
 from attnsearch.report.run_detail import details
-from attnsearch.report.survival import survival
 from attnsearch.results.cells import plateau_of
 from attnsearch.results.scaling import Growth
 from attnsearch.results.study import Study
-from attnsearch.results.table import counted, steps
 from attnsearch.runs.store import StoredRun
+from attnsearch.spec.names import heading
 from attnsearch.stats.scaling_law import Law
 
 DEVIATIONS = 1.6449
 """Nine values in ten of a normal distribution lie within so many standard deviations of its middle."""
 
 
-def document(study: Study) -> dict[str, Any]:
+def document(study: Study, folders: Folders) -> dict[str, Any]:
     """Everything that the scripts of a report draw."""
+    names = study.names
     runs = [run for cell in study.cells for run in cell.runs]
     number = {run: index for index, run in enumerate(runs)}
     series = {cell.spec: index for index, one in enumerate(study.series) for cell in one.cells}
@@ -37,20 +39,22 @@ def document(study: Study) -> dict[str, Any]:
                 "name": study.name(cell),
                 "series": series[cell.spec],
                 "bits": round(cell.bits, 6),
-                "median": cell.plateau.median,
+                "facts": {heading(name): names.value(cell.spec, name) for name in names.telling},
                 "budget": cell.spec.budget.steps,
                 "rule": {"found": cell.spec.task.plateau.found, "mastery": cell.spec.task.plateau.mastery},
                 "runs": [number[run] for run in cell.runs],
+                "middle": number[cell.middle_run],
             }
             for cell in study.cells
         ],
+        "folders": list(map(plain, folders.names)),
         "runs": [
-            _run(run, index, detail[run]) for index, cell in enumerate(study.cells) for run in cell.runs
+            {**_run(run, index, detail[run]), "folders": list(folders.of.get(run.spec.digest, ()))}
+            for index, cell in enumerate(study.cells)
+            for run in cell.runs
         ],
         # The widest search tells most.
         "start": number[max(study.cells, key=lambda cell: cell.bits).middle_run],
-        "summary": _summary(study),
-        "survival": survival(study),
         "laws": [_law(growth) for growth in study.laws if growth.size == "nominal"],
     }
 
@@ -63,6 +67,7 @@ def _run(run: StoredRun, cell: int, detail: Mapping[str, Any]) -> dict[str, Any]
     return {
         "cell": cell,
         "seed": run.spec.seed,
+        "rule": run.spec.rule_seed,
         "status": run.status,
         "plateau": int(plateau.length[0]),
         "escaped": bool(plateau.observed[0]),
@@ -75,12 +80,6 @@ def _run(run: StoredRun, cell: int, detail: Mapping[str, Any]) -> dict[str, Any]
         "digest": run.spec.digest,
         "detail": detail,
     }
-
-
-def _summary(study: Study) -> str:
-    medians = "; ".join(f"{study.name(cell)}: {steps(cell.plateau.median)}" for cell in study.cells)
-    runs = counted(len(study.runs), "run")
-    return f"Plateau length of {runs} against search space. Medians in steps: {medians}."
 
 
 def _law(growth: Growth) -> dict[str, Any]:

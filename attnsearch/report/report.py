@@ -8,6 +8,7 @@ from typing import Any
 
 from attnsearch.base import plain
 from attnsearch.report.data import document
+from attnsearch.report.folders import Folders
 from attnsearch.report.page import render
 from attnsearch.report.tables import (
     cell_table,
@@ -22,26 +23,31 @@ from attnsearch.results.study import Study
 from attnsearch.results.table import counted, listed
 from attnsearch.spec.command import commands
 
-SCRIPTS = ("headline.js", "survival.js", "losses.js", "maps.js", "browser.js", "report.js")
+SCRIPTS = (
+    *("address.js", "download.js", "pen.js", "zoom.js", "explore.js", "choice.js"),
+    *("headline.js", "survival.js", "overlay.js", "losses.js", "maps.js", "browser.js", "report.js"),
+)
 
 
-def report(study: Study, *, title: str | None = None) -> str:
+def report(study: Study, *, title: str | None = None, folders: Folders | None = None) -> str:
     """The page of a study of at least one run. The same arguments give the same text.
 
-    title:  its heading; names the tasks unless given
+    title:    its heading; names the tasks unless given
+    folders:  the folders that the runs lie in, told where they are several
     """
-    data = document(study)
+    folders = folders or Folders()
+    data = document(study, folders)
     tasks = listed(plain(cell.spec.task.name) for cell in study.cells)
     return render(
         "report.html.jinja",
-        styles=("report.css",),
+        styles=("report.css", "table.css"),
         scripts=SCRIPTS,
         data=data,
         context={
             "version": version("attnsearch"),
             "title": title or f"Plateaus of {tasks}",
             "overview": overview(study),
-            "warnings": study.warnings,
+            "warnings": (*study.warnings, *folders.warnings),
             "laws": [
                 (growth.title, first, others)
                 for growth in study.laws
@@ -49,9 +55,9 @@ def report(study: Study, *, title: str | None = None) -> str:
             ],
             "found": found_table(study),
             "left_out": _left_out(data),
-            "cell_table": cell_table(study),
+            "cell_table": cell_table(study, folders),
             "comparison_table": comparison_table(study),
-            "run_table": run_table(study),
+            "run_table": run_table(study, folders),
             "commands": [
                 (study.name(cell), commands([run.spec for run in cell.runs])) for cell in study.cells
             ],

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
 from attnsearch.base import Plateaus
+from attnsearch.report.folders import Folders
 from attnsearch.results.cells import Cell
 from attnsearch.results.column import Column
 from attnsearch.results.study import Study
@@ -19,15 +21,20 @@ from attnsearch.spec.names import heading
 from attnsearch.spec.run import PlateauRule
 
 
-def cell_table(study: Study) -> Table:
+def cell_table(study: Study, folders: Folders) -> Table:
     """One row a cell: how long its runs waited, and what stands between that and a claim."""
 
     def flagged(cell: Cell) -> str:
         return "; ".join(flags(cell, study.unverified))
 
+    def counted_in(cell: Cell) -> str:
+        counts = Counter(folders.text(run) for run in cell.runs)
+        return "; ".join(f"{count} in {name}" for name, count in counts.items())
+
     protocol = Column("protocol", "protocol", flagged, lambda cell: flagged(cell) or NONE)
+    folder = Column("folder", "folder", counted_in, counted_in, lambda cell: folders.several)
     notes = ". Lengths are steps; the small numbers are 95 % intervals"
-    return table_of(study, "Every cell", WAITED, protocol, ending=notes)
+    return table_of(study, "Every cell", WAITED, protocol, folder, ending=notes)
 
 
 def found_table(study: Study) -> Table:
@@ -63,8 +70,8 @@ def comparison_table(study: Study) -> Table | None:
     )
 
 
-def run_table(study: Study) -> Table:
-    """One row a run."""
+def run_table(study: Study, folders: Folders) -> Table:
+    """One row a run, with its folder where there are several."""
     rows = tuple(
         (
             study.name(cell),
@@ -75,6 +82,7 @@ def run_table(study: Study) -> Table:
             _step(run.measures.mastery),
             f"{run.measures.found.observed.sum()} of {len(run.measures.found.observed)}",
             run.spec.digest[:16],
+            *([folders.text(run)] if folders.several else []),
         )
         for cell in study.cells
         for run in cell.runs
@@ -82,7 +90,15 @@ def run_table(study: Study) -> Table:
     numbers = ("seed", "rule seed", "plateau length", "mastery", "targets found")
     return Table(
         "Every run; > marks a censored one",
-        ("cell", "seed", "rule seed", "status", *numbers[2:], "digest"),
+        (
+            "cell",
+            "seed",
+            "rule seed",
+            "status",
+            *numbers[2:],
+            "digest",
+            *(["folder"] if folders.several else []),
+        ),
         frozenset(numbers),
         rows,
     )

@@ -19,22 +19,39 @@ _DIGITS = re.compile(r"[0-9a-f]{4,64}")
 
 
 def collect(names: Sequence[str], warned: Callable[[str], None]) -> list[StoredRun]:
-    """The runs that `names` stand for, each once.
-
-    A name is a folder that was given as --out, the folder of one run, or the first digits of a run's digest,
-    looked up in `DEFAULT_STORE`. Runs come in the order of names; the runs of one folder in the order of
-    settings and seeds. `warned` is told of runs that cannot be read.
-    Errors: AttnsearchError for a name that stands for nothing, and where not one run is found.
-    """
+    """The runs that `names` stand for, each once, as `collect_by_folder` finds them."""
     found: dict[str, StoredRun] = {}
-    for name in names:
-        store = _store_at(Path(name))
-        runs = [one(name)] if store is None else sorted(Store(store).runs(warned), key=_order)
+    for runs in collect_by_folder(names, warned).values():
         for run in runs:
             found.setdefault(run.spec.digest, run)
-    if not found:
-        raise AttnsearchError(f"no stored runs in {', '.join(names)}: `attnsearch run` and `sweep` make them")
     return list(found.values())
+
+
+def collect_by_folder(names: Sequence[str], warned: Callable[[str], None]) -> dict[str, list[StoredRun]]:
+    """The runs that `names` stand for, by the folder that was given as --out.
+
+    A name is such a folder, the folder of one run, or the first digits of a run's digest, looked up in
+    `DEFAULT_STORE`. Folders come in the order of names, the runs of a whole folder in the order of settings
+    and seeds. A folder is read once, and has its runs once. `warned` is told of runs that cannot be read.
+    Errors: AttnsearchError for a name that stands for nothing, and where not one run is found.
+    """
+    roots: dict[Path, str] = {}
+    found: dict[str, dict[str, StoredRun]] = {}
+    read_whole = set[Path]()
+    for name in names:
+        store, root = _store_at(Path(name)), _root(name)
+        folder = roots.setdefault(root.resolve(), str(root))
+        runs = found.setdefault(folder, {})
+        if store is None:
+            alone = one(name)
+            runs.setdefault(alone.spec.digest, alone)
+        elif store.resolve() not in read_whole:
+            read_whole.add(store.resolve())
+            for run in sorted(Store(store).runs(warned), key=_order):
+                runs.setdefault(run.spec.digest, run)
+    if not any(found.values()):
+        raise AttnsearchError(f"no stored runs in {', '.join(names)}: `attnsearch run` and `sweep` make them")
+    return {folder: list(runs.values()) for folder, runs in found.items() if runs}
 
 
 def one(name: str, store: Path = DEFAULT_STORE) -> StoredRun:

@@ -58,3 +58,20 @@ def test_what_cannot_be_written_or_read_is_one_line(tmp_path: Path, runs: list[S
         done = CliRunner().invoke(command, [str(name), "-o", str(missing)])
         assert isinstance(done.exception, AttnsearchError)
         assert "\n" not in str(done.exception)
+
+
+def test_two_folders_are_told_apart_and_what_lies_in_both_is_said(
+    tmp_path: Path, runs: list[StoredRun]
+) -> None:
+    one, other = stored(tmp_path / "one", runs[:3]), stored(tmp_path / "other", runs[2:])
+    target = tmp_path / "page.html"
+    done = CliRunner().invoke(command, [str(one), str(other), "-o", str(target)], catch_exceptions=False)
+    said = f"1 run lies in {one} and in {other}: shown and counted once, as in {one}"
+    assert f"attnsearch: warning: {said}" in done.stderr
+    found = Page(target.read_text(encoding="utf-8"))
+    assert said in found.words
+    assert [row["folder"] for row in found.rows("digest")] == [
+        *[str(one)] * 2,
+        f"{one} and {other}",
+        str(other),
+    ]

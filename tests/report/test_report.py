@@ -122,28 +122,6 @@ def test_mixers_are_compared_with_attention(page: Page, runs: list[StoredRun]) -
     assert Page(report(Study(runs[::-1]))).rows("against")[0]["against"] == "attention"
 
 
-def test_kaplan_meier_curves_by_mixer_and_by_cell(page: Page, runs: list[StoredRun]) -> None:
-    survival = page.data["survival"]
-    views = {
-        view["name"]: [survival["curves"][index] for index in view["curves"]] for view in survival["views"]
-    }
-    by_mixer, by_cell = views["by mixer, all cells together"], views["by cell"]
-    assert [curve["name"] for curve in by_mixer] == ["attention", "mlp_mixer"]
-    assert len(by_cell) == 4
-    first = by_cell[0]
-    assert first["step"] == [run.measures.plateau_length for run in runs[:8]]
-    np.testing.assert_allclose(first["survival"], np.arange(7, -1, -1) / 8)
-    assert first["censored"] == []
-    # Two of the last cell never escaped.
-    assert by_cell[-1]["censored"] == [[1_000, 0.25]]
-    assert by_cell[-1]["text"].startswith("6 of 8 escaped")
-    assert [curve["name"] for curve in views["mixers at support size 2"]] == [
-        "attention",
-        "mlp_mixer",
-    ]
-    assert len(views["cells of mlp_mixer"]) == 2
-
-
 def test_the_law_is_drawn_where_there_is_one(page: Page, runs: list[StoredRun]) -> None:
     assert page.data["series"] == ["attention", "mlp_mixer"]
     for law in page.data["laws"]:
@@ -214,9 +192,6 @@ def test_nothing_but_censored_runs() -> None:
     shown = Page(report(Study(never)))
     assert {row["plateau length, median"] for row in shown.rows("escaped")} == {"not reached"}
     assert "none of 16 runs escaped" in shown.words
-    (curve, *_) = shown.data["survival"]["curves"]
-    assert curve["step"] == []
-    assert curve["censored"] == [[1_000, 1.0]]
 
 
 def test_a_run_that_diverged_at_once() -> None:

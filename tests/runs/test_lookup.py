@@ -11,7 +11,7 @@ import pytest
 from helpers.maps import no_maps
 
 from attnsearch.base import AttnsearchError, Curves, Heads, Truth
-from attnsearch.runs.lookup import collect, folder_of
+from attnsearch.runs.lookup import collect, collect_by_folder, folder_of
 from attnsearch.runs.store import Store, StoredRun
 from attnsearch.spec.run import PlateauRule, RunSpec, settings
 
@@ -69,6 +69,23 @@ def test_single_runs_by_folder_and_by_the_first_digits(folder: Path) -> None:
     assert order(collect([digest[:8]], unexpected)) == [(10, 0)]
     # However often it is named.
     assert order(collect([digest, digest[:8], "results"], unexpected)) == [(10, 0), (9, 0), (9, 1), (10, 1)]
+
+
+def test_runs_by_the_folder_that_they_lie_in(
+    folder: Path, spec: RunSpec, truth: Truth, tmp_path: Path
+) -> None:
+    other = Store.open(tmp_path / "other")
+    for seed in (1, 2):
+        other.save(run_of(spec, truth, seed, 9))
+    digest = collect(["results"], unexpected)[0].spec.digest
+    found = collect_by_folder(["other/", digest, str(folder), "results/runs"], unexpected)
+    assert {name: order(runs) for name, runs in found.items()} == {
+        "other": [(9, 1), (9, 2)],
+        # Each run once, by whichever names.
+        "results": [(9, 0), (9, 1), (10, 0), (10, 1)],
+    }
+    # A run of two folders is there once where folders do not matter.
+    assert order(collect(["other", "results"], unexpected)) == [(9, 1), (9, 2), (9, 0), (10, 0), (10, 1)]
 
 
 def test_one_run_by_its_folder_by_digits_and_by_a_store_that_holds_no_other(

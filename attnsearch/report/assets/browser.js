@@ -1,6 +1,7 @@
 // The run browser: one run, one recorded step, and everything that follows them.
 
-const state = { run: data.start, at: 0, pointed: null, moveCursors: null, playing: null };
+// `wanted`: what an address asks for, until its run is there.
+const state = { run: data.start, at: 0, pointed: null, moveCursors: null, playing: null, wanted: null };
 
 const current = () => data.runs[state.run];
 const picked = () => state.pointed ?? (find("target").value === "" ? null : Number(find("target").value));
@@ -16,7 +17,9 @@ async function selectRun(index, travel = false) {
   find("previous-run").disabled = index === 0;
   find("next-run").disabled = index === data.runs.length - 1;
   const run = current();
-  await unpackRun(run);
+  if (state.shown !== undefined && state.shown !== index) for (const chart of CURVES.keys()) zoomed.delete(chart);
+  state.shown = index;
+  await busy(unpackRun(run));
   // Another may have been picked while this one was unpacked.
   if (state.run !== index) return;
   const { detail } = run;
@@ -39,6 +42,8 @@ async function selectRun(index, travel = false) {
   const middle = run.counts.find(([, found]) => 2 * found >= most)?.[0];
   const half = detail.map_step.findIndex((step) => step >= middle);
   state.at = half < 0 ? Number(slider.max) : half;
+  state.first = state.at;
+  takeWanted(detail);
   find("of-targets").textContent = run.targets === detail.names.length ? "" : `; ${detail.names.length} of ${run.targets} targets`;
   find("unprobed-key").hidden = detail.unprobed === 0;
   find("unprobed-key").textContent = `hatched: ${detail.unprobed} positions in between, never replaced, so that their influence is not known`;
@@ -46,10 +51,33 @@ async function selectRun(index, travel = false) {
   find("hidden-key").hidden = detail.queries.every((query) => query >= detail.positions.at(-1));
   showRun();
   markSelected(index);
+  remember();
   if (travel) {
     find("browser").scrollIntoView({ behavior: calm() ? "auto" : "smooth" });
     slider.focus({ preventScroll: true });
   }
+}
+
+// The step, the target and the head that an address asks for.
+function takeWanted({ map_step: steps, names }) {
+  const { wanted } = state;
+  state.wanted = null;
+  if (wanted === null) return;
+  const at = steps.indexOf(Number(wanted.step));
+  if (wanted.step !== undefined && at >= 0) state.at = at;
+  if (Number(wanted.target) < names.length) find("target").value = wanted.target;
+  if ([...find("head").options].some((option) => option.value === wanted.head)) find("head").value = wanted.head;
+}
+
+function keepBrowser() {
+  const want = (key) => ([text]) => { state.wanted = { ...state.wanted, [key]: text }; };
+  keep("run", () => (state.run === data.start ? [] : [current().digest.slice(0, 12)]), ([text]) => {
+    const index = data.runs.findIndex((run) => text !== undefined && run.digest.startsWith(text));
+    state.run = index < 0 ? data.start : index;
+  });
+  keep("step", () => (state.at === state.first ? [] : [current().detail.map_step[state.at]]), want("step"));
+  keep("target", () => (find("target").value === "" ? [] : [find("target").value]), want("target"));
+  keep("head", () => (["", "best"].includes(find("head").value) ? [] : [find("head").value]), want("head"));
 }
 
 function showRun() {
@@ -79,6 +107,7 @@ function move(at) {
   highlight();
   drawMaps();
   updateTargets(run, at, step);
+  remember();
 }
 
 function drawMaps() {
@@ -140,6 +169,7 @@ function listTargets(run) {
     add(row, "td", { class: "number" }, run.found[target] === null ? "not found" : count(run.found[target]));
     for (const name of ["mass", "chance", "best"]) add(row, "td", { class: `number ${name}` });
   });
+  stackTables();
 }
 
 function updateTargets(run, at, step) {
@@ -196,6 +226,11 @@ function play() {
   }, 400);
 }
 
+const CURVES = new Map([
+  ["losses", "Losses of the run"], ["map-mass", "Map mass of the run"],
+  ["head-mass", "Attention mass of the run"], ["head-entropy", "Entropy of the run"],
+]);
+
 function startBrowser() {
   const groups = new Map();
   data.runs.forEach((run, index) => {
@@ -208,16 +243,18 @@ function startBrowser() {
   find("next-run").addEventListener("click", () => selectRun(state.run + 1));
   find("slider").addEventListener("input", (event) => { stop(); move(Number(event.target.value)); });
   find("play").addEventListener("click", play);
-  find("head").addEventListener("change", drawMaps);
-  find("target").addEventListener("change", () => { drawMaps(); highlight(); });
+  find("head").addEventListener("change", () => { drawMaps(); remember(); });
+  find("target").addEventListener("change", () => { drawMaps(); highlight(); remember(); });
+  const again = () => { if (current().detail.losses) { redrawCurves(); move(state.at); } };
   for (const id of ["log-loss", "log-steps"]) {
-    find(id).addEventListener("change", () => { redrawCurves(); move(state.at); });
+    keepControl(id, () => { for (const chart of CURVES.keys()) zoomed.delete(chart); again(); });
   }
+  for (const [id, name] of CURVES) chartTools(id, name, again);
+  keepBrowser();
   for (const canvas of document.querySelectorAll("#browser canvas")) {
     canvas.addEventListener("pointermove", (event) => pointAt(canvas, event));
     canvas.addEventListener("pointerleave", () => { state.pointed = null; hideTip(); drawMaps(); highlight(); });
   }
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawMaps);
-  drawn(find("browser"), () => { if (current().detail.losses) { redrawCurves(); move(state.at); } });
-  return selectRun(state.run);
+  drawn(find("browser"), again);
 }

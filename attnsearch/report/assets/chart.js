@@ -52,23 +52,29 @@ function ticks([low, high], log, most) {
 
 const short = (value) => Number(value.toPrecision(6)).toLocaleString("en", { maximumSignificantDigits: 6 });
 
-// An empty chart in `holder`: `x` and `y` are { domain, log, label }. Answers scales and layers to draw on.
-function chart(holder, { height, x, y, label, role = "img", left = 52, right = 12, top = 22 }) {
+// Which part of a chart is shown, by the name of its holder; all of it where there is no entry.
+const zoomed = new Map();
+
+// An empty chart in `holder`: `x` and `y` are { domain, log, label }. Answers scales and layers to draw on: what
+// lies in `area` is cut off at the edges of the part that is shown.
+function chart(holder, { height, x, y, label, role = "application", left = 52, right = 12, top = 22 }) {
+  const focused = holder.firstChild !== null && holder.firstChild === document.activeElement;
   holder.replaceChildren();
   const width = Math.max(holder.clientWidth, 120);
   const bottom = 40;
   const svg = add(holder, "svg", {
-    role, "aria-label": label, viewBox: `0 0 ${width} ${height}`, height,
+    role, "aria-label": label, "aria-roledescription": "chart", viewBox: `0 0 ${width} ${height}`, height,
   });
-  const across = scale(x.domain, [left, width - right], x.log);
-  const up = scale(y.domain, [height - bottom, top], y.log);
+  const shown = zoomed.get(holder.id) ?? { x: x.domain, y: y.domain };
+  const across = scale(shown.x, [left, width - right], x.log);
+  const up = scale(shown.y, [height - bottom, top], y.log);
   const frame = add(svg, "g", { "aria-hidden": "true" });
-  for (const value of ticks(y.domain, y.log, Math.max(3, height / 45))) {
+  for (const value of ticks(shown.y, y.log, Math.max(3, height / 45))) {
     const place = up(value);
     add(frame, "line", { class: "grid", x1: left, x2: width - right, y1: place, y2: place });
     add(frame, "text", { x: left - 6, y: place + 4, "text-anchor": "end" }, short(value));
   }
-  for (const value of ticks(x.domain, x.log, Math.max(2, (width - left) / 70))) {
+  for (const value of ticks(shown.x, x.log, Math.max(2, (width - left) / 70))) {
     const place = across(value);
     add(frame, "line", { class: "axis", x1: place, x2: place, y1: height - bottom, y2: height - bottom + 5 });
     add(frame, "text", { x: place, y: height - bottom + 18, "text-anchor": "middle" }, short(value));
@@ -76,8 +82,23 @@ function chart(holder, { height, x, y, label, role = "img", left = 52, right = 1
   add(frame, "line", { class: "axis", x1: left, x2: width - right, y1: height - bottom, y2: height - bottom });
   add(frame, "text", { x: (left + width - right) / 2, y: height - 4, "text-anchor": "middle" }, x.label);
   add(frame, "text", { class: "title", x: 0, y: 11 }, y.label);
-  return { svg, x: across, y: up, left, right: width - right, top, bottom: height - bottom, width };
+  // A little wider than the axes, so that no line is halved that runs along them.
+  add(add(svg, "clipPath", { id: `${holder.id}-area` }), "rect", {
+    x: left - 3, y: top - 3, width: width - left - right + 6, height: height - bottom - top + 6,
+  });
+  const area = add(svg, "g", { "clip-path": `url(#${holder.id}-area)` });
+  if (focused) {
+    // Keys that are held down go on with the new drawing.
+    svg.setAttribute("tabindex", 0);
+    svg.focus({ preventScroll: true });
+  }
+  return {
+    svg, area, x: across, y: up, left, right: width - right, top, bottom: height - bottom, width,
+    whole: { x: x.domain, y: y.domain }, labels: { x: x.label, y: y.label },
+  };
 }
+
+const within = (place, [one, other]) => place >= Math.min(one, other) - 1 && place <= Math.max(one, other) + 1;
 
 // A path through points, with gaps where a value is none.
 function path(points, x, y) {
@@ -91,10 +112,13 @@ function path(points, x, y) {
   return drawing;
 }
 
-function legendEntry(list, drawMark, text) {
-  const entry = add(list, "li");
-  const svg = add(entry, "svg", { width: 26, height: 14, viewBox: "-13 -7 26 14", "aria-hidden": "true" });
+// With `toggle`, { off, flip }, the entry is a button that hides and shows what it names.
+function legendEntry(list, drawMark, text, toggle = null) {
+  const entry = add(list, "li", { class: toggle?.off ? "off" : "" });
+  const inner = toggle === null ? entry : add(entry, "button", { type: "button", "aria-pressed": !toggle.off });
+  if (toggle !== null) inner.addEventListener("click", toggle.flip);
+  const svg = add(inner, "svg", { width: 26, height: 14, viewBox: "-13 -7 26 14", "aria-hidden": "true" });
   drawMark(svg);
-  add(entry, "span", {}, text);
+  add(inner, "span", {}, text);
   return entry;
 }

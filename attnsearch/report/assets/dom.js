@@ -54,3 +54,17 @@ function drawn(holder, draw) {
   // In a frame of its own: what is drawn changes the height of what is observed.
   new ResizeObserver(() => requestAnimationFrame(again)).observe(holder);
 }
+
+let working = 0;
+
+// The page says that it is busy until `work`, a promise, is done.
+async function busy(work) {
+  working += 1;
+  find("main").setAttribute("aria-busy", "true");
+  try {
+    return await work;
+  } finally {
+    working -= 1;
+    if (working === 0) find("main").removeAttribute("aria-busy");
+  }
+}

@@ -8,19 +8,24 @@ function stepScale(run) {
 }
 
 // Step 0 has no place on a logarithm: it stands at the left edge.
-const onScale = (plot, step) => Math.max(plot.x(Math.max(step, 1)), plot.left);
+const onScale = (plot, step) => Math.max(plot.x(Math.max(step, 1)), zoomed.has(plot.svg.parentNode.id) ? -1e4 : plot.left);
 
-// `middle` is the mean over all at each step.
-function targetLines(plot, run, steps, values, middle, kind) {
-  const columns = values.shape[1];
+// `middle` is the mean over all at each step. Answers the curves, to be looked into.
+function targetLines(plot, steps, values, middle, names, kind) {
+  const columns = values.shape[1], found = [];
   for (let target = 0; target < columns; target += 1) {
     const points = steps.map((step, index) => [step, values.at(index, target)]);
-    add(plot.svg, "path", {
+    const element = add(plot.area, "path", {
       class: `curve ${kind}`, "data-target": target, d: path(points, (step) => onScale(plot, step), plot.y),
     });
+    found.push({ name: names[target], points, element });
   }
   const points = steps.map((step, index) => [step, middle(index)]);
-  add(plot.svg, "path", { class: "curve mean", d: path(points, (step) => onScale(plot, step), plot.y) });
+  const element = add(plot.area, "path", { class: "curve mean", d: path(points, (step) => onScale(plot, step), plot.y) });
+  return [...found, { name: `mean of the ${columns}`, points, element }].map((curve) => ({
+    ...curve, points: curve.points.filter(([, value]) => Number.isFinite(value)),
+    told: (step, value) => `${plot.labels.y.replace(/ of .*| \(.*/, "")} ${decimal(value)} at step ${count(step)}`,
+  }));
 }
 
 function level(plot, value, text) {
@@ -32,13 +37,14 @@ function level(plot, value, text) {
 
 function moment(plot, step, text, height) {
   const place = onScale(plot, step);
+  if (!within(place, [plot.left, plot.right])) return;
   const turned = place > plot.left + 0.6 * (plot.right - plot.left);
   add(plot.svg, "line", { class: "moment", x1: place, x2: place, y1: plot.top - 4 - 13 * height, y2: plot.bottom });
   add(plot.svg, "text", { x: place + (turned ? -4 : 4), y: plot.top - 3 - 13 * height, "text-anchor": turned ? "end" : "start" }, text);
 }
 
 function cursorIn(plot) {
-  const line = add(plot.svg, "line", { class: "cursor", y1: plot.top, y2: plot.bottom });
+  const line = add(plot.area, "line", { class: "cursor", y1: plot.top, y2: plot.bottom });
   return (step) => {
     const place = onScale(plot, step);
     line.setAttribute("x1", place);
@@ -63,6 +69,7 @@ function scrub(plot, run, move) {
 function drawBayes(plot, lines, shown, chance) {
   lines.bayes.forEach((loss, line) => {
     const place = plot.y(shown(loss / chance));
+    if (!within(place, [plot.top, plot.bottom])) return;
     add(plot.svg, "line", { class: "bayes", x1: plot.right - 18, x2: plot.right, y1: place, y2: place });
     if (line === 0) add(plot.svg, "text", { x: plot.right - 22, y: place + 4, "text-anchor": "end" }, `Bayes, ${lines.names[0]}`);
   });
@@ -89,24 +96,26 @@ function drawCurves(run, move) {
   const foreseen = lines.bayes.every((loss) => loss === 0);
   level(plot, rule.mastery * chance, `mastery ${rule.mastery}${foreseen ? "" : " *"}`);
   const losses = { ...detail.losses, at: (index, line) => shown(detail.losses.at(index, line)) };
-  targetLines(plot, run, detail.loss_step, losses, (index) => shown(detail.means.at(index)), "loss");
+  const curves = targetLines(plot, detail.loss_step, losses, (index) => shown(detail.means.at(index)), lines.names, "loss");
   if (lines.of === "state") drawBayes(plot, lines, shown, chance);
   if (run.escaped) moment(plot, run.plateau, `escape ${count(run.plateau)}`, 0);
   if (run.mastered) moment(plot, run.mastery, `mastery ${count(run.mastery)}`, 1);
   scrub(plot, run, move);
+  explore(find("losses"), plot, curves, { drag: false });
   const cursors = [cursorIn(plot)];
 
   const small = (id, values, y, chanceLevel, chanceName) => {
     const drawing = chart(find(id), { height: 190, x, y, right: 16, top: 30, left: 40, label: `${y.label}, over steps` });
     if (chanceLevel !== null) {
       const place = drawing.y(chanceLevel);
-      add(drawing.svg, "line", { class: "level", x1: drawing.left, x2: drawing.right, y1: place, y2: place });
-      add(drawing.svg, "text", { x: drawing.right, y: place - 4, "text-anchor": "end" }, chanceName);
+      if (within(place, [drawing.top, drawing.bottom])) add(drawing.svg, "line", { class: "level", x1: drawing.left, x2: drawing.right, y1: place, y2: place });
+      if (within(place, [drawing.top, drawing.bottom])) add(drawing.svg, "text", { x: drawing.right, y: place - 4, "text-anchor": "end" }, chanceName);
     }
     const rows = [...Array(values.shape[1]).keys()];
     const middle = (index) => mean(rows.map((row) => values.at(index, row)).filter(Number.isFinite));
-    targetLines(drawing, run, detail.map_step, values, middle, "mass");
+    const masses = targetLines(drawing, detail.map_step, values, middle, detail.names, "mass");
     scrub(drawing, run, move);
+    explore(find(id), drawing, masses, { drag: false });
     cursors.push(cursorIn(drawing));
   };
   // Before anything is measured: what is hidden leaves its room to the others.

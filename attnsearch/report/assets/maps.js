@@ -16,17 +16,24 @@ async function unpack({ bytes, scale, shape: sizes, data: text }) {
   return { shape: sizes, at, largest };
 }
 
+// What the curves of many runs are drawn from.
+async function unpackCurves({ detail }) {
+  if (detail.means) return;
+  const [means, masses] = await Promise.all([detail.loss_mean, detail.map_mass].map(unpack));
+  Object.assign(detail, { means, masses });
+}
+
 async function unpackRun(run) {
+  await unpackCurves(run);
   const { detail } = run;
   if (detail.losses) return;
   const { heads } = detail;
-  const packed = [detail.loss, detail.loss_mean, detail.map, detail.map_mass];
-  const [losses, means, shares, masses] = await Promise.all(packed.map(unpack));
   if (heads !== null) {
     const parts = [heads.mass, heads.entropy, ...(heads.weights === null ? [] : [heads.weights])];
     [heads.masses, heads.entropies, heads.values] = await Promise.all(parts.map(unpack));
   }
-  Object.assign(detail, { losses, means, shares, masses });
+  const [losses, shares] = await Promise.all([detail.loss, detail.map].map(unpack));
+  Object.assign(detail, { losses, shares });
 }
 
 function hue(stops, share) {
@@ -44,7 +51,7 @@ function mapColours() {
 // What a map shows: `value(row, column)` in [0, 1] or more, found targets lit, supports dotted. Positions that
 // were never probed have no column: a hatched one stands for each run of them.
 function drawMap(canvas, run, { value, top, lit, picked, dotted, label }) {
-  const { positions, gaps, states, marks, queries, support, length } = run.detail;
+  const { positions, gaps, states, queries, length } = run.detail;
   const rows = queries.length, columns = positions.length;
   const holder = canvas.parentNode;
   const gutter = states === null ? 34 : 52, head = 18, gap = 8;
@@ -61,13 +68,37 @@ function drawMap(canvas, run, { value, top, lit, picked, dotted, label }) {
   canvas.height = Math.round(height * dense);
   canvas.style.width = `${width}px`;
   canvas.setAttribute("aria-label", label);
+  const paint = (pen) => paintMap(pen, run, { value, top, lit, picked, dotted, elsewhere, size, gutter, head, gap, width });
+  canvas.picture = { width, height, paint };
   const pen = canvas.getContext("2d");
   pen.scale(dense, dense);
+  paint(pen);
+  const left = columnsFrom(run.detail, { size, gutter, gap });
+  canvas.place = (event) => {
+    const box = canvas.getBoundingClientRect();
+    const shrunk = width / box.width;
+    const row = Math.floor(((event.clientY - box.top) * shrunk - head) / size);
+    const across = (event.clientX - box.left) * shrunk;
+    const under = (column) => across >= left(column) && across < left(column) + size;
+    const column = [...Array(columns + elsewhere).keys()].find(under);
+    return row >= 0 && row < rows && column !== undefined ? { row, column } : null;
+  };
+}
+
+// The left edge of each column; that of all other positions together stands apart, after the last.
+function columnsFrom({ positions, gaps }, { size, gutter, gap }) {
+  const before = positions.map((_, column) => gaps.filter((other) => other <= column).length);
+  const all = positions.length + gaps.length;
+  return (column) => gutter + (column === positions.length ? all * size + gap : (column + before[column]) * size);
+}
+
+function paintMap(pen, run, { value, top, lit, picked, dotted, elsewhere, size, gutter, head, gap, width }) {
+  const { positions, gaps, states, marks, queries, support } = run.detail;
+  const rows = queries.length, columns = positions.length, all = columns + gaps.length;
   const [stops, ink, ground, soft, shade, marked] = [mapColours(), colour("--ink"), colour("--panel"), colour("--soft"), colour("--hidden"), colour("--lit")];
   pen.font = "11px system-ui, sans-serif";
   pen.textBaseline = "middle";
-  const before = positions.map((_, column) => gaps.filter((other) => other <= column).length);
-  const left = (column) => gutter + (column === columns ? all * size + gap : (column + before[column]) * size);
+  const left = columnsFrom(run.detail, { size, gutter, gap });
   const above = (row) => head + row * size;
   const visible = (row, column) => positions[column] <= queries[row];
   const every = Math.max(1, Math.ceil(20 / size));
@@ -124,15 +155,6 @@ function drawMap(canvas, run, { value, top, lit, picked, dotted, label }) {
     pen.lineWidth = row === picked ? 2.5 : Math.min(1.5, size / 8);
     pen.strokeRect(gutter - 1, above(row) - 0.5, size * all + 0.5, size - 0.25);
   }
-  canvas.place = (event) => {
-    const box = canvas.getBoundingClientRect();
-    const shrunk = width / box.width;
-    const row = Math.floor(((event.clientY - box.top) * shrunk - head) / size);
-    const across = (event.clientX - box.left) * shrunk;
-    const under = (column) => across >= left(column) && across < left(column) + size;
-    const column = [...Array(columns + elsewhere).keys()].find(under);
-    return row >= 0 && row < rows && column !== undefined ? { row, column } : null;
-  };
 }
 
 function hatch(pen, left, above, width, height, shade) {

@@ -1,56 +1,96 @@
-// Kaplan-Meier curves: the share of runs that are still searching, by mixer or by cell.
+// Kaplan-Meier curves: the share of runs that are still searching, of every cell or of whole groups.
+
+const TAIL = 0.025, NORMAL = 1.959963984540054;
+
+// Of waiting times { length, ended }, as attnsearch.stats.survival computes it: the curve with its log-log limits
+// after each step at which a run ended, the censored steps with their levels, and the median.
+function kaplanMeier(waiting) {
+  const ordered = [...waiting].sort((a, b) => a.length - b.length || b.ended - a.ended);
+  const rows = [], censored = new Map();
+  let share = 1, hazard = 0;
+  ordered.forEach(({ length, ended }, index) => {
+    const risk = ordered.length - index;
+    if (!ended) { censored.set(length, share); return; }
+    share *= 1 - 1 / risk;
+    hazard += 1 / (risk * Math.max(risk - 1, 1));
+    if (rows.at(-1)?.step === length) rows.pop();
+    rows.push({ step: length, share, ...limits(share, hazard), risk });
+  });
+  const ends = ordered.filter(({ ended }) => ended).length;
+  if (rows.length && rows.at(-1).share < 1e-9) {
+    // There the interval is the share that so many runs may have missed.
+    rows.at(-1).high = Math.min(1 - TAIL ** (1 / ends), rows.at(-2)?.high ?? 1);
+  }
+  return {
+    rows, censored: [...censored], ends, runs: ordered.length,
+    median: rows.find((row) => row.share <= 0.5 + 1e-9)?.step ?? null,
+    first: ordered[0].length, last: ordered.at(-1).length,
+  };
+}
+
+function limits(share, hazard) {
+  if (share < 1e-9) return { low: 0, high: 1 };
+  const log = Math.log(share), width = NORMAL * Math.sqrt(hazard) / -log;
+  return { low: Math.exp(log * Math.exp(width)), high: Math.exp(log * Math.exp(-width)) };
+}
+
+const waitingOf = (index) => ({ length: data.runs[index].plateau, ended: data.runs[index].escaped });
 
 function drawSurvival() {
-  const view = data.survival.views[find("survival-view").value];
-  const banded = find("survival-bands").checked;
-  const shown = view.curves.map((index) => data.survival.curves[index]);
-  const ends = shown.map((curve) => curve.last);
-  const firsts = shown.map((curve) => Math.max(curve.first, 1));
-  const [low, high] = [Math.min(...firsts) / 1.3, Math.max(...ends, 2 * Math.min(...firsts))];
+  const parts = chosenParts({ pooled: find("pooled").checked });
+  const shown = parts.filter((part) => !part.hidden);
+  const texts = new Map();
+  for (const part of parts) {
+    part.curve = kaplanMeier(part.runs.map(waitingOf));
+    const { ends, runs, median } = part.curve;
+    part.text = `${ends} of ${runs} escaped, median ${median === null ? "not reached" : `${count(median)} steps`}`;
+    texts.set(part.name, `${part.name}: ${part.text}`);
+  }
+  partLegend(find("survival-legend"), parts, texts);
+  const curves = shown.map((part) => part.curve);
+  const least = Math.max(Math.min(...curves.map((curve) => curve.first)), 1);
+  const low = (shown.length ? least : 10) / 1.3;
   const plot = chart(find("survival"), {
-    height: 300, label: view.summary, left: 40, right: 20, top: 30,
-    x: { domain: [low, high], log: true, label: "training step" },
+    height: 300, left: 40, right: 20, top: 30,
+    label: `Runs still searching. ${shown.map((part) => texts.get(part.name)).join("; ") || "No run is shown"}.`,
+    x: { domain: [low, Math.max(...curves.map((curve) => curve.last), 2 * low * 1.3)], log: true, label: "training step" },
     y: { domain: [0, 1], label: "share of runs still searching" },
   });
-  const { svg, x, y } = plot;
-  add(svg, "line", { class: "level", x1: plot.left, x2: plot.right, y1: y(0.5), y2: y(0.5) });
-  const list = find("survival-legend");
-  list.replaceChildren();
-  shown.forEach((curve, k) => {
-    // What shares a colour differs in its dashes.
-    const alike = shown.slice(0, k).filter((other) => other.series === curve.series).length;
-    const mixed = shown.every((other) => other.series === curve.series);
-    const dash = DASHES[(mixed ? alike : curve.series + alike) % DASHES.length];
-    const group = add(svg, "g", { class: `survival ${series(curve.series)}` });
-    const stairs = (values, from) => {
-      let d = `M${x(low)} ${y(from)}`;
-      curve.step.forEach((step, index) => { d += `H${x(Math.max(step, low)).toFixed(1)}V${y(values[index]).toFixed(1)}`; });
-      return `${d}H${x(Math.max(curve.last, low)).toFixed(1)}`;
+  const { area, x, y } = plot;
+  plot.first = low;
+  add(area, "line", { class: "level", x1: plot.left, x2: plot.right, y1: y(0.5), y2: y(0.5) });
+  const across = (step) => x(Math.max(step, low)).toFixed(1);
+  const told = shown.map((part) => {
+    const { rows, censored, median, last } = part.curve;
+    const group = add(area, "g", { class: `survival ${series(part.colour)}` });
+    const stairs = (key) => rows.reduce((d, row) => `${d}H${across(row.step)}V${y(row[key]).toFixed(1)}`, `M${x(low)} ${y(1)}`) + `H${across(last)}`;
+    if (find("survival-bands").checked) {
+      const back = rows.map((row) => `V${y(row.low).toFixed(1)}H${across(row.step)}`).reverse().join("");
+      add(group, "path", { class: "band", d: `${stairs("high")}${back}V${y(1)}z` });
+    }
+    add(group, "path", { class: "line", d: stairs("share"), "stroke-dasharray": dashOf(part) });
+    for (const [step, level] of censored) {
+      add(group, "path", { class: "line tick", d: `M${across(step)} ${(y(level) - 6).toFixed(1)}v12` });
+    }
+    if (median !== null) {
+      add(group, "path", { class: "mark", d: shape(part.colour)(5), transform: `translate(${across(median)} ${y(0.5)})` });
+    }
+    const pick = (on) => { plot.svg.classList.toggle("pointing", on); group.classList.toggle("pointed", on); };
+    part.entry.addEventListener("pointerenter", () => pick(true));
+    part.entry.addEventListener("pointerleave", () => pick(false));
+    const ends = rows.length && rows.at(-1).step === last ? [] : [[last, rows.at(-1)?.share ?? 1]];
+    return {
+      name: part.name, stairs: true, element: group,
+      points: [[low, 1], ...rows.map((row) => [row.step, row.share]), ...ends],
+      told: (step, share) => `${decimal(100 * share, 0)} % of ${part.curve.runs} runs still searching after step ${count(step)}`,
     };
-    if (banded) {
-      const back = [];
-      curve.step.forEach((step, index) => back.unshift(`V${y(curve.low[index]).toFixed(1)}H${x(Math.max(step, low)).toFixed(1)}`));
-      add(group, "path", { class: "band", d: `${stairs(curve.high, 1)}${back.join("")}V${y(1)}z` });
-    }
-    add(group, "path", { class: "line", d: stairs(curve.survival, 1), "stroke-dasharray": dash });
-    for (const [step, level] of curve.censored) {
-      add(group, "path", { class: "line tick", d: `M${x(Math.max(step, low)).toFixed(1)} ${(y(level) - 6).toFixed(1)}v12` });
-    }
-    if (curve.median !== null) {
-      add(group, "path", { class: "mark", d: shape(curve.series)(5), transform: `translate(${x(Math.max(curve.median, low))} ${y(0.5)})` });
-    }
-    const entry = legendEntry(list, (sample) => {
-      add(sample, "path", { class: `line ${series(curve.series)}`, d: "M-12 0H12", "stroke-dasharray": dash });
-      add(sample, "path", { class: `mark ${series(curve.series)}`, d: shape(curve.series)(4) });
-    }, `${curve.name}: ${curve.text}`);
-    entry.addEventListener("pointerenter", () => { svg.classList.add("picking"); group.classList.add("picked"); });
-    entry.addEventListener("pointerleave", () => { svg.classList.remove("picking"); group.classList.remove("picked"); });
   });
+  explore(find("survival"), plot, told);
 }
 
 function startSurvival() {
-  fill(find("survival-view"), data.survival.views.map((view, index) => [index, view.name]));
-  find("survival-view").addEventListener("change", drawSurvival);
-  find("survival-bands").addEventListener("change", drawSurvival);
-  drawn(find("survival"), drawSurvival);
+  redrawn.push(drawSurvival);
+  keepControl("pooled", drawSurvival);
+  keepControl("survival-bands", drawSurvival);
+  chartTools("survival", "Runs still searching", drawSurvival);
 }

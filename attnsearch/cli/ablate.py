@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from attnsearch.base import AttnsearchError
-from attnsearch.cli.options import OUT, plots_option
+from attnsearch.cli.completing import files
+from attnsearch.cli.options import OUT, json_option, plots_option
 from attnsearch.cli.output import emit_json, say
 from attnsearch.cli.values import WholeNumber
 
@@ -17,14 +18,14 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("run", metavar="RUN")
+@click.argument("run", metavar="RUN", shell_complete=files)
 @click.option(
     "--out",
     type=OUT,
     help="the store in which digits are looked up; the picture goes to its pictures/  [default: results, or"
     " the store that RUN lies in]",
 )
-@click.option("--json", "as_json", is_flag=True, help="one JSON document on stdout, and nothing else there")
+@json_option
 @plots_option
 @click.option(
     "--mixer",

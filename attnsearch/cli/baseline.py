@@ -13,10 +13,11 @@ from attnsearch.cli.options import (
     Assignments,
     cohorts_of,
     engine_options,
+    json_option,
     suite_of,
     suite_options,
 )
-from attnsearch.cli.output import say
+from attnsearch.cli.output import emit_json, say
 
 
 @click.command(cls=SettingsCommand)
@@ -30,7 +31,8 @@ from attnsearch.cli.output import say
 )
 @engine_options
 @click.option("--out", type=OUT, default=Path("results"), help="where runs are stored  [default: results]")
-@click.option("--quiet", is_flag=True, help="no progress")
+@json_option
+@click.option("--quiet", is_flag=True, help="show no progress, only warnings and errors")
 @click.pass_context
 def baseline(
     ctx: click.Context,
@@ -42,6 +44,7 @@ def baseline(
     lanes: int | None,
     checkpoint_every: float,
     out: Path,
+    as_json: bool,
     quiet: bool,
 ) -> None:
     """Record the runs of a suite as a baseline for `check`.
@@ -66,7 +69,11 @@ def baseline(
         runs = run(asked.runs(), store, backend, observer, TrainingSettings(lanes, checkpoint_every))
     recorded = Baseline.of(asked.name, runs)
     baseline_file.write(recorded, output)
-    cells = len(recorded.cells)
-    say(f"{output}: {len(runs)} runs of {cells} cells, {output.stat().st_size / 1000:.0f} kB")
-    for line in outlook(recorded, DEFAULT_SEEDS):
+    cells, size, lines = len(recorded.cells), output.stat().st_size, outlook(recorded, DEFAULT_SEEDS)
+    if as_json:
+        counts = {"runs": len(runs), "cells": cells, "bytes": size}
+        emit_json({"baseline": str(output), **counts, "outlook": list(lines)})
+        return
+    say(f"{output}: {len(runs)} runs of {cells} cells, {size / 1000:.0f} kB")
+    for line in lines:
         say(line)

@@ -18,6 +18,7 @@ from attnsearch.cli.options import (
     OUT,
     Assignments,
     engine_options,
+    json_option,
     suite_of,
     suite_options,
 )
@@ -48,7 +49,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--trend", type=FILE, help="write the plateaus as JSON for benchmark-tracking actions")
 @engine_options
 @click.option("--out", type=OUT, help="the folder that keeps the new runs  [default: none]")
-@click.option("--json", "as_json", is_flag=True, help="print one JSON document instead of a table")
+@json_option
 @click.option("--quiet", is_flag=True, help="show no progress, only warnings and errors")
 @click.pass_context
 def check(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from attnsearch.base import AttnsearchError, nearest, plain
+from attnsearch.cli.completing import words
 from attnsearch.cli.values import Values
 from attnsearch.spec.grid import KnownMixers
 from attnsearch.spec.names import written
@@ -18,6 +21,7 @@ from attnsearch.spec.task_file import TaskFile, find_task, shipped_tasks
 
 _TASKS = "attnsearch.tasks"
 _VALUES = "attnsearch.values"
+_COMPLETED = "attnsearch.completed"
 _OWN = "Options"
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
@@ -26,7 +30,7 @@ _Command = TypeVar("_Command", bound=Callable[..., object])
 class _SettingOption(click.Option):
     """A flag for a setting: a list of values, kept apart from the command's own parameters."""
 
-    def __init__(self, name: str, section: str, text: str):
+    def __init__(self, name: str, section: str, text: str, choices: Sequence[str] = ()):
         super().__init__(
             [flag_of(name)],
             type=Values(),
@@ -35,6 +39,7 @@ class _SettingOption(click.Option):
             help=text,
             expose_value=False,
             callback=_keep,
+            shell_complete=words(choices),
         )
         self.section = section
         self.setting = name
@@ -102,15 +107,23 @@ class TaskCommand(SettingsCommand):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         tasks = _named_tasks(args)
+        if ctx.resilient_parsing:
+            ctx.meta[_TASKS] = list(_found(tasks))
+            return super().parse_args(ctx, args)
         if not tasks and not any(flag in args for flag in ctx.help_option_names):
             raise AttnsearchError(f"which task? Give --task.{nearest('', shipped_tasks())}")
         ctx.meta[_TASKS] = [find_task(name) for name in tasks]
         return super().parse_args(ctx, args)
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        ctx.meta[_COMPLETED] = incomplete.startswith("-")
+        return super().shell_complete(ctx, incomplete)
+
     def added(self, ctx: click.Context) -> list[_SettingOption]:
         tasks = ctx.meta.get(_TASKS, [])
         added = _knob_options(tasks)
-        known_mixers = self.known_mixers()
+        # Whoever only completes a value need not wait until mixers are loaded.
+        known_mixers = self.known_mixers() if ctx.meta.get(_COMPLETED, not ctx.resilient_parsing) else None
         if known_mixers is not None:
             defaults = [dict(task.defaults) for task in tasks]
             added += _mixer_options(known_mixers, defaults, names_taken(tasks))
@@ -136,7 +149,7 @@ def _knob_options(tasks: Sequence[TaskFile]) -> list[_SettingOption]:
             if knob.default_ratio is not None:
                 default = f"default: {knob.ratio} {knob.default_ratio:g}"
             text = f"{knob.meaning}  [{knob.describe_range()}; {default}]"
-            options.append(_SettingOption(knob.name, "Task", text))
+            options.append(_SettingOption(knob.name, "Task", text, knob.choices))
             if knob.ratio is not None:
                 share = f"the same as a share of {knob.maximum}  [above 0, up to 1]"
                 options.append(_SettingOption(knob.ratio, "Task", share))
@@ -177,6 +190,13 @@ def _mixer_options(
         for mixer, has in known_mixers.items()
         for name, default in has.items()
     ]
+
+
+def _found(names: Iterable[str]) -> Iterator[TaskFile]:
+    """The tasks among `names`, which may not be typed to their ends."""
+    for name in names:
+        with suppress(AttnsearchError):
+            yield find_task(name)
 
 
 def _named_tasks(args: Sequence[str]) -> list[str]:

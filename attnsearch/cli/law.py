@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import click
 
-from attnsearch.cli.options import runs_argument
+from attnsearch.cli.options import json_option, runs_argument
 from attnsearch.cli.output import complain, emit_json
 
 
 @click.command()
 @runs_argument
-@click.option("--json", "as_json", is_flag=True, help="one JSON document on stdout, and nothing else there")
+@json_option
 def law(runs: Sequence[str], as_json: bool) -> None:
     """Fit plateau length against the size of the search space, and find the frontier.
 

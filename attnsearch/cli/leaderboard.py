@@ -10,11 +10,22 @@ from typing import TYPE_CHECKING
 
 import click
 
-from attnsearch.cli.options import runs_argument, suite_option
-from attnsearch.cli.output import emit, say
+from attnsearch.base import AttnsearchError
+from attnsearch.cli.options import json_option, runs_argument, suite_option
+from attnsearch.cli.output import chosen_form, emit, say
 
 if TYPE_CHECKING:
     from attnsearch.leaderboard.board import Board
+
+
+FORMS = {
+    ".html": "html",
+    ".md": "markdown",
+    ".csv": "csv",
+    ".json": "json",
+    ".txt": "table",
+}
+"""What a file holds, by the ending of its name."""
 
 
 @click.command()
@@ -24,16 +35,18 @@ if TYPE_CHECKING:
     "--format",
     "form",
     type=click.Choice(["table", "markdown", "html", "csv", "json"]),
-    default="table",
-    help="html: one page with the curves, for -o  [default: table]",
+    help="html: one page with the curves  [default: the ending of -o, else table]",
 )
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="the file to write  [default: standard output]",
+    help="the file to write: .html, .md, .csv, .json or .txt  [default: standard output]",
 )
-def leaderboard(runs: Sequence[str], suite: str, form: str, output: Path | None) -> None:
+@json_option
+def leaderboard(
+    runs: Sequence[str], suite: str, form: str | None, output: Path | None, as_json: bool
+) -> None:
     """Rank mixers by the largest search space that they master, then by how long they search.
 
     RUNS are entries (files made by `attnsearch submit`), folders of entries, or stored runs as other commands
@@ -45,6 +58,7 @@ def leaderboard(runs: Sequence[str], suite: str, form: str, output: Path | None)
     from attnsearch.leaderboard.candidates import gather
     from attnsearch.spec.suite import Suite, find_suite
 
+    form = chosen_form(form, as_json) or ("table" if output is None else _form_of(output))
     asked = Suite.read(find_suite(suite), None)
     made = board(asked, *gather(runs, asked))
     if output is not None:
@@ -57,6 +71,14 @@ def leaderboard(runs: Sequence[str], suite: str, form: str, output: Path | None)
         console(stderr=False).print(*tables(made), sep="\n")
     else:
         emit(_text(made, form))
+
+
+def _form_of(output: Path) -> str:
+    """The form that a file's name asks for. Errors: AttnsearchError for an ending that says none."""
+    form = FORMS.get(output.suffix.lower())
+    if form is None:
+        raise AttnsearchError(f"{output}: its ending says no form: use {', '.join(FORMS)}, or give --format")
+    return form
 
 
 def _text(board: Board, form: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -11,6 +12,7 @@ from typing import Any, NoReturn
 import click
 
 from attnsearch.base import AttnsearchError, nearest
+from attnsearch.cli.completing import VARIABLE, quietly
 from attnsearch.cli.status import MEANINGS, past_click, status_of
 
 COMMANDS: Mapping[str, Mapping[str, str]] = {
@@ -38,6 +40,9 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "verify": "attnsearch.cli.verify:verify",
         "baseline": "attnsearch.cli.baseline:baseline",
         "check": "attnsearch.cli.check:check",
+    },
+    "Shell": {
+        "completion": "attnsearch.cli.completion:completion",
     },
 }
 """Each command by name, and where it is: `package.module:object`. It is imported when it is needed. The help
@@ -96,7 +101,8 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As any group does. The error about an unknown command names the nearest."""
-        if args and not args[0].startswith("-") and args[0] not in self._homes:
+        known = not args or args[0].startswith("-") or args[0] in self._homes
+        if not known and not ctx.resilient_parsing:
             raise AttnsearchError(f"unknown command {args[0]!r}.{nearest(args[0], self._homes)}")
         return super().resolve_command(ctx, args)
 
@@ -135,18 +141,18 @@ class Commands(click.Group):
                 # A name that the terminal's encoding does not have is shown as far as it can be.
                 stream.reconfigure(errors="backslashreplace")
         base = super().main
-        sys.exit(
-            status_of(
-                lambda: base(
-                    args,
-                    prog_name or "attnsearch",
-                    complete_var,
-                    standalone_mode=False,
-                    windows_expand_args=windows_expand_args,
-                    **extra,
-                )
+
+        def call() -> Any:
+            return base(
+                args,
+                prog_name or "attnsearch",
+                complete_var,
+                standalone_mode=False,
+                windows_expand_args=windows_expand_args,
+                **extra,
             )
-        )
+
+        sys.exit(quietly(call) if VARIABLE in os.environ else status_of(call))
 
 
 cli = Commands(COMMANDS)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from attnsearch.base import AttnsearchError, nearest
+from attnsearch.cli.completing import files, mixer_names, suite_names
 from attnsearch.cli.flags import switch
 from attnsearch.cli.values import Assignment, Seeds, WholeNumber
 
@@ -69,6 +70,7 @@ def mixers_option(default: str) -> Callable[[_Command], _Command]:
         multiple=True,
         callback=callback,
         metavar="LIST",
+        shell_complete=mixer_names,
         help=f"mixers, by name or as package.module:Class  [default: {default}]",
     )
 
@@ -82,6 +84,12 @@ switch_options = with_options(
         "give --map-bias a wrong map: a control that must not help",
     ),
 )
+json_option = click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="print one JSON document on standard output, and nothing else there",
+)
 output_options = with_options(
     click.option(
         "--out",
@@ -89,7 +97,7 @@ output_options = with_options(
         default=Path("results"),
         help="the folder for runs and pictures  [default: results]",
     ),
-    click.option("--json", "as_json", is_flag=True, help="print one JSON document instead of tables"),
+    json_option,
     click.option("--quiet", is_flag=True, help="show no progress, only warnings and errors"),
 )
 engine_options = with_options(
@@ -120,16 +128,17 @@ mixer_set_option = click.option(
     metavar="NAME=LIST",
     help="a setting of the mixers that has no flag of its own; may be repeated",
 )
-runs_argument = click.argument("runs", metavar="RUNS...", nargs=-1, required=True)
+runs_argument = click.argument("runs", metavar="RUNS...", nargs=-1, required=True, shell_complete=files)
 suite_option = click.option(
     "--suite",
     default=DEFAULT_SUITE,
+    shell_complete=suite_names,
     metavar="SUITE",
     help=f"the suite that the mixers answer, by name or path  [default: {DEFAULT_SUITE}]",
 )
 plots_option = click.option("--no-plots", is_flag=True, help="draw no pictures")
 suite_options = with_options(
-    click.argument("suite", metavar="SUITE"),
+    click.argument("suite", metavar="SUITE", shell_complete=suite_names),
     seeds_option("a count (8), a range without its end (8:16) or a list (3,5,9)  [default: the suite's]"),
     switch_options,
     mixers_option("the suite's"),

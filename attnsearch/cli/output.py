@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from attnsearch.base import plain
+from attnsearch.base import AttnsearchError, plain
 
 _NAME = "attnsearch"
 
@@ -50,6 +50,13 @@ def note_lines(text: str) -> None:
 def emit(document: str) -> None:
     """Print a whole document on standard output as it is, CSV or a page: its own form keeps it safe."""
     click.echo(document, nl=False)
+
+
+def chosen_form(form: str | None, as_json: bool) -> str | None:
+    """The form of `--format` or `--json`. Errors: AttnsearchError where both are given and differ."""
+    if as_json and form not in (None, "json"):
+        raise AttnsearchError(f"--json and --format {form} are two forms: give one of them")
+    return "json" if as_json else form
 
 
 def emit_json(values: Mapping[str, Any]) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from attnsearch.cli.options import runs_argument
-from attnsearch.cli.output import complain, say
+from attnsearch.cli.options import json_option, runs_argument
+from attnsearch.cli.output import complain, emit_json, say
 
 
 @click.command()
@@ -21,7 +21,8 @@ from attnsearch.cli.output import complain, say
     help="the file to write; an earlier one is replaced  [default: report.html]",
 )
 @click.option("--title", metavar="TEXT", help="its heading  [default: names the tasks]")
-def report(runs: Sequence[str], output: Path, title: str | None) -> None:
+@json_option
+def report(runs: Sequence[str], output: Path, title: str | None, as_json: bool) -> None:
     """Write what RUNS say as one HTML file: charts, maps, tables and warnings.
 
     With several folders, the page says of each run which folder it is of. A run that lies in two of them is
@@ -45,4 +46,10 @@ def report(runs: Sequence[str], output: Path, title: str | None) -> None:
     write_whole(output, page)
     for warning in (*study.warnings, *folders.warnings):
         complain(f"warning: {warning}")
-    say(f"{output} ({len(page.encode()) / 1e6:.2f} MB)")
+    size = len(page.encode())
+    if as_json:
+        emit_json(
+            {"report": str(output), "bytes": size, "runs": len(found), "warnings": list(study.warnings)}
+        )
+    else:
+        say(f"{output} ({size / 1e6:.2f} MB)")

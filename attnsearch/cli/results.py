@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import click
 
 from attnsearch.base import AttnsearchError
-from attnsearch.cli.output import complain, emit
+from attnsearch.cli.completing import files
+from attnsearch.cli.options import json_option
+from attnsearch.cli.output import chosen_form, complain, emit
 
 if TYPE_CHECKING:
     from attnsearch.results.records import Described, Records
@@ -21,7 +23,7 @@ ROWS = ("cell", "run", "target", "point")
 
 
 @click.command()
-@click.argument("runs", metavar="RUNS...", nargs=-1)
+@click.argument("runs", metavar="RUNS...", nargs=-1, shell_complete=files)
 @click.option(
     "--by",
     type=click.Choice(ROWS),
@@ -40,8 +42,14 @@ ROWS = ("cell", "run", "target", "point")
     help="the file to write instead of the screen: .csv, .json or .parquet",
 )
 @click.option("--columns", "explained", is_flag=True, help="say what each column is, and its unit, instead")
+@json_option
 def results(
-    runs: Sequence[str], by: str | None, form: str | None, output: Path | None, explained: bool
+    runs: Sequence[str],
+    by: str | None,
+    form: str | None,
+    output: Path | None,
+    explained: bool,
+    as_json: bool,
 ) -> None:
     """Print what stored runs say, cell by cell, with 95 % intervals.
 
@@ -58,7 +66,7 @@ def results(
     from attnsearch.results.study import Study
     from attnsearch.runs.lookup import collect
 
-    form = _format(form, output)
+    form = _format(chosen_form(form, as_json), output)
     study = Study(collect(runs, complain)) if runs else None
     if explained:
         _explain(_records(study, by).columns if study else DICTIONARY[by or ROWS[0]], form, output)

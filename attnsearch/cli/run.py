@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from attnsearch.base import AttnsearchError
+from attnsearch.cli.completing import task_names
 from attnsearch.cli.flags import TaskCommand, flag_of, given, names_taken, tasks_of
 from attnsearch.cli.options import (
     Assignments,
@@ -45,6 +46,7 @@ class _RunCommand(TaskCommand):
     required=True,
     multiple=True,
     metavar="LIST",
+    shell_complete=task_names,
     help="tasks, by name or as paths of task files",
 )
 @mixers_option("attention")

@@ -7,15 +7,21 @@ from pathlib import Path
 import click
 
 from attnsearch.base import AttnsearchError
+from attnsearch.cli.completing import task_names
 from attnsearch.cli.flags import TaskCommand, given, tasks_of
-from attnsearch.cli.options import OUT
-from attnsearch.cli.output import say
+from attnsearch.cli.options import OUT, json_option
+from attnsearch.cli.output import emit_json, say
 from attnsearch.cli.values import WholeNumber
 
 
 @click.command(cls=TaskCommand)
 @click.option(
-    "--task", "task", required=True, metavar="NAME", help="a task, by name or as path of a task file"
+    "--task",
+    "task",
+    required=True,
+    metavar="NAME",
+    shell_complete=task_names,
+    help="a task, by name or as path of a task file",
 )
 @click.option("--seed", type=WholeNumber(0), default=0, help="of the rule and the sequence  [default: 0]")
 @click.option(
@@ -27,8 +33,17 @@ from attnsearch.cli.values import WholeNumber
     "--out", type=OUT, default=Path("results"), help="the picture goes to its pictures/  [default: results]"
 )
 @click.option("--no-plots", is_flag=True, help="no picture, only the drawing in the terminal")
+@json_option
 @click.pass_context
-def show(ctx: click.Context, task: str, seed: int, target: int | None, out: Path, no_plots: bool) -> None:
+def show(
+    ctx: click.Context,
+    task: str,
+    seed: int,
+    target: int | None,
+    out: Path,
+    no_plots: bool,
+    as_json: bool,
+) -> None:
     """Draw an example of a task: what one of its targets is made of, and the attention map."""
     from attnsearch.cli.console import console
     from attnsearch.examples.example import draw
@@ -46,9 +61,16 @@ def show(ctx: click.Context, task: str, seed: int, target: int | None, out: Path
     if target >= example.targets:
         raise AttnsearchError(f"target {target} is outside 0 to {example.targets - 1}")
     del task
-    console(stderr=False).print(example.terminal(target), soft_wrap=True)
+    if not as_json:
+        console(stderr=False).print(example.terminal(target), soft_wrap=True)
+    picture = None
     if not no_plots:
         words = ["example", spec.name, *(in_words(name, value) for name, value in spec.knobs)]
         stem = file_stem(joined(*words), f"-seed-{seed}-target-{target}")
         path = out / "pictures" / f"{stem}.png"
-        say(f"Picture: {example.picture(path, target, f'{spec.name}, seed {seed}')}")
+        picture = str(example.picture(path, target, f"{spec.name}, seed {seed}"))
+    if as_json:
+        asked = {"task": spec.name, "knobs": dict(spec.knobs), "seed": seed, "target": target}
+        emit_json({**asked, "drawing": example.terminal(target).plain.splitlines(), "picture": picture})
+    elif picture is not None:
+        say(f"Picture: {picture}")

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import click
 
 from attnsearch.base import AttnsearchError
-from attnsearch.cli.options import Assignments, mixer_set_option, runs_argument, suite_option
-from attnsearch.cli.output import complain, say
+from attnsearch.cli.completing import mixer_names
+from attnsearch.cli.options import Assignments, json_option, mixer_set_option, runs_argument, suite_option
+from attnsearch.cli.output import complain, emit_json, say
 
 if TYPE_CHECKING:
     from attnsearch.leaderboard.entry import Entry
@@ -30,10 +31,21 @@ if TYPE_CHECKING:
     help="the file to write  [default: entry.json]",
 )
 @suite_option
-@click.option("--mixer", metavar="NAME", help="the mixer to enter; your own must be named, and is imported")
+@click.option(
+    "--mixer",
+    metavar="NAME",
+    shell_complete=mixer_names,
+    help="the mixer to enter; your own must be named, and is imported",
+)
 @mixer_set_option
+@json_option
 def submit(
-    runs: Sequence[str], output: Path, suite: str, mixer: str | None, mixer_settings: Assignments
+    runs: Sequence[str],
+    output: Path,
+    suite: str,
+    mixer: str | None,
+    mixer_settings: Assignments,
+    as_json: bool,
 ) -> None:
     """Make an entry of the leaderboard: one mixer on one suite, at its best learning rate.
 
@@ -70,7 +82,12 @@ def submit(
     write_whole(output, text)
     if doubt := unverified(entry):
         complain(f"{entry.mixer.name} is {doubt}: it will be listed apart; `attnsearch verify` checks it")
-    say(f"{output}  {len(text.encode()) / 1e6:.2f} MB")
+    size = len(text.encode())
+    if as_json:
+        mixed = {"mixer": entry.mixer.name, "settings": dict(entry.mixer.settings)}
+        emit_json({"entry": str(output), **mixed, "suite": suite, "verified": not doubt, "bytes": size})
+    else:
+        say(f"{output}  {size / 1e6:.2f} MB")
 
 
 def _chosen(entries: Sequence[Entry], name: str | None, settings: Assignments, suite: str) -> Entry:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from attnsearch.base import AttnsearchError
+from attnsearch.cli.completing import mixer_names, task_names
 from attnsearch.cli.options import Assignments, mixer_lists, mixer_set_option, output_options
 from attnsearch.cli.output import emit_json, note, say
 from attnsearch.cli.status import DONE
@@ -27,12 +28,13 @@ _COLOURS: Mapping[Verdict, str] = {"passed": "green", "failed": "red", "not run"
 
 
 @click.command()
-@click.argument("mixer", metavar="MIXER")
+@click.argument("mixer", metavar="MIXER", shell_complete=mixer_names)
 @mixer_set_option
 @click.option(
     "--task",
     default="linear_map",
     metavar="NAME",
+    shell_complete=task_names,
     help="whose contexts are tried, and whose easiest form is to be learned  [default: linear_map]",
 )
 @click.option("--width", type=WholeNumber(1), help="features of a token, D  [default: 128]")

@@ -214,12 +214,17 @@ class Suite:
         return suite
 
 
+def shipped_suites() -> dict[str, Path]:
+    """The files of the suites that ship, by name."""
+    return {file.stem: file for file in sorted(SUITE_FOLDER.glob("*.toml"))}
+
+
 def find_suite(name: str) -> Path:
     """The file of a suite: of a shipped one by name, or of any by path. Errors: AttnsearchError."""
     path = Path(name)
     if path.is_file():
         return path
-    shipped = {file.stem: file for file in SUITE_FOLDER.glob("*.toml")}
+    shipped = shipped_suites()
     if name in shipped:
         return shipped[name]
     beside = [str(file) for file in path.parent.glob("*.toml")] if path.suffix == ".toml" else []

@@ -54,7 +54,7 @@ def test_a_suite_s_commands_list_every_training_setting(command: str):
 def test_commands_are_listed_in_sections_with_their_first_sentences():
     lines = attnsearch("-h").out.splitlines()
     sections = [line for line in lines if re.fullmatch(r"[A-Z][a-z]+:", line)]
-    assert sections == ["Options:", "Run:", "Look:", "Compare:", "Share:", "Check:"]
+    assert sections == ["Options:", "Run:", "Look:", "Compare:", "Share:", "Check:", "Shell:"]
     listed = [line.split()[0] for line in lines[lines.index("Run:") :] if re.match("  [a-z]", line)]
     assert listed == [name for homes in COMMANDS.values() for name in homes]
     assert not any(line.endswith("...") for line in lines[lines.index("Run:") :])

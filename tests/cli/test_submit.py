@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -54,6 +55,9 @@ def test_complete_runs_make_an_entry(asked: Suite, tmp_path: Path) -> None:
     done = invoke(tmp_path)
     assert done.exit_code == 0, done.output
     assert done.stdout.startswith(f"{tmp_path / 'entry.json'}  0.0")
+    told = json.loads(invoke(tmp_path, "--json").stdout)
+    assert (told["entry"], told["mixer"]) == (str(tmp_path / "entry.json"), "attention")
+    assert (told["verified"], told["bytes"]) == (True, (tmp_path / "entry.json").stat().st_size)
     assert done.stderr == ""
     entry = read(tmp_path / "entry.json")
     assert shortcomings(asked, entry) == []

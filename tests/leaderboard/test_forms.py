@@ -192,6 +192,32 @@ def test_the_command_has_every_form(entries: dict[str, Entry], ladder: Suite, tm
         assert file.read_text().startswith(start)
 
 
+def test_a_file_holds_what_its_ending_says(entries: dict[str, Entry], ladder: Suite, tmp_path: Path) -> None:
+    (tmp_path / "small.toml").write_text(LADDER)
+    (tmp_path / "entry.json").write_text(written(entries["attention"]))
+    given = [str(tmp_path / "entry.json"), "--suite", str(tmp_path / "small.toml")]
+    starts = {
+        "b.html": "<!doctype html>",
+        "B.HTML": "<!doctype html>",
+        "b.md": "# A small ladder",
+        "b.csv": "family,suite,rank",
+        "b.json": '{"format_version": 1',
+        "b.txt": "position-keyed: 1 mixer on small",
+    }
+    for name, start in starts.items():
+        done = CliRunner().invoke(command, [*given, "-o", str(tmp_path / name)])
+        assert done.exit_code == 0, done.output
+        assert (tmp_path / name).read_text().startswith(start)
+    # What is asked for in words holds, whatever the ending.
+    CliRunner().invoke(command, [*given, "-o", str(tmp_path / "b.txt"), "--format", "csv"])
+    assert (tmp_path / "b.txt").read_text().startswith("family")
+    done = CliRunner().invoke(command, [*given, "-o", str(tmp_path / "board.xls")])
+    assert isinstance(done.exception, AttnsearchError)
+    assert "its ending says no form: use .html, .md, .csv, .json, .txt, or give --format" in str(
+        done.exception
+    )
+
+
 def test_the_suite_that_ships_is_found_from_any_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

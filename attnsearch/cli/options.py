@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 OUT = click.Path(path_type=Path, file_okay=False)
 
 DEFAULT_SUITE = "mixers"
+DEFAULT_MIXER = "attention"
 
 Assignments = Sequence[tuple[str, "tuple[Value, ...]"]]
 """The values of `--mixer-set`: each setting with its list."""

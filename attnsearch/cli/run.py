@@ -12,6 +12,7 @@ from attnsearch.base import AttnsearchError
 from attnsearch.cli.completing import task_names
 from attnsearch.cli.flags import TaskCommand, flag_of, given, names_taken, tasks_of
 from attnsearch.cli.options import (
+    DEFAULT_MIXER,
     Assignments,
     engine_options,
     mixer_lists,
@@ -49,7 +50,7 @@ class _RunCommand(TaskCommand):
     shell_complete=task_names,
     help="tasks, by name or as paths of task files",
 )
-@mixers_option("attention")
+@mixers_option(DEFAULT_MIXER)
 @mixer_set_option
 @seeds_option(
     "runs of each cell: a count (8), a range without its end (8:16) or a list (3,5,9)  [default: 8]"
@@ -92,7 +93,7 @@ def run(
     from attnsearch.training.jax.backend import JaxBackend, specify
 
     del tasks
-    names, flags, backend = names_in(mixers or "attention"), given(ctx), JaxBackend()
+    names, flags, backend = names_in(mixers or DEFAULT_MIXER), given(ctx), JaxBackend()
     taken = names_taken(tasks_of(ctx))
     listed = mixer_lists(names, mixer_settings, backend.known_mixers)
     settings = {of_mixer(name, taken): values for name, values in listed.items()}

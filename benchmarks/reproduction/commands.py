@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from attnsearch.cli.flags import given, tasks_of
-from attnsearch.cli.options import mixer_lists, names_in
+from attnsearch.cli.options import DEFAULT_MIXER, mixer_lists, names_in
 from attnsearch.cli.run import run as run_command
 from attnsearch.spec.run import RunSpec
 from attnsearch.training.jax.backend import JaxBackend, specify
@@ -59,7 +59,7 @@ LADDER = Path(__file__).parent.parent / "mixers.toml"
 def asked(line: str) -> tuple[RunSpec, ...]:
     """The runs that a command line trains."""
     context = run_command.make_context("run", shlex.split(line)[2:])
-    mixers, known = names_in(context.params["mixers"]), JaxBackend().known_mixers
+    mixers, known = names_in(context.params["mixers"] or DEFAULT_MIXER), JaxBackend().known_mixers
     values = {**given(context), **mixer_lists(mixers, context.params["mixer_settings"], known)}
     seeds, rule_seed = context.params["seeds"], context.params["rule_seed"]
     return tuple(specify(tasks_of(context), mixers, values, seeds=seeds, rule_seed=rule_seed))

@@ -135,8 +135,8 @@ def test_lanes_are_those_of_the_baseline_on_the_same_kind_of_device() -> None:
     ("asked", "more", "complaint"),
     [
         (specs(steps=500), {}, "small.json: baseline of another suite: cell linear_map, state size 4"),
-        (specs(), {"tolerance": 0.8}, "tolerance 0.8 is no factor"),
-        (specs(), {"tolerance": float("nan")}, "tolerance nan is no factor"),
+        (specs(), {"tolerance": 0.8}, "tolerance 0.8 is not a factor"),
+        (specs(), {"tolerance": float("nan")}, "tolerance nan is not a factor"),
     ],
 )
 def test_wrong_usage_trains_nothing(asked: list[RunSpec], more: dict[str, Any], complaint: str) -> None:

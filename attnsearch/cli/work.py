@@ -106,7 +106,8 @@ class Work:
         found = self._found + sum(at.found for at in running)
         targets = self._targets + sum(at.targets for at in running)
         parts = [f"{self.done} of {self.total} runs done, {len(running)} running, {pending} pending"]
-        parts.append(f"{found:,} of {targets:,} targets found")
+        if targets:
+            parts.append(f"{found:,} of {targets:,} targets found")
         if (left := self._time_left()) is not None:
             parts.append(str(left))
         elapsed = time.monotonic() - (self._started or time.monotonic())

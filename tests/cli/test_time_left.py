@@ -108,7 +108,7 @@ def test_work_learns_from_stored_runs_and_from_those_that_end(monkeypatch: pytes
     monkeypatch.setattr("attnsearch.cli.work.time.monotonic", lambda: now)
     stored, specs = ended(SPECS[:30], [1_000] * 30), SPECS[30:32]
     work = Work(specs, stored)
-    assert "left" not in work.describe()
+    assert work.describe() == "0 of 2 runs done, 0 running, 2 pending"
     for step in range(10, 510, 10):
         now += 0.1
         work.advanced([Progress(specs[0], step, 0.69, 0.693, 0, 4, 100.0)], 1)

@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "ablate": "attnsearch.cli.ablate:ablate",
     },
     "Compare": {
+        "compare": "attnsearch.cli.compare:compare",
         "law": "attnsearch.cli.law:law",
         "leaderboard": "attnsearch.cli.leaderboard:leaderboard",
     },

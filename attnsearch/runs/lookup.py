@@ -82,6 +82,12 @@ def folder_of(name: str, store: Path = DEFAULT_STORE) -> Path:
     return _only(store, name)
 
 
+def stands_for_runs(name: str) -> bool:
+    """Whether `name` is a folder of runs or the digits of a digest, as `collect` takes them."""
+    path = Path(name)
+    return _is_run(path) or _store_at(path) is not None or _DIGITS.fullmatch(name) is not None
+
+
 def finder(stores: Sequence[str]) -> Callable[[MixerSpec], Verification | None]:
     """Finds the verification of a mixer in the stores that `stores`, named as for `collect`, belong to."""
     roots = list(dict.fromkeys(map(_root, stores)))

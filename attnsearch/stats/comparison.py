@@ -57,16 +57,21 @@ class Comparison:
     least: float
 
     def verdict(self, p_value: float | None = None) -> str:
-        """In words, at `p_value` where it has been adjusted for many comparisons.
+        """In words, at `p_value` where it has been adjusted for many comparisons; see `verdict`."""
+        return verdict(self.p_value if p_value is None else p_value, self.least, self.low, self.high)
 
-        "too few data to tell", "not separable", "longer", "shorter", and "different, ratio open" where the
-        curves differ but the interval of the ratio holds 1, as when they cross.
-        """
-        if self.least > SIGNIFICANCE:
-            return "too few data to tell"
-        if (self.p_value if p_value is None else p_value) > SIGNIFICANCE:
-            return "not separable"
-        return "longer" if self.low > 1 else "shorter" if self.high < 1 else "different, ratio open"
+
+def verdict(p_value: float, least: float, low: float, high: float) -> str:
+    """A comparison in words, by its p value, the `least` that this could be, and the interval of its ratio.
+
+    "too few data to tell", "not separable", "longer", "shorter", and "different, ratio open" where the
+    curves differ but the interval of the ratio holds 1, as when they cross.
+    """
+    if least > SIGNIFICANCE:
+        return "too few data to tell"
+    if p_value > SIGNIFICANCE:
+        return "not separable"
+    return "longer" if low > 1 else "shorter" if high < 1 else "different, ratio open"
 
 
 def compare(candidate: Plateaus, reference: Plateaus, horizon: int | None = None) -> Comparison:
@@ -87,7 +92,10 @@ def compare(candidate: Plateaus, reference: Plateaus, horizon: int | None = None
     groups = candidate, reference
     end = common_horizon(groups, horizon)
     limit = end if horizon is not None or any(map(is_open, groups)) else np.inf
-    above, below = (_resampled_means(group, end, limit, stream) for stream, group in enumerate(groups))
+    above, below = (
+        resampled_means(group, end, limit, stream, resamples(len(group.length), stream))
+        for stream, group in enumerate(groups)
+    )
     low, high = np.quantile(above / below, [TAIL, 1 - TAIL])
     test = log_rank(cut(candidate, end), cut(reference, end))
     return Comparison(
@@ -107,8 +115,12 @@ def _restricted_mean(waiting: Plateaus, end: int) -> float:
     return float(area(length, kaplan_meier(observed, np.ones_like(length)), end))
 
 
-def _resampled_means(waiting: Plateaus, end: int, limit: float, stream: int) -> Floats:
-    """`f64[RESAMPLES]`: restricted means of the group drawn again, as `compare` has them."""
+def resampled_means(waiting: Plateaus, end: int, limit: float, stream: int, counts: Integers) -> Floats:
+    """`f64[RESAMPLES]`: restricted means of the group drawn again, as `compare` has them.
+
+    counts:  `i64[RESAMPLES, N]` how often each of the `survival.ordered` runs counts
+    stream:  of the numbers by which means are spread where nothing else can be drawn
+    """
     length, observed = ordered(waiting)
     runs = len(length)
     mean = _restricted_mean(waiting, end)
@@ -117,7 +129,7 @@ def _resampled_means(waiting: Plateaus, end: int, limit: float, stream: int) -> 
         low, high = restricted_mean_interval(mean, error, runs, end, limit)
         shares = np.random.default_rng([SEED, stream]).random(RESAMPLES)
         return np.interp(shares, [TAIL, 0.5, 1 - TAIL], [low, mean, high])
-    drawn = area(length, kaplan_meier(observed, resamples(runs, stream)), end)
+    drawn = area(length, kaplan_meier(observed, counts), end)
     odds = 1 / mean - 1 / limit
     # A drawn mean may be the horizon itself, whatever the rounding.
     stretched = odds * (np.maximum(1 / drawn - 1 / limit, 0) / odds) ** stretch(runs)

@@ -125,11 +125,16 @@ def pool(groups: Iterable[Plateaus]) -> Plateaus:
     )
 
 
+def order(waiting: Plateaus) -> Integers:
+    """`i64[N]`: the places of runs by length; of equal ones those that ended come first, as whoever is
+    censored at a step was still waiting after it."""
+    return np.lexsort((~waiting.observed, waiting.length))
+
+
 def ordered(waiting: Plateaus) -> Plateaus:
-    """`waiting` by length; of equal ones those that ended come first, as whoever is censored at a step
-    was still waiting after it."""
-    order = np.lexsort((~waiting.observed, waiting.length))
-    return Plateaus(waiting.length[order], waiting.observed[order])
+    """`waiting` in its `order`."""
+    places = order(waiting)
+    return Plateaus(waiting.length[places], waiting.observed[places])
 
 
 def kaplan_meier(observed: Bools, weights: Integers) -> Floats:

@@ -17,6 +17,7 @@ import zipfile
 import zlib
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -189,7 +190,14 @@ def unpacked(content: bytes, names: Collection[str] | None = None) -> dict[str, 
 
 
 def _array(member: bytes) -> np.ndarray:
-    stream = io.BytesIO(member)
+    start = 10 + int.from_bytes(member[8:10], "little")
+    shape, by_column, dtype = _header(member[:start])
+    return np.frombuffer(member[start:], dtype).reshape(shape, order="F" if by_column else "C")
+
+
+@lru_cache(maxsize=4_096)
+def _header(header: bytes) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Shape, order and dtype of an array. Runs have the same headers, and numpy parses them as Python."""
+    stream = io.BytesIO(header)
     np.lib.format.read_magic(stream)
-    shape, by_column, dtype = np.lib.format.read_array_header_1_0(stream)
-    return np.frombuffer(stream.read(), dtype).reshape(shape, order="F" if by_column else "C")
+    return np.lib.format.read_array_header_1_0(stream)

@@ -69,7 +69,8 @@ def _runs(side: str, places: Sequence[str]) -> Sequence[StoredRun]:
     """The runs of a side. Errors: AttnsearchError where it stands for none."""
     from attnsearch.results.selection import select
     from attnsearch.runs.lookup import collect, stands_for_runs
+    from attnsearch.runs.store import opener
 
     if stands_for_runs(side):
-        return collect([side], complain)
-    return select(side, collect(places, complain))
+        return collect([side], complain, opener())
+    return select(side, collect(places, complain, opener()))

@@ -100,7 +100,7 @@ def _detail(run: StoredRun) -> dict[str, Any]:
         },
         "map_step": maps.step.tolist(),
         "map": _packed(shares_of(maps.influence)[:, :, columns.positions], _SHARE, "<u1"),
-        "map_mass": _packed(run.measures.map_mass, _MASS, "<u2"),
+        "map_mass": _packed(run.maps.mass, _MASS, "<u2"),
         "chance_map_mass": [round(mass, 4) for mass in run.measures.chance_map_mass.tolist()],
         "heads": _heads(run) if run.heads.mass.shape[1] else None,
     }

@@ -63,7 +63,7 @@ def align(runs: Sequence[StoredRun]) -> Alignment:
         both = known & rise.observed
         steps = run.measures.found.length[mapped]
         leads += (steps[both] / np.maximum(rise.length[both], 1)).tolist()
-    masses = np.array([known for run in escaped if len(run.maps.step) for known in run.measures.map_mass[-1]])
+    masses = np.array([known for run in escaped if len(run.maps.step) for known in run.maps.mass[-1]])
     masses = masses[np.isfinite(masses)]
     return Alignment(
         runs=len(runs),
@@ -87,7 +87,7 @@ def risen(run: StoredRun) -> Plateaus:
     chance = chance_map_mass(run.truth)
     # A target that depends on all that can be seen has its mass from the start.
     threshold = np.minimum(chance + HALFWAY * (1 - chance), 1 - 1e-6)
-    return first_step(run.maps.step, np.nan_to_num(run.measures.map_mass) >= threshold)
+    return first_step(run.maps.step, np.nan_to_num(run.maps.mass) >= threshold)
 
 
 def best_heads(heads: Heads) -> Heads:

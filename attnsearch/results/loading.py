@@ -6,18 +6,21 @@ import os
 
 from attnsearch.results.study import Study
 from attnsearch.runs.lookup import collect, finder
+from attnsearch.runs.store import opener
 
 
 def load(*names: str | os.PathLike[str]) -> Study:
     """The runs that `names` stand for, as a study. Nothing is written.
 
     A name is a folder that was given as --out, the folder of one run, or the first digits of a run's digest.
-    Runs that are damaged are left out; `Study.unreadable` says which, and why. Errors: AttnsearchError for a
+    Runs that are damaged are left out; `Study.unreadable` says which, and why. Curves, maps and heads stay on
+    the disk and are read when they are asked for, so that a study of many runs takes little memory; a damaged
+    map is an UnreadableRun then. Errors: AttnsearchError for a
     name that stands for nothing, and where none stands for a run.
     """
     given = [os.fspath(name) for name in names]
     unreadable: list[str] = []
-    runs = collect(given, unreadable.append)
+    runs = collect(given, unreadable.append, opener())
     verified = finder(given)
     records = {mixer: verified(mixer) for mixer in dict.fromkeys(run.spec.cell.mixer for run in runs)}
     refused = dict.fromkeys(

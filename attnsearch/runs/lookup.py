@@ -18,21 +18,26 @@ DEFAULT_STORE = Path("results")
 _DIGITS = re.compile(r"[0-9a-f]{4,64}")
 
 
-def collect(names: Sequence[str], warned: Callable[[str], None]) -> list[StoredRun]:
+def collect(
+    names: Sequence[str], warned: Callable[[str], None], reading: Callable[[Path], StoredRun] = read
+) -> list[StoredRun]:
     """The runs that `names` stand for, each once, as `collect_by_folder` finds them."""
     found: dict[str, StoredRun] = {}
-    for runs in collect_by_folder(names, warned).values():
+    for runs in collect_by_folder(names, warned, reading).values():
         for run in runs:
             found.setdefault(run.spec.digest, run)
     return list(found.values())
 
 
-def collect_by_folder(names: Sequence[str], warned: Callable[[str], None]) -> dict[str, list[StoredRun]]:
+def collect_by_folder(
+    names: Sequence[str], warned: Callable[[str], None], reading: Callable[[Path], StoredRun] = read
+) -> dict[str, list[StoredRun]]:
     """The runs that `names` stand for, by the folder that was given as --out.
 
     A name is such a folder, the folder of one run, or the first digits of a run's digest, looked up in
     `DEFAULT_STORE`. Folders come in the order of names, the runs of a whole folder in the order of settings
-    and seeds. A folder is read once, and has its runs once. `warned` is told of runs that cannot be read.
+    and seeds. A folder is read once, and has its runs once. `warned` is told of runs that cannot be read;
+    `reading` reads the run of a folder, as `read` or `opener()` do.
     Errors: AttnsearchError for a name that stands for nothing, and where not one run is found.
     """
     roots: dict[Path, str] = {}
@@ -47,7 +52,7 @@ def collect_by_folder(names: Sequence[str], warned: Callable[[str], None]) -> di
             runs.setdefault(alone.spec.digest, alone)
         elif store.resolve() not in read_whole:
             read_whole.add(store.resolve())
-            for run in sorted(Store(store).runs(warned), key=_order):
+            for run in sorted(Store(store).runs(warned, reading), key=_order):
                 runs.setdefault(run.spec.digest, run)
     if not any(found.values()):
         raise AttnsearchError(f"no stored runs in {', '.join(names)}: `attnsearch run` and `sweep` make them")

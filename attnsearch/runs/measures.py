@@ -30,9 +30,7 @@ class Measures:
     plateau:         `[1]` steps until escape
     mastery:         `[1]` steps until every target is mastered
     found:           `[R]` steps until each target is found
-    map_mass:        `f32[M, K]` share of the influence on each mapped target that comes from its support;
-                     nan where nothing had any influence
-    chance_map_mass: `f64[K]` the same if every visible replaceable token had equal influence; nan where
+    chance_map_mass: `f64[K]` map mass if every visible replaceable token had equal influence; nan where
                      there is none
     state_loss:      `f64[T - 1]` nats: last recorded mean loss of the targets of each predicted state
     """
@@ -40,7 +38,6 @@ class Measures:
     plateau: Plateaus
     mastery: Plateaus
     found: Plateaus
-    map_mass: Floats
     chance_map_mass: Floats
     state_loss: Floats
 
@@ -74,8 +71,11 @@ class Measures:
             return None
         return float(self.state_loss[0] - self.state_loss[-1])
 
-    def to_json(self) -> dict[str, Any]:
-        """JSON values; a length that was not observed is the steps trained without the event."""
+    def to_json(self, maps: Maps) -> dict[str, Any]:
+        """JSON values, with the map mass of the run's `maps`.
+
+        A length that was not observed is the steps trained without the event.
+        """
         return {
             "plateau_length": self.plateau_length,
             "escaped": self.escaped,
@@ -83,21 +83,20 @@ class Measures:
             "mastered": self.mastered,
             "found_step": self.found.length.tolist(),
             "found": self.found.observed.tolist(),
-            "map_mass": [_finite(row) for row in self.map_mass],
+            "map_mass": [_finite(row) for row in maps.mass],
             "chance_map_mass": _finite(self.chance_map_mass),
             "state_loss": _finite(self.state_loss),
             "in_context_gain": self.in_context_gain,
         }
 
 
-def measure(curves: Curves, maps: Maps, truth: Truth, rule: PlateauRule) -> Measures:
+def measure(curves: Curves, truth: Truth, rule: PlateauRule) -> Measures:
     """The measures of one run under `rule`."""
     loss = curves.loss[:, truth.is_target]
     return Measures(
         plateau=first_step(curves.step, escapes(loss, truth, rule)[:, None]),
         mastery=first_step(curves.step, held(masters(loss, truth, rule))[:, None]),
         found=first_step(curves.step, finds(loss, truth, rule)),
-        map_mass=maps.mass,
         chance_map_mass=chance_map_mass(truth),
         state_loss=_last(state_loss(loss, truth)),
     )

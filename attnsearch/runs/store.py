@@ -16,8 +16,9 @@ import errno
 import itertools
 import json
 import os
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -44,6 +45,8 @@ _LAYOUTS: Mapping[str, Layout] = {
     "heads": layout.HEADS,
 }
 
+_KINDS: Mapping[str, type[Any]] = {"truth": Truth, "curves": Curves, "maps": Maps, "heads": Heads}
+
 # System errors that say nothing against the file that was to be read.
 _INNOCENT = (errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE)
 
@@ -69,13 +72,131 @@ class StoredRun:
 
     @cached_property
     def measures(self) -> Measures:
-        """The run's measures under the thresholds of its specification, from its curves and maps."""
-        return measure(self.curves, self.maps, self.truth, self.spec.cell.task.plateau)
+        """The run's measures under the thresholds of its specification, from its curves."""
+        return measure(self.curves, self.truth, self.spec.cell.task.plateau)
 
     def under(self, rule: PlateauRule) -> Self:
         """The same run, measured under `rule`."""
         task = replace(self.spec.cell.task, plateau=rule)
         return replace(self, spec=replace(self.spec, cell=replace(self.spec.cell, task=task)))
+
+
+class ArrayFiles:
+    """The arrays of stored runs, read when they are asked for.
+
+    What was read last is kept, up to `most` bytes, so that to ask twice does not mean to read twice.
+    """
+
+    def __init__(self, most: int):
+        self._most, self._held = most, 0
+        self._kept: OrderedDict[tuple[Path, str], tuple[np.ndarray, ...]] = OrderedDict()
+
+    def __call__(self, folder: Path, stem: str) -> Any:
+        """The NamedTuple of one file of the run in `folder`. Errors: one of `files.DAMAGE`."""
+        found = self._kept.get((folder, stem))
+        if found is None:
+            found = self._kept[folder, stem] = _arrays(folder, stem)
+            self._held += _bytes(found)
+            while self._held > self._most and len(self._kept) > 1:
+                self._held -= _bytes(self._kept.popitem(last=False)[1])
+        else:
+            self._kept.move_to_end((folder, stem))
+        return found
+
+
+class _OpenedRun(StoredRun):
+    """A run whose arrays stay on the disk: each is read when it is asked for."""
+
+    @classmethod
+    def at(cls, folder: Path, arrays: Mapping[str, ArrayFiles]) -> Self:
+        """The run in `folder`. Its truth and its curves are read and checked, and measured."""
+        made = cls.__new__(cls)
+        vars(made).update(_question(folder), _folder=folder, _arrays=arrays)
+        _check(folder, {stem: getattr(made, stem) for stem in ("truth", "curves")})
+        vars(made)["measures"] = made.measures
+        return made
+
+    def __getattr__(self, name: str) -> Any:
+        """An array field, which is not in memory. Errors: UnreadableRun."""
+        if name not in _LAYOUTS:
+            raise AttributeError(name)
+        folder, arrays = self._folder, self._arrays
+        with _unreadable(folder / f"{name}.npz"):
+            found = arrays[name](folder, name)
+        if name in ("maps", "heads"):
+            _check(
+                folder, {"truth": self.truth, "maps": self.maps if name == "heads" else found, name: found}
+            )
+        return found
+
+    def under(self, rule: PlateauRule) -> Self:
+        """The same run, measured under `rule`, its arrays where they were."""
+        made = self.__class__.__new__(self.__class__)
+        vars(made).update({name: value for name, value in vars(self).items() if name != "measures"})
+        task = replace(self.spec.cell.task, plateau=rule)
+        vars(made)["spec"] = replace(self.spec, cell=replace(self.spec.cell, task=task))
+        return made
+
+
+KEPT = 2**27
+"""Bytes of truths, and as many of other arrays, that the runs of one `opener` keep in memory together."""
+
+
+def opener() -> Callable[[Path], StoredRun]:
+    """As `read`, but that maps and heads are read, and checked, when they are asked for, and curves again.
+
+    However many runs there are, their arrays take little more memory than `KEPT` says.
+    """
+    truths, others = ArrayFiles(KEPT), ArrayFiles(KEPT)
+    arrays = {stem: truths if stem == "truth" else others for stem in _LAYOUTS}
+    return lambda folder: _OpenedRun.at(folder, arrays)
+
+
+def read(folder: Path) -> StoredRun:
+    """The run stored in `folder`, whose name is the run's digest. Errors: UnreadableRun."""
+    question, arrays = _question(folder), {}
+    for stem in _LAYOUTS:
+        with _unreadable(folder / f"{stem}.npz"):
+            arrays[stem] = _arrays(folder, stem)
+    _check(folder, arrays)
+    return StoredRun(**question, **arrays)
+
+
+def _question(folder: Path) -> dict[str, Any]:
+    """The fields of a stored run that are not arrays. Errors: UnreadableRun."""
+    file = folder / "run.json"
+    with _unreadable(file):
+        document = json.loads(files.read_whole(file))
+        if document["format_version"] != FORMAT_VERSION:
+            raise ValueError(f"format version {document['format_version']}, expected {FORMAT_VERSION}")
+        spec, status = RunSpec.from_json(document["spec"]), document["status"]
+        if not spec.digest == document["digest"] == folder.name:
+            raise ValueError(f"its specification has the digest {spec.digest}, but it is stored as another")
+        if status not in get_args(Status):
+            raise ValueError(f"status {status!r}, expected one of {', '.join(get_args(Status))}")
+        return {"spec": spec, "status": status, "environment": dict(document["environment"])}
+
+
+def _arrays(folder: Path, stem: str) -> Any:
+    return _KINDS[stem](**files.unpacked(files.read_whole(folder / f"{stem}.npz"), _LAYOUTS[stem]))
+
+
+def _check(folder: Path, arrays: Mapping[str, Any]) -> None:
+    """Errors: UnreadableRun where arrays of the run in `folder` disagree."""
+    with _unreadable(folder):
+        _check_arrays(arrays)
+
+
+@contextmanager
+def _unreadable(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except files.DAMAGE as error:
+        raise UnreadableRun(f"cannot read {file}: {files.reason(error)}") from error
+
+
+def _bytes(arrays: tuple[np.ndarray, ...]) -> int:
+    return sum(array.nbytes for array in arrays)
 
 
 @dataclass(frozen=True)
@@ -154,14 +275,18 @@ class Store:
         with files.explaining(f"no stored runs in {self.root}", "name a folder that was given as --out"):
             return sorted(path for path in self._folder.iterdir() if not path.name.startswith("."))
 
-    def runs(self, on_unreadable: Callable[[str], None]) -> Iterator[StoredRun]:
+    def runs(
+        self, on_unreadable: Callable[[str], None], reading: Callable[[Path], StoredRun] = read
+    ) -> Iterator[StoredRun]:
         """Every readable run, in the order of digests; `on_unreadable` is told of the others, which stay.
+
+        reading:  `read`, or what `opener` gives
 
         Errors: AttnsearchError, at the first `next`, if `root` is not a store.
         """
         for folder in self.folders():
             try:
-                yield read(folder)
+                yield reading(folder)
             except UnreadableRun as error:
                 on_unreadable(f"{error}; left out")
 
@@ -170,48 +295,26 @@ class Store:
         return self.root / "runs"
 
 
-def read(folder: Path) -> StoredRun:
-    """The run stored in `folder`, whose name is the run's digest. Errors: UnreadableRun."""
-    file = folder / "run.json"
-    try:
-        document = json.loads(files.read_whole(file))
-        if document["format_version"] != FORMAT_VERSION:
-            raise ValueError(f"format version {document['format_version']}, expected {FORMAT_VERSION}")
-        spec, status = RunSpec.from_json(document["spec"]), document["status"]
-        if not spec.digest == document["digest"] == folder.name:
-            raise ValueError(f"its specification has the digest {spec.digest}, but it is stored as another")
-        if status not in get_args(Status):
-            raise ValueError(f"status {status!r}, expected one of {', '.join(get_args(Status))}")
-        environment = dict(document["environment"])
-        arrays: dict[str, dict[str, np.ndarray]] = {}
-        for stem, known in _LAYOUTS.items():
-            file = folder / f"{stem}.npz"
-            arrays[stem] = files.unpacked(files.read_whole(file), known)
-        truth, curves = Truth(**arrays["truth"]), Curves(**arrays["curves"])
-        maps, heads = Maps(**arrays["maps"]), Heads(**arrays["heads"])
-        run = StoredRun(spec, status, environment, truth, curves, maps, heads)
-        file = folder
-        _check_arrays(run)
-    except files.DAMAGE as error:
-        raise UnreadableRun(f"cannot read {file}: {files.reason(error)}") from error
-    return run
-
-
 def _contents(run: StoredRun) -> dict[str, bytes]:
-    _check_arrays(run)
+    _check_arrays({stem: getattr(run, stem) for stem in _LAYOUTS})
     question = {"format_version": FORMAT_VERSION, "digest": run.spec.digest, "spec": run.spec.to_json()}
-    answer = {"status": run.status, "environment": dict(run.environment), "measures": run.measures.to_json()}
+    answer = {
+        "status": run.status,
+        "environment": dict(run.environment),
+        "measures": run.measures.to_json(run.maps),
+    }
     contents = {"run.json": json.dumps(question | answer, sort_keys=True, indent=2, allow_nan=False).encode()}
     for stem in _LAYOUTS:
         contents[f"{stem}.npz"] = files.packed(getattr(run, stem)._asdict(), compressed=True)
     return contents
 
 
-def _check_arrays(run: StoredRun) -> None:
+def _check_arrays(files_of: Mapping[str, Any]) -> None:
+    """Errors: ValueError where arrays are not as their layouts say, or disagree; the truth is among them."""
     sizes: Mapping[str, tuple[int, str]] = {}
-    for stem, known in _LAYOUTS.items():
+    for stem, fields in files_of.items():
         # Named by their files too, for they agree across these.
-        arrays = {f"{stem}.npz: {name}": np.asarray(getattr(getattr(run, stem), name)) for name in known}
-        sizes = layout.check(arrays, dict(zip(arrays, known.values(), strict=True)), sizes)
-    if (targets := int(np.sum(run.truth.is_target))) != sizes["R"][0]:
+        arrays = {f"{stem}.npz: {name}": np.asarray(getattr(fields, name)) for name in _LAYOUTS[stem]}
+        sizes = layout.check(arrays, dict(zip(arrays, _LAYOUTS[stem].values(), strict=True)), sizes)
+    if (targets := int(np.sum(files_of["truth"].is_target))) != sizes["R"][0]:
         raise ValueError(f"truth.npz: is_target has {targets} targets, but R = {sizes['R'][0]}")

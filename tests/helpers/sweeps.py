@@ -69,7 +69,7 @@ def same(one: StoredRun, other: StoredRun) -> None:
     for ours, theirs in zip((*one.curves, *one.maps), (*other.curves, *other.maps), strict=True):
         np.testing.assert_array_equal(ours, theirs)
     assert one.status == other.status
-    assert one.measures.to_json() == other.measures.to_json()
+    assert one.measures.to_json(one.maps) == other.measures.to_json(other.maps)
 
 
 def all_the_same(root: Path, undisturbed: Undisturbed) -> None:

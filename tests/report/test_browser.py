@@ -108,7 +108,7 @@ def test_the_slider_moves_the_map_and_lights_up_what_is_found(seen: Seen, runs: 
     assert found["head"] != end["maps"][2]
     # The numbers are those of the store.
     for place, shown in ((0, first), (-1, end)):
-        assert shown["masses"] == [f"{mass:.2f}" for mass in run.measures.map_mass[place]]
+        assert shown["masses"] == [f"{mass:.2f}" for mass in run.maps.mass[place]]
     assert found["rows"] == [str(step) for step in run.measures.found.length]
     assert f"at step {run.maps.step[-1]}: map mass" in end["label"]
 

@@ -54,7 +54,7 @@ def test_curves_and_maps_are_those_of_the_store(page: Page, runs: list[StoredRun
         assert detail["map_step"] == run.maps.step.tolist()
         shares = run.maps.influence / run.maps.influence.sum(axis=-1, keepdims=True)
         np.testing.assert_allclose(unpacked(detail["map"]), shares[:, :, :4], atol=0.5 / 255 + 1e-6)
-        mass = run.measures.map_mass
+        mass = run.maps.mass
         np.testing.assert_allclose(unpacked(detail["map_mass"]), mass, atol=1e-4)
         support = [np.flatnonzero(row).tolist() for row in run.truth.attention_map]
         assert detail["support"] == support

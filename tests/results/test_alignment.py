@@ -56,7 +56,7 @@ def test_a_map_rises_halfway_between_chance_and_all(make_run: MakeRun) -> None:
         [0, 50, 100],
         [[(0.1, 0.1), (0.1, 0.1)], [(0.2, 0.1), (0.3, 0.1)], [(0.2, 0.2), (0.4, 0.0)]],
     )
-    np.testing.assert_allclose(run.measures.map_mass, [[1, 0.5], [1, 0.75], [1, 1]], rtol=1e-6)
+    np.testing.assert_allclose(run.maps.mass, [[1, 0.5], [1, 0.75], [1, 1]], rtol=1e-6)
     chance = run.measures.chance_map_mass[1]
     rise = risen(run)
     # The sum of both inputs can have its mass nowhere else, so that it has it before anything is learned.
@@ -66,7 +66,7 @@ def test_a_map_rises_halfway_between_chance_and_all(make_run: MakeRun) -> None:
 
 def test_a_map_that_shows_nothing_has_not_risen(make_run: MakeRun) -> None:
     run = make_run([(1, 1)] * 10, [0, 100], [[(0, 0), (0, 0)], [(0, 0), (0.1, 0.5)]])
-    assert np.isnan(run.measures.map_mass[0]).all()
+    assert np.isnan(run.maps.mass[0]).all()
     assert risen(run).observed.tolist() == [False, False]
     assert risen(run).length.tolist() == [100, 100]
 

@@ -25,6 +25,8 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "tasks": "attnsearch.cli.listing:tasks",
         "mixers": "attnsearch.cli.listing:mixers",
         "show": "attnsearch.cli.show:show",
+        "ls": "attnsearch.cli.stored:ls",
+        "rm": "attnsearch.cli.stored:rm",
         "results": "attnsearch.cli.results:results",
         "report": "attnsearch.cli.report:report",
         "ablate": "attnsearch.cli.ablate:ablate",

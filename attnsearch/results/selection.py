@@ -11,7 +11,7 @@ from attnsearch.spec.run import Value
 
 
 def select(condition: str, runs: Sequence[StoredRun]) -> list[StoredRun]:
-    """The `runs` for which `condition` holds.
+    """The `runs` for which `condition` holds, in their order.
 
     condition:  a mixer's name, `name=value`, or several of these with commas between; all must hold
 

@@ -61,7 +61,7 @@ class Checkpoints:
 
     def path(self, spec: RunSpec) -> Path:
         """The file of the run of `spec`, there or not."""
-        return self.root / "runs" / f".checkpoint-{spec.digest}.npz"
+        return checkpoint_file(self.root, spec.digest)
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Put `checkpoint` in the place of the run's last one, which stays until the new one is whole.
@@ -103,6 +103,11 @@ class Checkpoints:
         """Remove the checkpoint of `spec`, if there is one. Errors: AttnsearchError where that fails."""
         with files.explaining(f"cannot remove {self.path(spec)}", "remove it"):
             self.path(spec).unlink(missing_ok=True)
+
+
+def checkpoint_file(root: Path, digest: str) -> Path:
+    """The file of the checkpoint of a run in the store at `root`, there or not."""
+    return root / "runs" / f".checkpoint-{digest}.npz"
 
 
 def _content(checkpoint: Checkpoint) -> bytes:

@@ -42,14 +42,14 @@ class Claim:
         _held.add(self)
 
     @classmethod
-    def take(cls, root: Path, spec: RunSpec) -> Self | None:
-        """The claim on the run of `spec` in the store at `root`, or None, at once, where anyone else has it.
+    def take(cls, root: Path, digest: str) -> Self | None:
+        """The claim on a run in the store at `root`, by its digest, or None, at once, where another has it.
 
         The folder of the store must be there (`Store.open`). The last holder may have stored the run a moment
         ago: ask the store again once the claim is there. Errors: AttnsearchError where the file cannot be
         opened or locked.
         """
-        path = root / "runs" / f".claim-{spec.digest}"
+        path = root / "runs" / f".claim-{digest}"
         try:
             while True:
                 with ExitStack() as undo:
@@ -70,9 +70,24 @@ class Claim:
                     f"(flock: {reason}); choose a folder on a local disk with --out"
                 ) from error
             raise AttnsearchError(
-                f"cannot claim run {spec.digest} in {root}: {reason}; stored runs stay readable; "
+                f"cannot claim run {digest} in {root}: {reason}; stored runs stay readable; "
                 "put that right, then give the same command again"
             ) from error
+
+    @staticmethod
+    def is_taken(root: Path, digest: str) -> bool:
+        """Whether anyone has the claim on a run now. What cannot be asked counts as free."""
+        try:
+            descriptor = os.open(root / "runs" / f".claim-{digest}", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError as error:
+            return error.errno not in _NO_LOCKS
+        finally:
+            os.close(descriptor)
+        return False
 
     def release(self) -> None:
         """Let others take the run, and remove the file. Releasing twice does nothing more."""
@@ -127,7 +142,7 @@ class SharedRuns:
 
     def take(self, spec: RunSpec) -> bool:
         """Whether this process is to train `spec`: no other holds it, and it is not stored meanwhile."""
-        claim = Claim.take(self._store.root, spec)
+        claim = Claim.take(self._store.root, spec.digest)
         if claim is None:
             return False
         if self._holds(spec):

@@ -44,7 +44,7 @@ def collect_by_folder(
     found: dict[str, dict[str, StoredRun]] = {}
     read_whole = set[Path]()
     for name in names:
-        store, root = _store_at(Path(name)), _root(name)
+        store, root = store_at(Path(name)), _root(name)
         folder = roots.setdefault(root.resolve(), str(root))
         runs = found.setdefault(folder, {})
         if store is None:
@@ -77,7 +77,7 @@ def folder_of(name: str, store: Path = DEFAULT_STORE) -> Path:
     if _is_run(path):
         # It is named by its digest, which `.` and links are not.
         return path.resolve()
-    if (root := _store_at(path)) is not None:
+    if (root := store_at(path)) is not None:
         return _only(root, "")
     if path.exists() or not _DIGITS.fullmatch(name):
         raise AttnsearchError(
@@ -90,7 +90,7 @@ def folder_of(name: str, store: Path = DEFAULT_STORE) -> Path:
 def stands_for_runs(name: str) -> bool:
     """Whether `name` is a folder of runs or the digits of a digest, as `collect` takes them."""
     path = Path(name)
-    return _is_run(path) or _store_at(path) is not None or _DIGITS.fullmatch(name) is not None
+    return _is_run(path) or store_at(path) is not None or _DIGITS.fullmatch(name) is not None
 
 
 def finder(stores: Sequence[str]) -> Callable[[MixerSpec], Verification | None]:
@@ -108,7 +108,7 @@ def _is_run(path: Path) -> bool:
     return (path / "run.json").is_file()
 
 
-def _store_at(path: Path) -> Path | None:
+def store_at(path: Path) -> Path | None:
     """The root of the store that `path` names, itself or its runs/; None where it names none."""
     if (path / "runs").is_dir():
         return path
@@ -119,7 +119,7 @@ def _root(name: str) -> Path:
     path = Path(name)
     if _is_run(path):
         return path.resolve().parent.parent
-    return _store_at(path) or (path if path.is_dir() else DEFAULT_STORE)
+    return store_at(path) or (path if path.is_dir() else DEFAULT_STORE)
 
 
 def _only(store: Path, digits: str) -> Path:

@@ -14,7 +14,7 @@ def names(root: Path) -> list[str]:
 
 
 def taken(root: Path, spec: RunSpec) -> Claim:
-    claim = Claim.take(root, spec)
+    claim = Claim.take(root, spec.digest)
     assert claim is not None
     return claim
 

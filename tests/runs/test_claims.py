@@ -21,9 +21,9 @@ def test_a_run_is_taken_once(root: Path, spec: RunSpec) -> None:
     with taken(root, spec) as claim:
         assert claim.path.read_bytes() == b""
         assert names(root) == [f".claim-{spec.digest}"]
-        assert Claim.take(root, spec) is None
+        assert Claim.take(root, spec.digest) is None
     with taken(root, spec):
-        assert Claim.take(root, spec) is None
+        assert Claim.take(root, spec.digest) is None
 
 
 def test_one_run_says_nothing_of_another(root: Path, spec: RunSpec) -> None:
@@ -56,12 +56,12 @@ def test_releasing_twice_does_not_touch_the_next_claim(root: Path, spec: RunSpec
     with taken(root, spec) as second:
         first.release()
         assert second.path.exists()
-        assert Claim.take(root, spec) is None
+        assert Claim.take(root, spec.digest) is None
 
 
 def test_a_claim_that_nobody_keeps_is_still_held(root: Path, spec: RunSpec) -> None:
     path = taken(root, spec).path
-    assert Claim.take(root, spec) is None
+    assert Claim.take(root, spec.digest) is None
     # Clean up behind it: the lock itself ends with this process.
     path.unlink()
 
@@ -80,7 +80,7 @@ def test_a_folder_that_was_removed_meanwhile_is_no_error(root: Path, spec: RunSp
         # The file is there again, but it is another's.
         claim.release()
         assert another.path.exists()
-        assert Claim.take(root, spec) is None
+        assert Claim.take(root, spec.digest) is None
     claim = taken(root, spec)
     claim.path.unlink()
     claim.path.parent.rmdir()
@@ -105,7 +105,7 @@ def test_a_file_that_is_removed_before_it_is_locked_is_not_the_claim(
     with taken(root, spec) as claim:
         assert len(opened) == 2
         assert claim.path.exists()
-        assert Claim.take(root, spec) is None
+        assert Claim.take(root, spec.digest) is None
     assert names(root) == []
 
 
@@ -143,7 +143,7 @@ def test_a_file_system_without_locks_is_named(
 
     monkeypatch.setattr(fcntl, "flock", unsupported)
     with pytest.raises(AttnsearchError) as caught:
-        Claim.take(root, spec)
+        Claim.take(root, spec.digest)
     assert str(caught.value) == (
         f"cannot share the runs in {root}: its file system does not support locks "
         f"(flock: {os.strerror(number)}); choose a folder on a local disk with --out"
@@ -163,7 +163,7 @@ def test_other_errors_are_not_taken_for_a_claim_of_another(
 
     monkeypatch.setattr(fcntl, "flock", failing)
     with pytest.raises(AttnsearchError, match=os.strerror(number)):
-        Claim.take(root, spec)
+        Claim.take(root, spec.digest)
     assert_closed(opened)
 
 
@@ -181,13 +181,13 @@ def test_a_claim_of_another_leaves_no_file_open(
         monkeypatch.setattr(
             fcntl, "flock", lambda *arguments: (opened.append(arguments[0]), flock(*arguments))
         )
-        assert Claim.take(root, spec) is None
+        assert Claim.take(root, spec.digest) is None
         assert_closed(opened)
 
 
 def test_where_there_is_no_store_there_are_no_claims(tmp_path: Path, spec: RunSpec) -> None:
     with pytest.raises(AttnsearchError) as caught:
-        Claim.take(tmp_path / "nowhere", spec)
+        Claim.take(tmp_path / "nowhere", spec.digest)
     assert str(caught.value) == (
         f"cannot claim run {spec.digest} in {tmp_path / 'nowhere'}: No such file or directory; "
         "stored runs stay readable; put that right, then give the same command again"

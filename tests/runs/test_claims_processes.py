@@ -29,7 +29,7 @@ held = {}
 for line in sys.stdin:
     verb, number = line.split()
     if verb == "take":
-        claim = Claim.take(root, specs[int(number)])
+        claim = Claim.take(root, specs[int(number)].digest)
         if claim is not None:
             held[number] = claim
         say("no" if claim is None else "yes")
@@ -44,7 +44,7 @@ guard, won, lost = Path(sys.argv[1], "guard"), 0, 0
 sys.stdin.readline()
 end = time.monotonic() + 1
 while time.monotonic() < end:
-    claim = Claim.take(root, specs[0])
+    claim = Claim.take(root, specs[0].digest)
     if claim is None:
         lost += 1
         continue
@@ -57,7 +57,7 @@ say(won, lost)
 """
 
 FORK = """
-claim = Claim.take(root, specs[0])
+claim = Claim.take(root, specs[0].digest)
 if os.fork() == 0:
     claim.release()
     assert claim.path.exists()
@@ -68,7 +68,7 @@ time.sleep(20)
 """
 
 EXEC = """
-claim = Claim.take(root, specs[0])
+claim = Claim.take(root, specs[0].digest)
 grandchild = [sys.executable, "-c", "import sys; print('started', flush=True); sys.stdin.read()"]
 subprocess.Popen(grandchild, close_fds=False)
 time.sleep(20)
@@ -137,7 +137,7 @@ def test_a_claim_does_not_live_on_in_the_children_of_its_holder(
 ) -> None:
     with claimant(script, root, [spec]) as process:
         assert heard(process) == "started"
-        assert Claim.take(root, spec) is None
+        assert Claim.take(root, spec.digest) is None
         kill(process)
         assert names(root) == [f".claim-{spec.digest}"]
         taken(root, spec).release()

@@ -1,0 +1,123 @@
+"""Runs whose arrays stay on the disk: the same numbers, little memory, and damage told when it is met."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import made_runs
+from helpers.hand_made import run_of, spec_of
+from helpers.stored import assert_same, make_run, unexpected
+
+from attnsearch import files
+from attnsearch.runs.store import ArrayFiles, Store, StoredRun, UnreadableRun, opener
+from attnsearch.spec.run import PlateauRule
+
+
+@pytest.fixture
+def runs() -> list[StoredRun]:
+    return [run_of(spec_of(seed=seed), [100, 110, 120, None], heads=2) for seed in range(3)]
+
+
+@pytest.fixture
+def root(tmp_path: Path, runs: list[StoredRun]) -> Path:
+    return made_runs.stored(tmp_path / "results", runs)
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the files that are read from here on."""
+    seen: list[str] = []
+    read_whole = files.read_whole
+
+    def reading(path: Path, most: int = -1) -> bytes:
+        seen.append(path.name)
+        return read_whole(path, most)
+
+    monkeypatch.setattr(files, "read_whole", reading)
+    return seen
+
+
+def opened(root: Path) -> list[StoredRun]:
+    return list(Store(root).runs(unexpected, opener()))
+
+
+def test_an_opened_run_says_what_a_read_one_says(tmp_path: Path) -> None:
+    run = make_run(0)
+    (found,) = opened(made_runs.stored(tmp_path, [run]))
+    assert_same(found, run)
+
+
+def test_maps_and_heads_are_read_when_they_are_asked_for(root: Path, reads: list[str]) -> None:
+    first, *_ = opened(root)
+    assert set(reads) == {"run.json", "truth.npz", "curves.npz"}
+    reads.clear()
+    assert first.measures.escaped
+    assert reads == []
+    assert len(first.maps.step)
+    assert reads == ["maps.npz"]
+    assert first.heads.mass.shape[1] == 2
+    assert len(first.maps.step)
+    assert reads == ["maps.npz", "heads.npz"]
+
+
+def test_what_was_read_is_kept_up_to_a_size(root: Path, reads: list[str]) -> None:
+    (folder, other, _), kept = Store(root).folders(), ArrayFiles(1)
+    kept(folder, "curves")
+    kept(folder, "curves")
+    assert reads == ["curves.npz"]
+    kept(other, "curves")
+    kept(folder, "curves")
+    assert len(reads) == 3
+    assert len(kept._kept) == 1
+
+
+def test_other_thresholds_leave_arrays_on_the_disk(
+    root: Path, runs: list[StoredRun], reads: list[str]
+) -> None:
+    strict = PlateauRule(escape=0.3)
+    found = {run.spec.seed: run.under(strict).measures.to_json(run.maps) for run in opened(root)}
+    assert found == {run.spec.seed: run.under(strict).measures.to_json(run.maps) for run in runs}
+    assert "heads.npz" not in reads
+
+
+def test_a_replaced_run_holds_its_arrays(root: Path, runs: list[StoredRun]) -> None:
+    first, *_ = opened(root)
+    original = next(run for run in runs if run.spec == first.spec)
+    made = replace(first, environment={"device": "another"})
+    assert made.environment == {"device": "another"}
+    np.testing.assert_array_equal(made.heads.weights, original.heads.weights)
+
+
+@pytest.mark.parametrize("name", ["truth.npz", "curves.npz", "run.json"])
+def test_damage_to_what_is_measured_is_told_at_once(root: Path, name: str) -> None:
+    (Store(root).folders()[0] / name).write_bytes(b"damaged")
+    told: list[str] = []
+    assert len(list(Store(root).runs(told.append, opener()))) == 2
+    (line,) = told
+    assert name in line
+
+
+@pytest.mark.parametrize("name", ["maps", "heads"])
+def test_damage_to_a_map_is_told_when_it_is_asked_for(root: Path, name: str) -> None:
+    (Store(root).folders()[0] / f"{name}.npz").write_bytes(b"damaged")
+    first, *_ = opened(root)
+    with pytest.raises(UnreadableRun, match=f"cannot read .*{name}.npz"):
+        getattr(first, name)
+
+
+def test_maps_of_another_run_are_told(root: Path, tmp_path: Path) -> None:
+    larger = run_of(spec_of(state_size=8), [100] * 8)
+    other = made_runs.stored(tmp_path / "other", [larger]) / "runs" / larger.spec.digest
+    (Store(root).folders()[0] / "maps.npz").write_bytes((other / "maps.npz").read_bytes())
+    first, *_ = opened(root)
+    with pytest.raises(UnreadableRun, match="but K = 4"):
+        _ = first.maps
+
+
+def test_an_attribute_that_a_run_does_not_have_is_an_error(root: Path) -> None:
+    first, *_ = opened(root)
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = first.nothing  # pyright: ignore[reportAttributeAccessIssue]

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from attnsearch.cli.output import complain, emit, emit_json
+from attnsearch.cli.options import json_option
+from attnsearch.cli.output import chosen_form, complain, emit, emit_json
 
 if TYPE_CHECKING:
     from attnsearch.runs.store import StoredRun
@@ -27,10 +28,10 @@ if TYPE_CHECKING:
     "--format",
     "form",
     type=click.Choice(["table", "csv", "json"]),
-    default="table",
     help="csv and json: one row a cell, and one of all together  [default: table]",
 )
-def compare(a: str, b: str, stores: Sequence[str], form: str) -> None:
+@json_option
+def compare(a: str, b: str, stores: Sequence[str], form: str | None, as_json: bool) -> None:
     """Compare the plateaus of B with the plateaus of A, cell by cell and together.
 
     Each side is a folder of runs, a mixer, or settings. Cells that agree in all that the sides have in common
@@ -50,6 +51,7 @@ def compare(a: str, b: str, stores: Sequence[str], form: str) -> None:
     from attnsearch.results.warnings import warnings
     from attnsearch.runs.lookup import DEFAULT_STORE
 
+    form = chosen_form(form, as_json)
     places = stores or (str(DEFAULT_STORE),)
     first, second = (cells(_runs(side, places)) for side in (a, b))
     found = contrast(first, second)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -11,8 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from attnsearch.base import AttnsearchError
-from attnsearch.cli.options import runs_argument
-from attnsearch.cli.output import complain, emit, say
+from attnsearch.cli.options import json_option, runs_argument
+from attnsearch.cli.output import chosen_form, complain, emit, emit_json, say
 
 if TYPE_CHECKING:
     from attnsearch.runs.inventory import Entry
@@ -32,10 +31,10 @@ where_option = click.option(
     "--format",
     "form",
     type=click.Choice(["table", "csv", "json"]),
-    default="table",
     help="csv and json: one row a run, with its settings  [default: table]",
 )
-def ls(runs: Sequence[str], condition: str | None, form: str) -> None:
+@json_option
+def ls(runs: Sequence[str], condition: str | None, form: str | None, as_json: bool) -> None:
     """List stored runs: digest, cell, seed, status, steps, size and age.
 
     RUNS are folders that were given as --out, folders of single runs, or the first digits of digests; without
@@ -48,20 +47,22 @@ def ls(runs: Sequence[str], condition: str | None, form: str) -> None:
     from attnsearch.results.listing import records, table
     from attnsearch.results.table import as_csv
 
+    form = chosen_form(form, as_json)
     entries = _chosen(runs or ("results",), condition)
-    if form == "table":
-        console(stderr=False).print(table(entries, time.time()))
+    if form == "json":
+        emit_json({"runs": list(records(entries))})
     elif form == "csv":
         emit(as_csv(list(records(entries))))
     else:
-        emit(json.dumps(list(records(entries))) + "\n")
+        console(stderr=False).print(table(entries, time.time()))
 
 
 @click.command()
 @runs_argument
 @where_option
 @click.option("--yes", is_flag=True, help="remove without asking")
-def rm(runs: Sequence[str], condition: str | None, yes: bool) -> None:
+@json_option
+def rm(runs: Sequence[str], condition: str | None, yes: bool, as_json: bool) -> None:
     """Remove stored runs and checkpoints, after listing them and asking.
 
     RUNS are folders that were given as --out, folders of single runs, or the first digits of digests. Runs in
@@ -79,18 +80,23 @@ def rm(runs: Sequence[str], condition: str | None, yes: bool) -> None:
             f"{counted(len(busy), 'run')} in training, {busy[0].digest[:16]} first: stop the command that"
             " trains there, or choose other runs"
         )
+    if as_json and not yes:
+        raise AttnsearchError("--json does not ask: give --yes too")
     if not yes:
         console(stderr=False).print(table(entries, time.time()))
         if not _agreed(f"Remove {counted(len(entries), 'run')}?"):
             say("nothing removed")
             return
-    removed = 0
+    removed = []
     for entry in entries:
         if remove(entry):
-            removed += 1
+            removed.append(str(entry.path))
         else:
             complain(f"{entry.path} is in training by now: left there")
-    say(f"{counted(removed, 'run')} removed")
+    if as_json:
+        emit_json({"removed": removed})
+    else:
+        say(f"{counted(len(removed), 'run')} removed")
 
 
 def _chosen(runs: Sequence[str], condition: str | None) -> list[Entry]:

@@ -61,7 +61,7 @@ def test_every_run_is_listed_with_its_state() -> None:
 
 
 def test_size_is_what_lies_on_the_disk(folder: Path) -> None:
-    (one,) = json.loads(attnsearch("ls", digest()[:8], "--format", "json").out)
+    (one,) = json.loads(attnsearch("ls", digest()[:8], "--json").out)["runs"]
     path = folder / "runs" / digest()
     assert one["bytes"] == sum(file.stat().st_size for file in path.iterdir())
     assert one["folder"] == str(path)
@@ -69,7 +69,7 @@ def test_size_is_what_lies_on_the_disk(folder: Path) -> None:
 
 @pytest.mark.usefixtures("folder")
 def test_a_condition_chooses() -> None:
-    rows = json.loads(attnsearch("ls", "--where", "mlp_mixer", "--format", "json").out)
+    rows = json.loads(attnsearch("ls", "--where", "mlp_mixer", "--json").out)["runs"]
     assert [row["mixer"] for row in rows] == ["mlp_mixer"]
     assert "no run has mixer attentoin" in complaint("ls", "--where", "attentoin")
 
@@ -112,10 +112,16 @@ def test_a_run_in_training_is_refused(folder: Path) -> None:
     claim = Claim.take(folder, digest(seed=9))
     assert claim is not None
     with claim:
-        listed = json.loads(attnsearch("ls", "--format", "json").out)
+        listed = json.loads(attnsearch("ls", "--json").out)["runs"]
         assert [row["run"] for row in listed if row["status"] == "in training"] == [digest(seed=9)[:16]]
         assert f"1 run in training, {digest(seed=9)[:16]} first" in complaint("rm", "results", "--yes")
     assert left(folder) == before
+
+
+def test_what_was_removed_is_a_document_too(folder: Path) -> None:
+    assert "give --yes too" in complaint("rm", digest()[:8], "--json")
+    path = folder / "runs" / digest()
+    assert json.loads(attnsearch("rm", digest()[:8], "--yes", "--json").out) == {"removed": [str(path)]}
 
 
 def test_nothing_stored_is_said(tmp_path: Path) -> None:

@@ -1,9 +1,8 @@
-"""`attnsearch verify`: may a mixer's numbers count?"""
+"""`attnsearch verify`: may a mixer's numbers count? Does a task do what it says?"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,44 +14,48 @@ from attnsearch.cli.options import Assignments, mixer_lists, mixer_set_option, o
 from attnsearch.cli.output import emit_json, note, say
 from attnsearch.cli.status import DONE
 from attnsearch.cli.values import WholeNumber
-from attnsearch.runs.verification import CHECKS, Finding, Verdict, Verification
+from attnsearch.cli.verdicts import COLOURS, REFUSED
+from attnsearch.cli.verify_task import verify_task
+from attnsearch.runs.verification import CHECKS, Finding, Verification
 from attnsearch.spec.names import DERIVED
 
 if TYPE_CHECKING:
     from attnsearch.results.table import Table
 
-REFUSED = 1
-"""Exit status where a check is not passed."""
-
-_COLOURS: Mapping[Verdict, str] = {"passed": "green", "failed": "red", "not run": "yellow"}
-
 
 @click.command()
-@click.argument("mixer", metavar="MIXER", shell_complete=mixer_names)
+@click.argument("mixer", metavar="[MIXER]", required=False, shell_complete=mixer_names)
 @mixer_set_option
 @click.option(
     "--task",
-    default="linear_map",
     metavar="NAME",
     shell_complete=task_names,
-    help="whose contexts are tried, and whose easiest form is to be learned  [default: linear_map]",
+    help="the task to verify; with MIXER, whose contexts are tried and whose easiest form is to be learned"
+    "  [default: linear_map]",
 )
 @click.option("--width", type=WholeNumber(1), help="features of a token, D  [default: 128]")
 @output_options
 def verify(
-    mixer: str,
+    mixer: str | None,
     mixer_settings: Assignments,
-    task: str,
+    task: str | None,
     width: int | None,
     out: Path,
     as_json: bool,
     quiet: bool,
 ) -> int:
-    """Say whether the numbers of a mixer may count, in under a minute.
+    """Say whether the numbers of a mixer may count, or whether a task does what it says.
 
-    MIXER is a name, or package.module:Class. Exit status 0 where every check is passed, 1 where not. The
-    record is kept in --out, where reports and leaderboards look for it.
+    MIXER is a name, or package.module:Class. Without one, --task is verified: a name, or the path of a task
+    file. Exit status 0 where every check is passed, 1 where not. The record of a mixer is kept in --out,
+    where reports and leaderboards look for it.
     """
+    if mixer is None:
+        if task is None:
+            raise AttnsearchError("verify what? Give a mixer, or --task for a task")
+        if mixer_settings or width:
+            raise AttnsearchError("--mixer-set and --width are of a mixer: name one, or leave them out")
+        return verify_task(task, as_json=as_json)
     from attnsearch.cli.console import console
     from attnsearch.probing.verify import verify
     from attnsearch.spec.grid import mixer_specs
@@ -81,7 +84,10 @@ def verify(
         del finding
 
     record = verify(
-        spec, find_task(task), width=width or NetworkSpec.width, found=keep_quiet if quiet else tell
+        spec,
+        find_task(task or "linear_map"),
+        width=width or NetworkSpec.width,
+        found=keep_quiet if quiet else tell,
     )
     file = record.save(out)
     if as_json:
@@ -105,7 +111,7 @@ def table(record: Verification) -> Table:
         ("check", "verdict", "evidence"),
         frozenset(),
         tuple((finding.check, finding.verdict, finding.evidence) for finding in record.findings),
-        styles={(row, 1): _COLOURS[finding.verdict] for row, finding in enumerate(record.findings)},
+        styles={(row, 1): COLOURS[finding.verdict] for row, finding in enumerate(record.findings)},
     )
 
 

@@ -78,6 +78,15 @@ class Generator(ABC):
         del key, knobs
         return ()
 
+    def answers(self, rule: Rule, key: jax.Array, tokens: jax.Array) -> jax.Array:
+        """`i32[Q]`: the right answers where the sequence of `key` holds `tokens`, `i32[L]`, and not its own.
+        All else that `key` draws stays, such as a rule of the sequence.
+
+        `attnsearch verify --task` replaces tokens and sees which answers move. Without this method it
+        compares sequences that agree on a support, and a large support needs too many of them.
+        """
+        raise NotImplementedError
+
     @property
     def num_symbols(self) -> int:
         """Token values that a replaceable position may hold: 0 ... num_symbols - 1. By default all."""

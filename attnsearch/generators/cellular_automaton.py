@@ -113,21 +113,24 @@ class CellularAutomaton(Generator):
         return self._tables(key, pool)
 
     def sample(self, rule: jax.Array, key: jax.Array) -> Example:
-        state_key, rule_key = jax.random.split(key)
-        if self.rule_pool == "fresh":
-            table = self._tables(rule_key, 1)[0]
-        else:
-            table = rule[jax.random.randint(rule_key, (), 0, self.rule_pool)]
+        state_key, _ = jax.random.split(key)
+        table = self._table(rule, key)
         first = jax.random.randint(state_key, (self.state_size,), 0, self.num_colours)
 
         def following(state: jax.Array, _: None) -> tuple[jax.Array, jax.Array]:
-            for _application in range(self.compositions):
-                state = self._applied(table, state)
+            state = self._following(table, state)
             return state, state
 
         _, states = jax.lax.scan(following, first, length=self.num_states - 1)
         tokens = jnp.concatenate([first, states.reshape(-1)])
         return Example(tokens, tokens[self.query_positions + 1])
+
+    def answers(self, rule: jax.Array, key: jax.Array, tokens: jax.Array) -> jax.Array:
+        """Each state by the table of the sequence from the state before, as it stands there."""
+        table = self._table(rule, key)
+        states = tokens.reshape(self.num_states, self.state_size)
+        following = jax.vmap(lambda state: self._following(table, state))(states[:-1])
+        return jnp.concatenate([states[0], following.reshape(-1)])[self.query_positions + 1]
 
     def supports(self, rule: jax.Array, tokens: jax.Array, targets: Integers | jax.Array) -> jax.Array:
         """The windows in the state before; the same for all rules and sequences."""
@@ -205,6 +208,19 @@ class CellularAutomaton(Generator):
         # Which rules agree with what was seen cannot be listed. All targets together cannot cost more than
         # the table holds, C^W ln C nats, nor less than nothing.
         return np.zeros((self.num_states - 1) * self.state_size)
+
+    def _table(self, rule: jax.Array, key: jax.Array) -> jax.Array:
+        """`i32[C^W]`: the table of the sequence that `key` draws."""
+        _, rule_key = jax.random.split(key)
+        if self.rule_pool == "fresh":
+            return self._tables(rule_key, 1)[0]
+        return rule[jax.random.randint(rule_key, (), 0, self.rule_pool)]
+
+    def _following(self, table: jax.Array, state: jax.Array) -> jax.Array:
+        """The state after `state`."""
+        for _application in range(self.compositions):
+            state = self._applied(table, state)
+        return state
 
     def _tables(self, key: jax.Array, count: int) -> jax.Array:
         entries = self.num_colours**self.window_size

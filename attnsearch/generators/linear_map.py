@@ -69,7 +69,17 @@ class _LinearMap(Generator):
     def _states(self, matrix: jax.Array, key: jax.Array) -> tuple[jax.Array, jax.Array]:
         """x0 and x1, each `i32[S]`."""
         state = jax.random.bernoulli(key, 0.5, (self.state_size,)).astype(jnp.int32)
-        return state, matrix.astype(jnp.int32) @ state % 2
+        return state, self._next(matrix, state)
+
+    def _next(self, matrix: jax.Array, state: jax.Array) -> jax.Array:
+        return matrix.astype(jnp.int32) @ state % 2
+
+    def answers(self, rule: jax.Array, key: jax.Array, tokens: jax.Array) -> jax.Array:
+        """Those of the queries that are no targets, which are the inputs after the first, and the targets."""
+        del key
+        given = tokens[: self.state_size]
+        unpredictable = given[1:] if len(self.query_positions) > self.state_size else given[:0]
+        return jnp.concatenate([unpredictable, self._next(rule, given)])
 
     def supports(self, rule: jax.Array, tokens: jax.Array, targets: Integers | jax.Array) -> jax.Array:
         """The rows of A over the inputs, nothing over the second half; the same for all sequences."""

@@ -5,17 +5,15 @@ What a check proves is the first sentence of its docstring.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from attnsearch.base import Floats
+from attnsearch.probing.check import Answer, Check
 from attnsearch.probing.perturbation import LOUD, apart, movements
 from attnsearch.probing.subject import (
     EASIEST_CONTEXT,
@@ -39,26 +37,6 @@ PROGRAMS = 1e-2
 
 LEARNING_STEPS = 2_000
 """Steps within which the easiest form of a task is to be mastered; sound mixers took 70 to 960."""
-
-
-class Answer(NamedTuple):
-    """Whether what a check proves holds, and what was seen, in words."""
-
-    holds: bool
-    evidence: str
-
-
-@dataclass(frozen=True)
-class Check:
-    """One question about a mixer. Whatever `ask` raises means that it could not be asked."""
-
-    name: str
-    ask: Callable[[Subject], Answer]
-
-    @property
-    def proves(self) -> str:
-        """What is shown where the answer holds, in a sentence."""
-        return " ".join((inspect.getdoc(self.ask) or "").partition("\n\n")[0].split())
 
 
 _ASKED: dict[str, Callable[[Subject], Answer]] = {}

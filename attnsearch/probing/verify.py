@@ -9,11 +9,11 @@ from importlib import metadata
 from pathlib import Path
 
 from attnsearch.base import AttnsearchError
-from attnsearch.files import reason
 from attnsearch.mixers.base import Mixer
-from attnsearch.probing.checks import CHECKS, Check
+from attnsearch.probing.check import Check
+from attnsearch.probing.checks import CHECKS
 from attnsearch.probing.subject import Subject
-from attnsearch.runs.verification import Finding, Verdict, Verification
+from attnsearch.runs.verification import Finding, Verification
 from attnsearch.spec.run import MixerSpec, NetworkSpec
 from attnsearch.spec.task_file import TaskFile, find_task
 from attnsearch.training.jax.backend import JaxBackend
@@ -44,7 +44,7 @@ def verify(
     return Verification(mixer, task.name, width, tuple(findings), fingerprint(kind), version)
 
 
-def examine(subject: Subject, checks: Sequence[Check] = CHECKS) -> Iterator[Finding]:
+def examine(subject: Subject, checks: Sequence[Check[Subject]] = CHECKS) -> Iterator[Finding]:
     """What each of `checks` finds, in order."""
     refusal = None
     try:
@@ -53,7 +53,7 @@ def examine(subject: Subject, checks: Sequence[Check] = CHECKS) -> Iterator[Find
         refusal = str(error)
     for check in checks:
         if refusal is None:
-            verdict, evidence = _asked(check, subject)
+            verdict, evidence = check.verdict(subject)
         elif check is CHECKS[0]:
             verdict, evidence = "failed", refusal
         else:
@@ -80,13 +80,3 @@ def _source(kind: type) -> Path | None:
     except TypeError:
         return None
     return file if file.is_file() else None
-
-
-def _asked(check: Check, subject: Subject) -> tuple[Verdict, str]:
-    try:
-        holds, evidence = check.ask(subject)
-    except AttnsearchError as error:
-        return "failed", str(error)
-    except Exception as error:
-        return "not run", reason(error)
-    return "passed" if holds else "failed", evidence

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shlex
 import sys
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from helpers.conformance import CHECKS, Drawn
 from helpers.pages import Page, status_of
 
 from attnsearch import Truth
 from attnsearch.generators import GENERATORS, Generator
+from attnsearch.probing.task import Drawn
+from attnsearch.probing.task_checks import CHECKS
 from attnsearch.spec import plugins
 from attnsearch.spec.task_file import TaskFile
 
@@ -37,7 +40,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def test_the_task_is_drawn_and_trained(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    show, run = PAGE.commands
+    show, _, run = PAGE.commands
     assert status_of([*show, "--no-plots"]) == 0
     out = capsys.readouterr().out
     assert "target 1, asked at position 5, is " in out
@@ -47,9 +50,55 @@ def test_the_task_is_drawn_and_trained(here: Path, capsys: pytest.CaptureFixture
     assert len(list((here / "results" / "runs").iterdir())) == 1
 
 
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-def test_the_task_is_tried_as_those_that_ship(here: Path, check: Callable[[Drawn], None]) -> None:
-    check(Drawn.of(TaskFile.read(here / "lookup.toml").resolve({"size": 5, "symbols": 3}), GENERATORS))
+def test_the_task_is_verified(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, command, _ = PAGE.commands
+    assert status_of(command) == 0
+    out = capsys.readouterr().out
+    assert out.splitlines()[-1] == f"Yes: lookup passed all {len(CHECKS)} checks at 3 sizes"
+
+
+def test_a_shifted_support_is_refused(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    right = "jnp.arange(2 * self.size) == rule"
+    assert right in GENERATOR
+    (here / "my_tasks.py").write_text(GENERATOR.replace(right, "jnp.arange(2 * self.size) == 1 + rule"))
+    assert status_of(["verify", "--task", "lookup.toml", "--json"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert (document["task"], document["passed"], len(document["forms"])) == ("lookup", False, 3)
+    verdicts = {check["check"]: check["verdict"] for check in document["checks"]}
+    assert [name for name, verdict in verdicts.items() if verdict == "failed"] == [
+        "map by substitution",
+        "Bayes loss",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("0, self.symbols)", "0, 9)", "generator Lookup: sample drew the token "),
+        ("return tokens[rule]", "return tokens", "the answers of sample are i32[16]: expected i32[8]"),
+    ],
+)
+def test_what_would_train_on_nonsense_is_refused(
+    here: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, words: str
+) -> None:
+    assert old in GENERATOR
+    (here / "my_tasks.py").write_text(GENERATOR.replace(old, new))
+    assert status_of(["run", "--task", "lookup.toml"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert words in line
+
+
+def test_what_is_verified_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert status_of(["verify"]) == 2
+    assert status_of(["verify", "--task", "lookup.toml", "--width", "8"]) == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == "attnsearch: verify what? Give a mixer, or --task for a task"
+    assert "--mixer-set and --width are of a mixer" in second
+
+
+def test_the_page_lists_every_check() -> None:
+    rows = dict(re.findall(r"^\| ([\w -]+) \| (.*) \|$", PAGE.text, re.MULTILINE))
+    assert rows.items() >= {check.name: check.proves for check in CHECKS}.items()
 
 
 def test_another_fact_is_one_line(here: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from attnsearch.base import AttnsearchError
-from attnsearch.generators import GENERATORS
+from attnsearch.generators import GENERATORS, contract
 from attnsearch.generators.base import Generator
 from attnsearch.mixers import MIXERS
 from attnsearch.mixers.base import LogitMixer, Mixer, default_settings
@@ -45,6 +45,7 @@ class JaxBackend:
     ):
         self.generators = GENERATORS if generators is None else generators
         self.mixers = MIXERS if mixers is None else mixers
+        self._kept: set[Generator] = set()
         self._networks: dict[tuple[NetworkSpec, MixerSpec, Generator], Network] = {}
         self._trainers: dict[CellSpec, Trainer] = {}
         self._programs: dict[tuple[Trainer, int, int], Lanes] = {}
@@ -63,8 +64,17 @@ class JaxBackend:
         return plugins.find(name, self.mixers, Mixer)
 
     def generator(self, task: TaskSpec) -> Generator:
-        """The generator of a task. Errors: AttnsearchError for one that is unknown or lacks a knob."""
-        return plugins.generator(task, self.generators)
+        """The generator of a task.
+
+        Errors: AttnsearchError for one that is unknown or lacks a knob, and for one's own that breaks the
+        contract: see `generators.contract`. Those that ship are known to keep it.
+        """
+        made = plugins.generator(task, self.generators)
+        if type(made) not in GENERATORS.values() and made not in self._kept:
+            knobs = dict(task.knobs)
+            contract.check(made, {name: knobs[name] for name in made.traced_knobs})
+            self._kept.add(made)
+        return made
 
     def trainer(self, cell: CellSpec) -> Trainer:
         """The trainer of a cell; equal for cells that differ in traced values alone.

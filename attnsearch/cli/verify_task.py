@@ -1,0 +1,52 @@
+"""`attnsearch verify --task`: does a task do what it says?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attnsearch.cli.output import emit_json, say
+from attnsearch.cli.status import DONE
+from attnsearch.cli.verdicts import COLOURS, REFUSED
+
+if TYPE_CHECKING:
+    from attnsearch.probing.verify_task import TaskVerification
+    from attnsearch.results.table import Table
+
+
+def verify_task(task: str, *, as_json: bool) -> int:
+    """Check the task, by name or path, and print what was found; the exit status."""
+    from attnsearch.cli.console import console
+    from attnsearch.probing.verify_task import verify_task
+    from attnsearch.spec.task_file import find_task
+
+    found = verify_task(find_task(task))
+    if as_json:
+        emit_json(found.to_json())
+    else:
+        console(stderr=False).print(table(found))
+        say(conclusion(found))
+    return DONE if found.passed else REFUSED
+
+
+def table(found: TaskVerification) -> Table:
+    """One row a check."""
+    from attnsearch.results.table import Table
+
+    return Table(
+        f"Does task {found.task.name} do what it says?",
+        ("check", "verdict", "evidence"),
+        frozenset(),
+        tuple((finding.check, finding.verdict, finding.evidence) for finding in found.findings),
+        styles={(row, 1): COLOURS[finding.verdict] for row, finding in enumerate(found.findings)},
+    )
+
+
+def conclusion(found: TaskVerification) -> str:
+    """The answer in one line."""
+    name, number, sizes = found.task.name, len(found.findings), len(found.forms)
+    tried = f"at {sizes} sizes" if sizes > 1 else "at its default size"
+    if found.passed:
+        return f"Yes: {name} passed all {number} checks {tried}"
+    first = next(finding for finding in found.findings if finding.verdict != "passed")
+    failed = len(found.refused_by)
+    return f"No: {name} did not pass {failed} of {number} checks. {first.check}: {first.evidence}"

@@ -1,0 +1,123 @@
+"""A task to be checked: the sizes at which it is tried, and what it draws at one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from attnsearch.base import AttnsearchError, Bools, Example, Integers, Truth
+from attnsearch.generators.base import Generator, Rule
+from attnsearch.generators.contract import check
+from attnsearch.spec.plugins import generator
+from attnsearch.spec.run import TaskSpec, Value
+from attnsearch.spec.task_file import TaskFile
+
+LARGER = 3
+"""How much larger than the smallest the numbers of the larger form are, where their bounds allow it."""
+
+SEQUENCES = 512
+"""Of one rule, unless their maps would hold more than `LARGEST_MAPS` entries."""
+
+FEWEST_SEQUENCES = 16
+
+LARGEST_MAPS = 2**25
+
+
+def forms(file: TaskFile) -> list[TaskSpec]:
+    """The task by its defaults, its smallest form, that with each other word for a knob, and a larger one.
+
+    Forms that the bounds of the file do not allow are left out.
+    """
+    numbers = {knob.name: knob.minimum for knob in file.knobs if knob.minimum is not None}
+    larger: dict[str, Value] = {}
+    for knob in file.knobs:
+        if knob.minimum is not None:
+            most = larger.get(knob.maximum) if isinstance(knob.maximum, str) else knob.maximum
+            more = knob.minimum + LARGER
+            larger[knob.name] = min(more, most) if isinstance(most, int) else more
+    asked: list[Mapping[str, Value]] = [{}, numbers]
+    asked += [
+        numbers | {knob.name: word} for knob in file.knobs for word in knob.choices if word != knob.default
+    ]
+    return list(dict.fromkeys(_resolved(file, [*asked, larger])))
+
+
+def _resolved(file: TaskFile, asked: list[Mapping[str, Value]]) -> Iterator[TaskSpec]:
+    for values in asked:
+        try:
+            yield file.resolve(values)
+        except AttnsearchError:
+            continue
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """A generator, its traced knobs, and what it draws from key 0.
+
+    by_default: whether the task is as its defaults say
+    """
+
+    made: Generator
+    knobs: Mapping[str, jax.Array]
+    by_default: bool = False
+
+    @classmethod
+    def of(
+        cls, task: TaskSpec, generators: Mapping[str, type[Generator]], *, by_default: bool = False
+    ) -> Drawn:
+        """Errors: AttnsearchError for a generator that cannot be had."""
+        made = generator(task, generators)
+        knobs = {name: jnp.asarray(dict(task.knobs)[name]) for name in made.traced_knobs}
+        return cls(made, knobs, by_default)
+
+    def require_sound(self) -> None:
+        """Errors: AttnsearchError where arrays have other shapes or types than they must have."""
+        check(self.made, self.knobs)
+
+    def rule_of(self, seed: int) -> Rule:
+        return self.made.init(jax.random.key(seed), self.knobs)
+
+    @cached_property
+    def rule(self) -> Rule:
+        return self.rule_of(0)
+
+    @cached_property
+    def truth(self) -> Truth:
+        return self.made.truth(self.rule, self.knobs)
+
+    @cached_property
+    def keys(self) -> jax.Array:
+        """Of `sequences`; the first is key 0."""
+        entries = self.made.num_targets * self.made.context_length
+        count = int(np.clip(LARGEST_MAPS // entries, FEWEST_SEQUENCES, SEQUENCES))
+        return jax.vmap(jax.random.key)(jnp.arange(count))
+
+    @cached_property
+    def sequences(self) -> Example:
+        """Some sequences of the rule."""
+        return jax.tree.map(np.asarray, jax.jit(jax.vmap(self.made.sample, (None, 0)))(self.rule, self.keys))
+
+    @cached_property
+    def supports(self) -> Bools:
+        """`bool[N, R, L]`: those of each sequence."""
+        rows = jax.vmap(lambda tokens: self.made.supports(self.rule, tokens, self.targets))
+        return np.asarray(jax.jit(rows)(self.sequences.tokens))
+
+    @property
+    def targets(self) -> Integers:
+        return np.arange(self.made.num_targets)
+
+    @property
+    def queries(self) -> Integers:
+        """`i32[R]`: the positions whose logits answer the targets."""
+        return np.asarray(self.made.query_positions)[self.made.is_target]
+
+    @cached_property
+    def eligible(self) -> Bools:
+        """`bool[R, L]`: the positions that a support may hold: replaceable, and seen by the query."""
+        return self.made.replaceable & (np.arange(self.made.context_length) <= self.queries[:, None])

@@ -18,7 +18,9 @@ def verify_task(task: str, *, as_json: bool) -> int:
     from attnsearch.cli.console import console
     from attnsearch.probing.verify_task import verify_task
     from attnsearch.spec.task_file import find_task
+    from attnsearch.training.jax.devices import use_every_core
 
+    use_every_core()
     found = verify_task(find_task(task))
     if as_json:
         emit_json(found.to_json())

@@ -12,7 +12,7 @@ import numpy as np
 
 from attnsearch.base import AttnsearchError, Bools, Example, Integers, Truth
 from attnsearch.generators.base import Generator, Rule
-from attnsearch.generators.contract import check
+from attnsearch.spec.contract import check
 from attnsearch.spec.plugins import generator
 from attnsearch.spec.run import TaskSpec, Value
 from attnsearch.spec.task_file import TaskFile

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from attnsearch.base import AttnsearchError
-from attnsearch.generators import GENERATORS, contract
+from attnsearch.generators import GENERATORS
 from attnsearch.generators.base import Generator
 from attnsearch.mixers import MIXERS
 from attnsearch.mixers.base import LogitMixer, Mixer, default_settings
 from attnsearch.runs.claims import SharedRuns
 from attnsearch.runs.store import Store, StoredRun
-from attnsearch.spec import plugins
+from attnsearch.spec import contract, plugins
 from attnsearch.spec.grid import DEFAULT_SEEDS, KnownMixers, grid
 from attnsearch.spec.run import CellSpec, InterventionSpec, MixerSpec, NetworkSpec, RunSpec, TaskSpec, Value
 from attnsearch.spec.task_file import TaskFile
@@ -67,7 +67,7 @@ class JaxBackend:
         """The generator of a task.
 
         Errors: AttnsearchError for one that is unknown or lacks a knob, and for one's own that breaks the
-        contract: see `generators.contract`. Those that ship are known to keep it.
+        contract: see `spec.contract`. Those that ship are known to keep it.
         """
         made = plugins.generator(task, self.generators)
         if type(made) not in GENERATORS.values() and made not in self._kept:

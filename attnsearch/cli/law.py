@@ -25,9 +25,9 @@ def law(runs: Sequence[str], as_json: bool) -> None:
     from attnsearch.results.document import law_document
     from attnsearch.results.scaling import sentences, table
     from attnsearch.results.study import Study
-    from attnsearch.runs.lookup import collect
+    from attnsearch.runs.lookup import collect, standings
 
-    study = Study(collect(runs, complain))
+    study = Study(collect(runs, complain), standings(runs))
     for warning in study.warnings:
         complain(f"warning: {warning}")
     if as_json:
@@ -40,3 +40,5 @@ def law(runs: Sequence[str], as_json: bool) -> None:
         for sentence in sentences(growth):
             screen.print(sentence, soft_wrap=not screen.is_terminal)
         screen.print(table(growth))
+    for line in study.verified:
+        screen.print(line)

@@ -35,13 +35,10 @@ def report(runs: Sequence[str], output: Path, title: str | None, as_json: bool) 
     from attnsearch.report.folders import folders_of
     from attnsearch.report.report import report as page_of
     from attnsearch.results.study import Study
-    from attnsearch.runs.lookup import collect_by_folder, finder
+    from attnsearch.runs.lookup import collect_by_folder, standings
 
     folders = folders_of(collect_by_folder(runs, complain))
-    found, verified = folders.runs, finder(runs)
-    records = {mixer: verified(mixer) for mixer in dict.fromkeys(run.spec.cell.mixer for run in found)}
-    refused = [mixer.name for mixer, record in records.items() if record is None or not record.passed]
-    study = Study(found, unverified=dict.fromkeys(refused))
+    study = Study(folders.runs, standings(runs))
     page = page_of(study, title=title, folders=folders)
     write_whole(output, page)
     for warning in (*study.warnings, *folders.warnings):
@@ -49,7 +46,7 @@ def report(runs: Sequence[str], output: Path, title: str | None, as_json: bool) 
     size = len(page.encode())
     if as_json:
         emit_json(
-            {"report": str(output), "bytes": size, "runs": len(found), "warnings": list(study.warnings)}
+            {"report": str(output), "bytes": size, "runs": len(study.runs), "warnings": list(study.warnings)}
         )
     else:
         say(f"{output} ({size / 1e6:.2f} MB)")

@@ -16,5 +16,7 @@ def print_study(study: Study, tables: Iterable[Table]) -> None:
         screen.print(table)
     for measurement in study.measurements:
         screen.print(str(measurement))
+    for line in study.verified:
+        screen.print(line)
     for warning in study.warnings:
         screen.print(f"warning: {warning}", style="yellow")

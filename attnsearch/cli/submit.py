@@ -59,7 +59,7 @@ def submit(
     from attnsearch.leaderboard.entry_file import parsed, written
     from attnsearch.leaderboard.shortcomings import unverified
     from attnsearch.mixers import Mixer
-    from attnsearch.runs.lookup import collect, finder
+    from attnsearch.runs.lookup import collect, standings
     from attnsearch.spec.plugins import require_named
     from attnsearch.spec.suite import Suite, find_suite
     from attnsearch.training.jax.backend import JaxBackend
@@ -67,7 +67,8 @@ def submit(
     from attnsearch.training.jax.devices import use_every_core
 
     asked = Suite.read(find_suite(suite), None)
-    candidates, _ = of_runs(asked, collect(runs, complain), finder(runs))
+    standing = standings(runs)
+    candidates, _ = of_runs(asked, collect(runs, complain), standing)
     entry = _chosen([one.entry for one in candidates], mixer, mixer_settings, suite)
     _check(asked, entry, suite, runs)
     backend = JaxBackend()
@@ -81,7 +82,11 @@ def submit(
     parsed(text.encode())
     write_whole(output, text)
     if doubt := unverified(entry):
-        complain(f"{entry.mixer.name} is {doubt}: it will be listed apart; `attnsearch verify` checks it")
+        cells = dict.fromkeys(spec.cell for spec in specs)
+        found = [standing(cell) for cell in cells]
+        reasons = dict.fromkeys(one.reason for one in found if one.state != "verified")
+        said = "; ".join(reasons) or doubt
+        complain(f"{entry.mixer.name} {said}: it will be listed apart; `attnsearch verify` checks it")
     size = len(text.encode())
     if as_json:
         mixed = {"mixer": entry.mixer.name, "settings": dict(entry.mixer.settings)}
@@ -126,11 +131,11 @@ def _check(asked: Suite, entry: Entry, suite: str, runs: Sequence[str]) -> None:
 
 
 def _still_verified(entry: Entry, backend: JaxBackend) -> Entry:
-    """The entry, without its verification where the code of the mixer has changed since."""
-    from attnsearch.probing.verify import fingerprint
+    """The entry, without its verification where the mixer's class is of other code than was verified."""
+    from attnsearch.probing.verify import sources_of
 
-    record = entry.verification
-    if record is None or record.fingerprint == fingerprint(backend.mixer(entry.mixer.name)):
+    code = sources_of(backend.mixer(entry.mixer.name))
+    if entry.verification is None or dict(entry.verification.sources) == code:
         return entry
     complain(f"the code of {entry.mixer.name} has changed since it was verified")
     return replace(entry, verification=None)

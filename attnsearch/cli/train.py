@@ -18,6 +18,7 @@ from attnsearch.results.learning_rates import Choice, choice_table, choices
 from attnsearch.results.study import Study
 from attnsearch.results.table import counted
 from attnsearch.results.tables import trained_table
+from attnsearch.runs.lookup import standings
 from attnsearch.runs.store import Store, StoredRun
 from attnsearch.spec.names import mixer_names
 from attnsearch.spec.run import MixerSpec, RunSpec
@@ -105,7 +106,7 @@ def _trained(
 
 
 def _show(runs: Sequence[StoredRun], output: Output, chosen: Mapping[MixerSpec, Choice] | None) -> None:
-    study = Study(runs)
+    study = Study(runs, standings([str(output.out)]))
     pictures = [] if output.no_plots else gallery.draw(study, output.out / "pictures")
     if output.as_json:
         found = document(study, str(output.out), list(map(str, pictures)))

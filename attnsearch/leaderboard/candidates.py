@@ -16,7 +16,8 @@ from attnsearch.leaderboard.entry import Entry, assemble
 from attnsearch.leaderboard.entry_file import OtherVersion, read
 from attnsearch.leaderboard.shortcomings import difference
 from attnsearch.results.table import counted
-from attnsearch.runs.lookup import collect, finder
+from attnsearch.runs.lookup import collect, standings
+from attnsearch.runs.standing import Standing
 from attnsearch.runs.store import StoredRun
 from attnsearch.runs.verification import Verification
 from attnsearch.spec.run import CellSpec, MixerSpec
@@ -65,7 +66,7 @@ def gather(names: Sequence[str], suite: Suite) -> tuple[list[Candidate], list[Le
                 left_out.append(LeftOut(file.name, str(error)))
     if stores:
         runs = collect(stores, lambda line: left_out.append(LeftOut("a stored run", line)))
-        made, strays = of_runs(suite, runs, finder(stores))
+        made, strays = of_runs(suite, runs, standings(stores))
         candidates += made
         left_out += strays
     return candidates, left_out
@@ -89,9 +90,10 @@ def _entries_in(name: str) -> list[Path] | None:
 
 
 def of_runs(
-    suite: Suite, runs: Sequence[StoredRun], verified: Callable[[MixerSpec], Verification | None]
+    suite: Suite, runs: Sequence[StoredRun], standing: Callable[[CellSpec], Standing]
 ) -> tuple[list[Candidate], list[LeftOut]]:
-    """A candidate for each mixer of measured runs, incomplete where runs are missing.
+    """A candidate for each mixer of measured runs, incomplete where runs are missing. `standing` says whether
+    the mixer of a cell is verified.
 
     Beside them the runs that do not answer a question of `suite`, with the reason.
     """
@@ -109,13 +111,21 @@ def of_runs(
         expected = [_answered(one, cell.mixer, rate) for one, rate in asked]
         reasons[cell.mixer.name, difference(cell, expected)] += count
     candidates = [
-        Candidate(assemble(suite, mixer, members, verified(mixer)), "stored runs")
+        Candidate(assemble(suite, mixer, members, _record(members, standing)), "stored runs")
         for mixer, members in found.items()
     ]
     left_out = [
         LeftOut(f"{counted(count, 'stored run')} of {name}", why) for (name, why), count in reasons.items()
     ]
     return candidates, left_out
+
+
+def _record(runs: Sequence[StoredRun], standing: Callable[[CellSpec], Standing]) -> Verification | None:
+    """The verification of one mixer's runs; None where the mixer is not checked for every cell of them."""
+    found = [standing(cell).record for cell in dict.fromkeys(run.spec.cell for run in runs)]
+    if None in found:
+        return None
+    return next((record for record in found if record and not record.passed), found[0])
 
 
 def questions(suite: Suite) -> list[CellSpec]:

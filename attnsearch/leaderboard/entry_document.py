@@ -67,7 +67,7 @@ class VerificationDocument(Struct, frozen=True, forbid_unknown_fields=True):
     mixer: MixerDocument
     task: Text
     width: _Count
-    fingerprint: Text
+    sources: Annotated[dict[Text, Text], Meta(max_length=256)]
     passed: bool
     checks: Annotated[list[CheckDocument], Meta(max_length=64)]
 

@@ -38,12 +38,12 @@ def shortcomings(suite: Suite, entry: Entry) -> list[str]:
 def unverified(entry: Entry) -> str | None:
     """Why the mixer's numbers may not count; None where it has passed every check."""
     if entry.verification is None:
-        return "not verified"
+        return "has not been checked"
     if not entry.verification.passed:
-        return f"verification not passed: {', '.join(entry.verification.refused_by) or 'no checks'}"
+        return f"failed verification: {', '.join(entry.verification.refused_by) or 'it was asked nothing'}"
     asked = {finding.check for finding in entry.verification.findings}
     if lacking := [check for check in CHECKS if check not in asked]:
-        return f"not verified by every check: without {', '.join(lacking)}"
+        return f"has not been checked for {', '.join(lacking)}"
     return None
 
 

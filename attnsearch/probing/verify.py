@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from importlib import metadata
@@ -13,6 +12,7 @@ from attnsearch.mixers.base import Mixer
 from attnsearch.probing.check import Check
 from attnsearch.probing.checks import CHECKS
 from attnsearch.probing.subject import Subject
+from attnsearch.runs.sources import sources
 from attnsearch.runs.verification import Finding, Verification
 from attnsearch.spec.run import MixerSpec, NetworkSpec
 from attnsearch.spec.task_file import TaskFile, find_task
@@ -40,8 +40,8 @@ def verify(
     for finding in examine(Subject(mixer, task, backend, width)):
         findings.append(finding)
         found(finding)
-    version = metadata.version("attnsearch")
-    return Verification(mixer, task.name, width, tuple(findings), fingerprint(kind), version)
+    code, version = tuple(sources_of(kind).items()), metadata.version("attnsearch")
+    return Verification(mixer, task.name, width, tuple(findings), code, version)
 
 
 def examine(subject: Subject, checks: Sequence[Check[Subject]] = CHECKS) -> Iterator[Finding]:
@@ -61,17 +61,15 @@ def examine(subject: Subject, checks: Sequence[Check[Subject]] = CHECKS) -> Iter
         yield Finding(check.name, check.proves, verdict, evidence)
 
 
-def fingerprint(mixer: type[Mixer]) -> str:
-    """64 hex digits: sha256 of the class's name and of the source files of it and of those it inherits from.
+def sources_of(mixer: type[Mixer]) -> dict[str, str]:
+    """The modules that a mixer is made of (see `runs.sources`): where its class and those it inherits from
+    stand, and the helpers that these import. An edit of any changes them.
 
-    An edit of any of these changes it. A class without a source file, from an interactive session, is known
-    by its name alone.
+    A class without a source file, from an interactive session, has none: it is known by its name alone.
     """
-    digest = hashlib.sha256(mixer.__qualname__.encode())
-    own = [kind for kind in mixer.__mro__[: mixer.__mro__.index(Mixer)] if kind is not Mixer]
-    for file in dict.fromkeys(filter(None, map(_source, own))):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
+    own = mixer.__mro__[: mixer.__mro__.index(Mixer)]
+    files = {kind.__module__: file for kind in own if (file := _source(kind))}
+    return sources(files)
 
 
 def _source(kind: type) -> Path | None:

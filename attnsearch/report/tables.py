@@ -25,7 +25,9 @@ def cell_table(study: Study, folders: Folders) -> Table:
     """One row a cell: how long its runs waited, and what stands between that and a claim."""
 
     def flagged(cell: Cell) -> str:
-        return "; ".join(flags(cell, study.unverified))
+        standing = cell.standing
+        verified = [standing.state] if standing is not None and standing.state == "verified" else []
+        return "; ".join([*verified, *flags(cell)])
 
     def counted_in(cell: Cell) -> str:
         counts = Counter(folders.text(run) for run in cell.runs)

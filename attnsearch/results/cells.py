@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,6 +11,7 @@ import numpy as np
 from attnsearch.base import RECORDING_INTERVAL, Plateaus
 from attnsearch.results.alignment import Alignment, align
 from attnsearch.runs.measures import MASTERY_HOLD, prediction_loss
+from attnsearch.runs.standing import Standing
 from attnsearch.runs.store import StoredRun
 from attnsearch.spec.run import CellSpec, PlateauRule
 from attnsearch.stats.per_target import TargetSpread, target_spread
@@ -38,10 +39,14 @@ class Measurement:
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """The runs of one cell, at least one, compared by identity. Restricted means are up to the budget."""
+    """The runs of one cell, at least one, compared by identity. Restricted means are up to the budget.
+
+    standing:  whether the numbers of the mixer may count; None where nobody has looked
+    """
 
     spec: CellSpec
     runs: tuple[StoredRun, ...]
+    standing: Standing | None = None
 
     @cached_property
     def bits(self) -> float:
@@ -65,6 +70,11 @@ class Cell:
     def diverged(self) -> int:
         """Runs that ended with a non-finite loss."""
         return sum(run.status == "diverged" for run in self.runs)
+
+    @property
+    def lost(self) -> bool:
+        """Whether every run diverged before it escaped: how long they would have waited is not known."""
+        return self.diverged == len(self.runs) and not self.plateau.observed
 
     @cached_property
     def lengths(self) -> Plateaus:
@@ -131,12 +141,15 @@ class Cell:
         return ordered[(len(ordered) - 1) // 2]
 
 
-def cells(runs: Iterable[StoredRun]) -> list[Cell]:
-    """`runs` grouped by cell, in order of first appearance."""
+def cells(runs: Iterable[StoredRun], standings: Callable[[CellSpec], Standing] | None = None) -> list[Cell]:
+    """`runs` grouped by cell, in order of first appearance, with the `standings` of their mixers."""
     grouped: dict[CellSpec, list[StoredRun]] = {}
     for run in runs:
         grouped.setdefault(run.spec.cell, []).append(run)
-    return [Cell(spec, tuple(members)) for spec, members in grouped.items()]
+    return [
+        Cell(spec, tuple(members), None if standings is None else standings(spec))
+        for spec, members in grouped.items()
+    ]
 
 
 def plateau_of(run: StoredRun) -> Plateaus:

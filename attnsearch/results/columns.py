@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from attnsearch.results.alignment import contradicts_itself
 from attnsearch.results.cells import Cell
 from attnsearch.results.column import Column
-from attnsearch.results.table import interval, number, rate, steps
+from attnsearch.results.table import NONE, interval, number, rate, steps
+from attnsearch.spec.run import Value
 from attnsearch.stats.per_target import FoundStep
 from attnsearch.stats.survival import Waiting
 
@@ -24,7 +26,10 @@ def median(waiting: Waiting) -> str:
 
 
 def restricted_mean(waiting: Waiting) -> str:
-    """The restricted mean and its standard error over its interval."""
+    """The restricted mean and its standard error over its interval; without these where no run escaped, since
+    all waited equally long then and nothing is known of how much they differ."""
+    if not waiting.observed:
+        return f"{waiting.horizon:,}\nnone escaped"
     return (
         f"{waiting.restricted_mean:,.0f} ± {waiting.restricted_mean_error:,.0f}\n"
         f"{waiting.restricted_mean_low:,.0f} to {waiting.restricted_mean_high:,.0f}"
@@ -46,10 +51,10 @@ _FIELDS = {
     "high": "upper end of its 95 % interval",
     "median_low": "lower end of the 95 % interval of its median; 0 below six runs",
     "median_high": "upper end of the 95 % interval of its median; empty where not reached",
-    "restricted_mean": "mean up to the horizon, the area under the Kaplan-Meier curve",
-    "restricted_mean_error": "standard error of its restricted mean (Greenwood)",
-    "restricted_mean_low": "lower end of the 95 % interval of its restricted mean",
-    "restricted_mean_high": "upper end of the 95 % interval of its restricted mean",
+    "restricted_mean": "mean up to the horizon, below the Kaplan-Meier curve; empty where every run diverged",
+    "restricted_mean_error": "standard error of its restricted mean (Greenwood); empty where none ended",
+    "restricted_mean_low": "lower end of the 95 % interval of its restricted mean; empty where none ended",
+    "restricted_mean_high": "upper end of the 95 % interval of its restricted mean; empty where none ended",
     "shortest": "the shortest one that ended; empty where none did",
     "longest": "the longest one that ended; empty where none did",
     "horizon": "last step that is looked at, the budget",
@@ -64,10 +69,16 @@ def _numbers(
     """The `fields` of what `of` gives, in CSV and JSON alone; `subject` in words."""
 
     def field(name: str) -> Column[Cell]:
+        def value(cell: Cell) -> Value:
+            # Where no run got there, the mean is the budget, and how far off it may be is not known.
+            unknown = name in _MEAN and not of(cell).observed
+            unknown = unknown or (name.startswith("restricted_mean") and cell.lost)
+            return None if unknown else getattr(of(cell), name)
+
         return Column(
             f"{prefix}_{name}",
             "",
-            lambda cell: getattr(of(cell), name),
+            value,
             unit="ratio" if name == "spread" else unit,
             definition=f"{subject}: {_FIELDS[name]}.",
         )
@@ -125,6 +136,33 @@ COLUMNS: tuple[Column[Cell], ...] = (
         definition="Runs that ended with a loss that is not finite. One that had not escaped counts as"
         " waiting to the end of its budget.",
     ),
+    # Whether the numbers may count.
+    Column(
+        "verification",
+        "",
+        lambda c: None if c.standing is None else c.standing.state,
+        definition="Whether the numbers of the mixer may count: verified, failed or not checked, with its"
+        " settings, at its width and with the code at hand. Empty where nobody looked.",
+    ),
+    Column(
+        "verification_failed",
+        "",
+        lambda c: None if c.standing is None else ", ".join(c.standing.failed),
+        definition="The checks of `attnsearch verify` that the mixer has not passed.",
+    ),
+    Column(
+        "verification_reason",
+        "",
+        lambda c: None if c.standing is None else c.standing.reason,
+        definition="The same in words: on what it is verified, what it failed, or why it is not checked.",
+    ),
+    Column(
+        "contradictions",
+        "",
+        lambda c: sum(map(contradicts_itself, c.runs)),
+        unit="runs",
+        definition="Runs that mastered the task with a map mass at or below its chance level.",
+    ),
     # Escape and mastery of runs.
     Column(
         "escaped",
@@ -170,8 +208,8 @@ COLUMNS: tuple[Column[Cell], ...] = (
     Column(
         "plateau_length_restricted_mean",
         "restricted mean\nto the budget",
-        lambda c: c.plateau.restricted_mean,
-        lambda c: restricted_mean(c.plateau),
+        lambda c: None if c.lost else c.plateau.restricted_mean,
+        lambda c: NONE if c.lost else restricted_mean(c.plateau),
         unit="steps",
         definition=f"Plateau length: {_FIELDS['restricted_mean']}.",
     ),

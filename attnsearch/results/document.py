@@ -62,6 +62,9 @@ def _cells(study: Study, growth: Growth) -> list[dict[str, Any]]:
     return [
         {
             **study.names.facts(cell.spec),
+            "verification": None if cell.standing is None else cell.standing.state,
+            "verification_failed": None if cell.standing is None else ", ".join(cell.standing.failed),
+            "verification_reason": None if cell.standing is None else cell.standing.reason,
             "log2_search_space": bits,
             "runs": len(cell.runs),
             "diverged": cell.diverged,

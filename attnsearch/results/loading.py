@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from attnsearch.results.study import Study
-from attnsearch.runs.lookup import collect, finder
+from attnsearch.runs.lookup import collect, standings
 from attnsearch.runs.store import opener
 
 
@@ -21,9 +21,4 @@ def load(*names: str | os.PathLike[str]) -> Study:
     given = [os.fspath(name) for name in names]
     unreadable: list[str] = []
     runs = collect(given, unreadable.append, opener())
-    verified = finder(given)
-    records = {mixer: verified(mixer) for mixer in dict.fromkeys(run.spec.cell.mixer for run in runs)}
-    refused = dict.fromkeys(
-        mixer.name for mixer, record in records.items() if record is None or not record.passed
-    )
-    return Study(runs, refused, tuple(unreadable))
+    return Study(runs, standings(given), tuple(unreadable))

@@ -81,7 +81,7 @@ def by_point(runs: Sequence[StoredRun]) -> Records:
 
 def run_rows(cells: Sequence[Cell], names: Names) -> Iterator[RunRow]:
     """The runs of `cells`, cell by cell."""
-    return (RunRow.of(run, names.facts(cell.spec)) for cell in cells for run in cell.runs)
+    return (RunRow.of(run, names.facts(cell.spec), cell.standing) for cell in cells for run in cell.runs)
 
 
 def _points(name: str, curves: Curves, is_target: Bools) -> Batch:

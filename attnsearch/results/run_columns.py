@@ -9,10 +9,12 @@ from typing import NamedTuple
 import numpy as np
 
 from attnsearch.base import Floats, Plateaus, Truth
+from attnsearch.results.alignment import contradicts_itself
 from attnsearch.results.cells import found_of, mastery_of, plateau_of
 from attnsearch.results.column import Column
 from attnsearch.results.table import NONE, number, steps
 from attnsearch.runs.measures import chance_map_mass, prediction_loss
+from attnsearch.runs.standing import Standing
 from attnsearch.runs.store import StoredRun
 from attnsearch.spec.run import Value
 
@@ -25,12 +27,14 @@ class RunRow:
     """A run with what its columns read, each array fetched once.
 
     settings:     of its cell, by their names
+    standing:     of its mixer; None where nobody has looked
     target_loss:  `f32[R]` nats: last recorded; nan where nothing was
     map_mass:     `f32[K]` at the last recorded map; nan where nothing had any influence
     """
 
     run: StoredRun
     settings: Mapping[str, Value]
+    standing: Standing | None
     truth: Truth
     steps_trained: int
     target_loss: Floats
@@ -42,7 +46,7 @@ class RunRow:
     found: Plateaus
 
     @classmethod
-    def of(cls, run: StoredRun, settings: Mapping[str, Value]) -> RunRow:
+    def of(cls, run: StoredRun, settings: Mapping[str, Value], standing: Standing | None) -> RunRow:
         """What the columns of `run` read."""
         truth, curves, maps = run.truth, run.curves, run.maps
         recorded, predicted = len(curves.step), not truth.is_target.all()
@@ -50,6 +54,7 @@ class RunRow:
         return cls(
             run,
             settings,
+            standing,
             truth,
             int(curves.step[-1]) if recorded else 0,
             curves.loss[-1, truth.is_target] if recorded else np.full(truth.is_target.sum(), np.nan),
@@ -118,6 +123,19 @@ OF_RUN: tuple[Column[RunRow], ...] = (
         lambda r: r.run.status,
         lambda r: r.run.status,
         definition="How the run ended: mastered, exhausted (its budget was used up), or diverged.",
+    ),
+    Column(
+        "verification",
+        "",
+        lambda r: None if r.standing is None else r.standing.state,
+        definition="Whether the numbers of the mixer may count: verified, failed or not checked. Empty where"
+        " nobody looked.",
+    ),
+    Column(
+        "contradicts_itself",
+        "",
+        lambda r: contradicts_itself(r.run),
+        definition="Whether it mastered the task with a map mass at or below its chance level.",
     ),
     Column(
         "steps_trained", "", lambda r: r.steps_trained, unit="steps", definition="Steps that were recorded."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,7 +12,8 @@ from attnsearch.results.long_form import by_cell, by_point, by_run, by_target
 from attnsearch.results.records import Records
 from attnsearch.results.scaling import Growth, growths
 from attnsearch.results.series import Series, series
-from attnsearch.results.warnings import warnings
+from attnsearch.results.warnings import verified, warnings
+from attnsearch.runs.standing import Standing
 from attnsearch.runs.store import StoredRun
 from attnsearch.spec.names import Names
 from attnsearch.spec.run import CellSpec
@@ -23,18 +24,19 @@ class Study:
     """What some runs say. Nothing is computed before it is asked for, and nothing twice.
 
     runs:        as `attnsearch.run` returns them, or a store holds them
-    unverified:  names of mixers whose causality has not been checked, to be warned about
+    standings:   says how the mixer of a cell stands, as `attnsearch.runs.lookup.standings` finds it; None
+                 where nobody has looked, and then nothing is said of it
     unreadable:  what was found instead of runs, one line each: damaged ones, which the study does without
     """
 
     runs: Sequence[StoredRun]
-    unverified: Collection[str] = ()
+    standings: Callable[[CellSpec], Standing] | None = None
     unreadable: Sequence[str] = ()
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:
         """The runs of each cell in numbers, in order of first appearance."""
-        return tuple(cells(self.runs))
+        return tuple(cells(self.runs, self.standings))
 
     @cached_property
     def names(self) -> Names:
@@ -88,7 +90,12 @@ class Study:
     @cached_property
     def warnings(self) -> tuple[str, ...]:
         """What stands between these numbers and a claim, one line each."""
-        return warnings(self.cells, self.unverified)
+        return warnings(self.cells)
+
+    @cached_property
+    def verified(self) -> tuple[str, ...]:
+        """Which mixers are verified, and on what, one line each. The `warnings` tell of the others."""
+        return verified(self.cells)
 
     @cached_property
     def measurements(self) -> tuple[Measurement, ...]:

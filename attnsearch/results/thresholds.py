@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from attnsearch.base import Plateaus
 from attnsearch.results.cells import Cell, plateau_of
-from attnsearch.results.table import Table, steps
+from attnsearch.results.table import NONE, Table, steps
 from attnsearch.runs.store import StoredRun
 from attnsearch.spec.names import Names, heading, written
 from attnsearch.stats.survival import Waiting, pool, summarise
@@ -59,7 +59,7 @@ def table(rows: Sequence[Sensitivity]) -> Table:
         tuple(
             (
                 *(names.value(row.cell.spec, name) for name in names.telling),
-                *(_text(waiting) for _, waiting in row.plateaus),
+                *(_text(row.cell, waiting) for _, waiting in row.plateaus),
             )
             for row in rows
         ),
@@ -67,6 +67,8 @@ def table(rows: Sequence[Sensitivity]) -> Table:
     )
 
 
-def _text(waiting: Waiting) -> str:
+def _text(cell: Cell, waiting: Waiting) -> str:
     mean, error = waiting.restricted_mean, waiting.restricted_mean_error
-    return f"{steps(waiting.median)}\n{mean:,.0f} ± {error:,.0f}"
+    if waiting.observed:
+        return f"{steps(waiting.median)}\n{mean:,.0f} ± {error:,.0f}"
+    return NONE if cell.lost else f"{steps(waiting.median)}\nnone escaped"

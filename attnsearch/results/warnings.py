@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from attnsearch.base import plain
+from attnsearch.results.alignment import contradicts_itself
 from attnsearch.results.cells import Cell
 from attnsearch.results.table import counted, listed
 from attnsearch.runs.measures import held
 from attnsearch.runs.store import StoredRun
+from attnsearch.spec.command import verify_command
+from attnsearch.spec.names import mixer_names
 
 FEWEST_SEEDS = 8
 """Below this many runs a cell is warned about."""
@@ -22,30 +25,39 @@ guesses. With two sequences a step, n = 20, a fifth of chance is 2.4 deviations,
 64, thirteen. What is seen is soon known for certain, so that a real leak crosses any margin."""
 
 
-def warnings(cells: Sequence[Cell], unverified: Collection[str] = ()) -> tuple[str, ...]:
-    """Every rule of the protocol that `cells` do not meet, one line each.
-
-    unverified:  names of mixers whose causality has not been checked
-    """
+def warnings(cells: Sequence[Cell]) -> tuple[str, ...]:
+    """Every rule of the protocol that `cells` do not meet, one line each."""
     return (
         *_few_seeds(cells),
         *_leaks(cells),
+        *_contradictions(cells),
         *_diverged(cells),
         *_single_rates(cells),
-        *(
-            f"{plain(name)} is not verified: whether it sees the future has not been checked"
-            for name in dict.fromkeys(cell.spec.mixer.name for cell in cells)
-            if name in unverified
-        ),
+        *_not_verified(cells),
     )
 
 
-def flags(cell: Cell, unverified: Collection[str] = ()) -> tuple[str, ...]:
-    """The same of one cell, in a word or two each."""
+def flags(cell: Cell) -> tuple[str, ...]:
+    """The same of one cell, in a few words each."""
     found = [f"{len(cell.runs)} seeds"] if len(cell.runs) < FEWEST_SEEDS else []
-    found += ["not verified"] if cell.spec.mixer.name in unverified else []
+    standing = cell.standing
+    if standing is not None and standing.state != "verified":
+        found.append(standing.reason if standing.state == "failed" else standing.state)
     found += [f"{cell.diverged} diverged"] if cell.diverged else []
+    against = sum(map(contradicts_itself, cell.runs))
+    found += [f"{against} mastered without its map"] if against else []
     return tuple(f"⚠ {flag}" for flag in found)
+
+
+def verified(cells: Sequence[Cell]) -> tuple[str, ...]:
+    """Which mixers are verified, and on what, one line each."""
+    return tuple(
+        dict.fromkeys(
+            f"{name} {plain(found.reason)}"
+            for cell, name in _named(cells).items()
+            if (found := cell.standing) is not None and found.state == "verified"
+        )
+    )
 
 
 def _few_seeds(cells: Sequence[Cell]) -> list[str]:
@@ -71,6 +83,17 @@ def _sees_the_future(run: StoredRun) -> bool:
     return bool(held(unpredictable < LEAK_MARGIN * float(run.truth.chance_loss)).any())
 
 
+def _contradictions(cells: Sequence[Cell]) -> list[str]:
+    return [
+        f"{plain(cell.spec.mixer.name)} mastered {plain(cell.spec.task.name)}, seed {run.spec.seed},"
+        " though its answers depend on the support no more than by chance: its output, its map or the task is"
+        " wrong"
+        for cell in cells
+        for run in cell.runs
+        if contradicts_itself(run)
+    ]
+
+
 def _diverged(cells: Sequence[Cell]) -> list[str]:
     diverged = sum(cell.diverged for cell in cells)
     if not diverged:
@@ -89,3 +112,21 @@ def _single_rates(cells: Sequence[Cell]) -> list[str]:
     if len(rates) < 2 or not single:
         return []
     return [f"one learning rate for {listed(single)}: no ranking of mixers follows"]
+
+
+def _not_verified(cells: Sequence[Cell]) -> list[str]:
+    lines: dict[str, None] = {}
+    for cell, name in _named(cells).items():
+        found = cell.standing
+        if found is not None and found.state == "failed":
+            lines[f"{name} {plain(found.reason)}: its numbers do not count"] = None
+        elif found is not None and found.state == "not checked":
+            asked = verify_command(cell.spec.mixer, cell.spec.network.width)
+            lines[f"{name} {plain(found.reason)}: `{plain(asked)}` says whether its numbers may count"] = None
+    return list(lines)
+
+
+def _named(cells: Sequence[Cell]) -> dict[Cell, str]:
+    """What the mixer of each cell is called beside the others."""
+    names = mixer_names(list(dict.fromkeys(cell.spec.mixer for cell in cells)))
+    return {cell: names[cell.spec.mixer] for cell in cells}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 
 from attnsearch.base import AttnsearchError
 from attnsearch.runs import verification
+from attnsearch.runs.standing import Standing, standing
 from attnsearch.runs.store import Store, StoredRun, UnreadableRun, read
-from attnsearch.runs.verification import Verification
-from attnsearch.spec.run import MixerSpec
+from attnsearch.spec.run import CellSpec
 
 DEFAULT_STORE = Path("results")
 """The store of a command that names none."""
@@ -93,15 +94,12 @@ def stands_for_runs(name: str) -> bool:
     return _is_run(path) or store_at(path) is not None or _DIGITS.fullmatch(name) is not None
 
 
-def finder(stores: Sequence[str]) -> Callable[[MixerSpec], Verification | None]:
-    """Finds the verification of a mixer in the stores that `stores`, named as for `collect`, belong to."""
-    roots = list(dict.fromkeys(map(_root, stores)))
-
-    def find(mixer: MixerSpec) -> Verification | None:
-        found = [record for root in roots if (record := verification.find(root, mixer)) is not None]
-        return next((record for record in found if record.passed), found[0] if found else None)
-
-    return find
+def standings(names: Sequence[str]) -> Callable[[CellSpec], Standing]:
+    """Says how the mixer of a cell stands, by the records in the stores that `names`, as for `collect`,
+    belong to. Records in `DEFAULT_STORE` count too, and records that ship with attnsearch."""
+    roots = dict.fromkeys([*map(_root, names), DEFAULT_STORE, verification.SHIPPED])
+    records = cache(lambda name: [record for root in roots for record in verification.records(root, name)])
+    return cache(lambda cell: standing(cell, records(cell.mixer.name)))
 
 
 def _is_run(path: Path) -> bool:

@@ -1,8 +1,11 @@
 """The record of a verification: which checks a mixer has passed, and on what evidence.
 
-Numpy side; never imports jax. One file for each mixer with its settings, beside the runs of a store::
+Numpy side; never imports jax. One file for each mixer with its settings, width and task, beside the runs of a
+store::
 
     verified/<name>-<digest>.json
+
+`attnsearch.runs.standing` says what the records at hand mean for a cell.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
@@ -19,8 +23,11 @@ from attnsearch import files
 from attnsearch.base import AttnsearchError
 from attnsearch.spec.run import MixerSpec, settings
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Version of the record."""
+
+SHIPPED = Path(__file__).parent.parent / "mixers"
+"""Where the records of the mixers lie that ship with attnsearch, as in a store."""
 
 CHECKS = (
     *("construction", "contexts", "queries"),
@@ -52,17 +59,18 @@ class Finding:
 class Verification:
     """Every finding about a mixer.
 
-    task:         whose contexts were tried, and whose easiest form was to be learned
-    width:        features of a token, D, that it was verified at
-    fingerprint:  of the mixer's source (`probing.verify.fingerprint`): other code is not verified by it
-    version:      of attnsearch
+    task:     whose contexts were tried, and whose easiest form was to be learned
+    width:    features of a token, D, that it was verified at
+    sources:  the modules that the mixer is made of, with the digests of their files: other code is not
+              verified by the record
+    version:  of attnsearch
     """
 
     mixer: MixerSpec
     task: str
     width: int
     findings: tuple[Finding, ...]
-    fingerprint: str
+    sources: tuple[tuple[str, str], ...]
     version: str
 
     @property
@@ -83,7 +91,7 @@ class Verification:
             "mixer": {"name": self.mixer.name, "settings": dict(self.mixer.settings)},
             "task": self.task,
             "width": self.width,
-            "fingerprint": self.fingerprint,
+            "sources": dict(self.sources),
             "passed": self.passed,
             "checks": [asdict(finding) for finding in self.findings],
         }
@@ -103,38 +111,41 @@ class Verification:
             document["task"],
             document["width"],
             findings,
-            document["fingerprint"],
+            tuple(sorted((str(name), str(digest)) for name, digest in document["sources"].items())),
             document["attnsearch"],
         )
+        if not isinstance(record.width, int) or not isinstance(record.task, str):
+            raise ValueError("its width is not a number, or its task is not a name")
         if record.passed is not document["passed"]:
             raise ValueError("its verdict and its checks disagree")
         return record
 
     def save(self, root: Path) -> Path:
         """Put the record below `root`, in the place of an earlier one; the file. Errors: AttnsearchError."""
-        final = path(root, self.mixer)
+        final = path(root, self.mixer, self.width, self.task)
         content = json.dumps(self.to_json(), sort_keys=True, indent=2, allow_nan=False).encode()
         return files.write_whole(final, content)
 
 
-def path(root: Path, mixer: MixerSpec) -> Path:
-    """The file of the verification of `mixer` in the store at `root`, there or not."""
-    canonical = json.dumps([mixer.name, dict(mixer.settings)], sort_keys=True, separators=(",", ":"))
-    slug = re.sub(r"[^\w.]+", "-", mixer.name)
-    return root / "verified" / f"{slug}-{hashlib.sha256(canonical.encode()).hexdigest()[:16]}.json"
+def path(root: Path, mixer: MixerSpec, width: int, task: str) -> Path:
+    """The file of the verification of `mixer` at `width` on `task` in the store at `root`, there or not."""
+    subject = [mixer.name, dict(mixer.settings), width, task]
+    canonical = json.dumps(subject, sort_keys=True, separators=(",", ":"))
+    digest = hashlib.sha256(canonical.encode()).hexdigest()[:16]
+    return root / "verified" / f"{_slug(mixer.name)}-{digest}.json"
 
 
-def find(root: Path, mixer: MixerSpec) -> Verification | None:
-    """The last verification of `mixer` with these settings in the store at `root`.
+def records(root: Path, name: str) -> list[Verification]:
+    """The last verifications of the mixer called `name` in the store at `root`: of any settings, width, task.
 
-    None where there is none, or where it cannot be read: a damaged record proves nothing. Whether the mixer's
-    code is still the one that was verified is for those to ask who have it at hand.
+    One that cannot be read is left out: a damaged record proves nothing. Whether the mixer's code is still
+    the one that was verified is a question for `attnsearch.runs.standing`.
     """
-    try:
-        record = read(path(root, mixer))
-    except AttnsearchError:
-        return None
-    return record if record.mixer == mixer else None
+    found = []
+    for file in sorted((root / "verified").glob(f"{_slug(name)}-*.json")):
+        with suppress(AttnsearchError):
+            found.append(read(file))
+    return [record for record in found if record.mixer.name == name]
 
 
 def read(file: Path) -> Verification:
@@ -143,3 +154,7 @@ def read(file: Path) -> Verification:
         return Verification.from_json(json.loads(files.read_whole(file)))
     except files.DAMAGE as error:
         raise AttnsearchError(f"cannot read the verification {file}: {files.reason(error)}") from error
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^\w.]+", "-", name)

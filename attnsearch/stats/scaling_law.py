@@ -18,6 +18,9 @@ from attnsearch.stats.survival import CONFIDENCE
 MISFIT = 0.01
 """The law does not fit where data that follow it would look so bad more rarely than this."""
 
+DOUBT = 0.1
+"""Below this p, data speak against the law, though above `MISFIT` too weakly to refuse it."""
+
 WORST = 3
 """Cells that are named where the law does not fit."""
 
@@ -138,6 +141,11 @@ class Law:
             return "two search spaces cannot show whether the law fits"
         if self.fits is None:
             return f"{self.observed} escapes are too few to show whether the law fits"
+        if self.fits and self.p_value is not None and self.p_value < DOUBT:
+            return (
+                "the data speak against the law, but too weakly to refuse it"
+                f" (p = {self.p_value:.2g}; below {MISFIT:g} it is refused)"
+            )
         if self.fits:
             return f"nothing speaks against the law (p = {self.p_value:.2g})"
         if self.curvature is None or self.curvature * self._tests >= MISFIT:

@@ -10,14 +10,14 @@ import pytest
 from click.testing import CliRunner, Result
 from helpers.made_runs import ATTENTION, MINE, SUITE, run, runs, stored, suite, verification
 
-import attnsearch.probing.verify
 import attnsearch.training.jax.cost
 import attnsearch.training.jax.devices
 from attnsearch.base import AttnsearchError
 from attnsearch.cli.submit import submit
 from attnsearch.leaderboard.entry_file import read
 from attnsearch.leaderboard.shortcomings import shortcomings
-from attnsearch.mixers import MIXERS
+from attnsearch.mixers import Attention
+from attnsearch.probing.verify import sources_of
 from attnsearch.runs.cost import Cost
 from attnsearch.spec.run import MixerSpec, settings
 from attnsearch.spec.suite import Suite
@@ -48,9 +48,7 @@ def refused(folder: Path, *words: str) -> str:
 
 def test_complete_runs_make_an_entry(asked: Suite, tmp_path: Path) -> None:
     stored(tmp_path / "store", runs(asked, ATTENTION))
-    record = replace(
-        verification(ATTENTION), fingerprint=attnsearch.probing.verify.fingerprint(MIXERS["attention"])
-    )
+    record = replace(verification(ATTENTION), sources=tuple(sources_of(Attention).items()))
     record.save(tmp_path / "store")
     done = invoke(tmp_path)
     assert done.exit_code == 0, done.output
@@ -70,15 +68,20 @@ def test_one_that_is_not_verified_is_entered_and_said_to_be_listed_apart(
     stored(tmp_path / "store", runs(asked, ATTENTION))
     done = invoke(tmp_path)
     assert done.exit_code == 0
-    assert "attention is not verified: it will be listed apart; `attnsearch verify` checks it" in done.stderr
+    assert (
+        "attention has not been checked with these settings: it will be listed apart;"
+        " `attnsearch verify` checks it" in done.stderr
+    )
     assert read(tmp_path / "entry.json").verification is None
 
 
 def test_other_code_than_was_verified_is_not_verified(asked: Suite, tmp_path: Path) -> None:
     stored(tmp_path / "store", runs(asked, ATTENTION))
-    verification(ATTENTION).save(tmp_path / "store")
+    code = (("attnsearch.mixers.attention", "0" * 64),)
+    replace(verification(ATTENTION), sources=code).save(tmp_path / "store")
     done = invoke(tmp_path)
-    assert "the code of attention has changed since it was verified" in done.stderr
+    changed = "attention has not been checked since the code of attnsearch.mixers.attention changed"
+    assert changed in done.stderr
     assert "it will be listed apart" in done.stderr
     assert read(tmp_path / "entry.json").verification is None
 

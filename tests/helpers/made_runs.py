@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from attnsearch.base import RECORDING_INTERVAL, Curves, Heads
+from attnsearch.runs.standing import Standing
 from attnsearch.runs.store import Store, StoredRun
 from attnsearch.runs.verification import CHECKS, Finding, Verification
 from attnsearch.spec.run import MixerSpec, RunSpec, settings
@@ -114,7 +115,15 @@ def verification(mixer: MixerSpec, verdict: str = "passed") -> Verification:
         Finding(check, "that it is sound", said, "looked")  # pyright: ignore[reportArgumentType]
         for check, said in zip(CHECKS, verdicts, strict=True)
     )
-    return Verification(mixer, "linear_map", 128, findings, "f" * 64, "0.1.0")
+    return Verification(mixer, "linear_map", 128, findings, (), "0.1.0")
+
+
+STANDINGS: dict[str, Standing] = {
+    "verified": Standing("verified", "is verified on mine at width 128", verification(ATTENTION)),
+    "failed": Standing("failed", "failed verification: gradients", verification(ATTENTION, "failed")),
+    "not checked": Standing("not checked", "has not been checked"),
+}
+"""A mixer in each of its three states."""
 
 
 def stored(folder: Path, made: list[StoredRun]) -> Path:

@@ -132,8 +132,8 @@ def test_what_cannot_be_compared_is_listed_apart(
     assert [(row.name, row.rank) for row in family.ranked] == [("attention, 0.json", 1)]
     assert family.pairs == ()
     reasons = {row.candidate.source: row.reasons for row in family.apart}
-    assert reasons["1.json"] == ("not verified",)
-    assert reasons["2.json"] == ("verification not passed: construction",)
+    assert reasons["1.json"] == ("has not been checked",)
+    assert reasons["2.json"] == ("failed verification: construction",)
     assert reasons["3.json"][0] == "selection runs: another budget: steps 200 instead of 1000"
     assert reasons["4.json"][0].startswith("1 of 64 scored runs are missing: slow, state size 8")
     assert reasons["5.json"] == ("it answers suite another, not small",)

@@ -216,15 +216,15 @@ def test_a_suite_without_selection_has_one_learning_rate(tmp_path: Path) -> None
 
 def test_what_stands_against_a_mixer_is_said(asked: Suite) -> None:
     entry = assemble(asked, ATTENTION, [])
-    assert unverified(entry) == "not verified"
+    assert unverified(entry) == "has not been checked"
     failed = replace(entry, verification=verification(ATTENTION, "failed"))
-    assert unverified(failed) == "verification not passed: construction"
+    assert unverified(failed) == "failed verification: construction"
     empty = replace(entry, verification=replace(verification(ATTENTION), findings=()))
-    assert unverified(empty) == "verification not passed: no checks"
+    assert unverified(empty) == "failed verification: it was asked nothing"
 
 
 def test_a_record_of_fewer_checks_than_there_are_does_not_count(asked: Suite) -> None:
     record = verification(ATTENTION)
     fewer = replace(record, findings=record.findings[:-1])
     entry = replace(assemble(asked, ATTENTION, []), verification=fewer)
-    assert unverified(entry) == "not verified by every check: without learning"
+    assert unverified(entry) == "has not been checked for learning"

@@ -160,7 +160,7 @@ RUN = "scored.0.runs.1"
             put("verification.checks.0.verdict", "fine"),
             "verification.checks[0].verdict: 'fine' is unknown. Did you mean failed?",
         ),
-        (put("verification.format_version", 9), "verification: format version 9, expected 1"),
+        (put("verification.format_version", 9), "verification: format version 9, expected 2"),
         (put("verification.mixer.name", "other"), "verification: it is of another mixer than the entry"),
         (put("scored.0.budget.steps", 125), "scored[0]: steps 125 is not a multiple of 10"),
         (put("scored.0.budget.steps", 120.0), "scored[0].budget.steps: 120.0 is not a whole number"),

@@ -55,7 +55,7 @@ def test_every_column_says_what_it_should(full: Board) -> None:
     }
     assert re.fullmatch(r"0\.\d\d\n0\.\d\d to 0\.\d\d", ranking.rows[0][5])
     assert ranking.rows[1][5] == "1\nreference"
-    assert apart.rows[0][:2] == ("slow", "not verified")
+    assert apart.rows[0][:2] == ("slow", "has not been checked")
     assert apart.rows[0][-4:] == ("–", "–", "–", "16\n2 to choose by")
     assert cells.columns == ("cell", "bits", MINE.name, "attention", "(slow)")
     assert cells.rows[0] == ("state size 4, support size 1", "2.0", *cells.rows[0][2:])
@@ -73,7 +73,7 @@ def test_as_csv_it_is_one_line_a_mixer(full: Board) -> None:
     assert [(row["rank"], row["mixer"], row["reasons"], row["verified"]) for row in rows] == [
         ("1", MINE.name, "", "True"),
         ("2", "attention", "", "True"),
-        ("", "slow", "not verified", "False"),
+        ("", "slow", "has not been checked", "False"),
     ]
     assert float(rows[0]["frontier"]) == pytest.approx(4.807355)
     assert float(rows[0]["ratio_low"]) < float(rows[0]["ratio"]) < float(rows[0]["ratio_high"]) < 1

@@ -17,7 +17,7 @@ from attnsearch.mixers import MIXERS, Attention, Mixer
 from attnsearch.mixers.base import default_settings
 from attnsearch.probing.checks import CHECKS
 from attnsearch.probing.subject import LONGEST_CONTEXT, Subject
-from attnsearch.probing.verify import examine, fingerprint, verify
+from attnsearch.probing.verify import examine, sources_of, verify
 from attnsearch.runs import verification
 from attnsearch.runs.verification import Finding, Verdict
 from attnsearch.spec.run import MixerSpec, PlateauRule, Value, settings
@@ -161,11 +161,11 @@ def test_no_built_in_mixer_is_refused(mixer: str, tmp_path: Path, capsys: pytest
     assert len(lines) == len(CHECKS)
     assert lines[0].startswith(f"[1/{len(CHECKS)}] construction: passed, ")
     spec = MixerSpec(mixer, settings(default_settings(MIXERS[mixer])))
-    record = verification.find(tmp_path, spec)
-    assert record is not None
-    assert Path(document["record"]) == verification.path(tmp_path, spec)
+    (record,) = verification.records(tmp_path, mixer)
+    assert record.mixer == spec
+    assert Path(document["record"]) == verification.path(tmp_path, spec, WIDTH, "linear_map")
     assert (record.passed, record.task, record.width) == (True, "linear_map", WIDTH)
-    assert record.fingerprint == fingerprint(MIXERS[mixer])
+    assert dict(record.sources) == sources_of(MIXERS[mixer])
 
 
 # The command.
@@ -183,10 +183,9 @@ def test_a_refused_mixer_gets_a_table_and_status_1(
         f"No: helpers.faulty_mixers:Narrow did not pass {len(CHECKS)} of {len(CHECKS)} checks:"
         " construction," in out in out
     )
-    record = verification.find(tmp_path, MixerSpec("helpers.faulty_mixers:Narrow", ()))
-    assert record is not None
+    (record,) = verification.records(tmp_path, "helpers.faulty_mixers:Narrow")
     assert not record.passed
-    assert f"Record: {verification.path(tmp_path, record.mixer)}" in out
+    assert f"Record: {verification.path(tmp_path, record.mixer, WIDTH, 'linear_map')}" in out
 
 
 @pytest.mark.parametrize(
@@ -231,25 +230,33 @@ def test_a_task_is_made_as_long_as_fits_and_otherwise_easy() -> None:
     assert knobs(16, state, support) == {"state_size": 6, "support_size": 2}
 
 
-def test_an_edit_of_the_source_changes_the_fingerprint(
+def test_a_mixer_is_made_of_its_class_its_bases_and_their_helpers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = "from my_base import Base\nclass One(Base): pass\nclass Two(Base): pass\n"
-    (tmp_path / "my_base.py").write_text("from attnsearch import Mixer\nclass Base(Mixer): pass\n")
-    (tmp_path / "my_fingerprinted.py").write_text(source)
+    (tmp_path / "my_base.py").write_text(
+        "import my_helper\nfrom attnsearch import Mixer\nclass Base(Mixer): pass\n"
+    )
+    (tmp_path / "my_helper.py").write_text("factor = 1\n")
+    (tmp_path / "my_other.py").write_text("factor = 1\n")
+    (tmp_path / "my_inheriting.py").write_text("from my_base import Base\nclass One(Base): pass\n")
     monkeypatch.syspath_prepend(tmp_path)
-    import my_fingerprinted  # pyright: ignore[reportMissingImports]
+    import my_inheriting  # pyright: ignore[reportMissingImports]
 
-    first = fingerprint(my_fingerprinted.One)
-    assert fingerprint(my_fingerprinted.One) == first
-    assert fingerprint(my_fingerprinted.Two) != first
-    (tmp_path / "my_fingerprinted.py").write_text(source + "# another\n")
-    second = fingerprint(my_fingerprinted.One)
-    assert second != first
-    (tmp_path / "my_base.py").write_text("from attnsearch import Mixer\nclass Base(Mixer): x = 1\n")
-    assert fingerprint(my_fingerprinted.One) != second
+    first = sources_of(my_inheriting.One)
+    assert list(first) == ["my_base", "my_helper", "my_inheriting"]
+    (tmp_path / "my_helper.py").write_text("factor = 2\n")
+    changed = {module for module, digest in sources_of(my_inheriting.One).items() if digest != first[module]}
+    assert changed == {"my_helper"}
 
 
-def test_a_class_without_a_source_has_a_fingerprint() -> None:
+def test_a_built_in_mixer_is_made_of_its_room_alone() -> None:
+    assert list(sources_of(MIXERS["attention"])) == [
+        "attnsearch.mixers.attention",
+        "attnsearch.mixers.base",
+        "attnsearch.mixers.linear",
+    ]
+
+
+def test_a_class_without_a_source_is_made_of_nothing_that_is_known() -> None:
     made = type("Made", (Mixer,), {"__module__": "__nowhere__"})
-    assert len(fingerprint(made)) == 64
+    assert sources_of(made) == {}

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import pytest
 from helpers.hand_made import renamed
+from helpers.made_runs import STANDINGS
 from helpers.page import Page
 
 from attnsearch.report.page import json_for_script
@@ -32,7 +33,7 @@ def test_whatever_a_name_holds_appears_as_text(runs: list[StoredRun]) -> None:
         )
         for run in runs[:3]
     ]
-    text = report(Study(hostile, unverified=[HOSTILE]), title=HOSTILE)
+    text = report(Study(hostile, lambda cell: STANDINGS["not checked"]), title=HOSTILE)
     found = Page(text)
     assert [tag for tag, _ in found.tags].count("script") == 2
     assert not {"b", "u"} & {tag for tag, _ in found.tags}
@@ -51,7 +52,7 @@ def test_whatever_a_name_holds_appears_as_text(runs: list[StoredRun]) -> None:
 def test_no_name_turns_the_page_or_hides_in_it(runs: list[StoredRun]) -> None:
     name = "a\u202eb\u200b\x1b[31m"
     hostile = [renamed(replace(run, environment={name: name}), name, name) for run in runs[:2]]
-    text = report(Study(hostile, unverified=[name]), title=name)
+    text = report(Study(hostile, lambda cell: STANDINGS["not checked"]), title=name)
     assert not {"\u202e", "\u200b", "\x1b"} & set(text)
     assert "a\\u202eb\\u200b\\x1b[31m" in Page(text).words
 

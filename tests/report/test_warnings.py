@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from helpers.hand_made import run_of, spec_of
+from helpers.made_runs import STANDINGS
 from helpers.page import Page
 
 from attnsearch.report.report import report
@@ -30,12 +31,16 @@ def test_one_learning_rate_allows_no_ranking(runs: list[StoredRun]) -> None:
     assert warning.format("mlp_mixer") in Page(report(Study([*runs, *slower]))).words
 
 
-def test_a_mixer_that_is_not_verified_is_told(runs: list[StoredRun]) -> None:
-    warned = Page(report(Study(runs, unverified=["mlp_mixer"])))
-    assert "mlp_mixer is not verified" in warned.words
+def test_three_states_of_a_mixer_are_told(runs: list[StoredRun]) -> None:
+    states = {"attention": "verified", "mlp_mixer": "not checked"}
+    warned = Page(report(Study(runs, lambda cell: STANDINGS[states[cell.mixer.name]])))
+    assert "mlp_mixer has not been checked" in warned.words
     flags = [row["protocol"] for row in warned.rows("protocol")]
-    assert flags == ["–", "⚠ not verified", "–", "⚠ not verified; ⚠ 1 diverged"]
-    assert "not verified" not in Page(report(Study(runs, unverified=["gru"]))).words
+    assert flags == ["verified", "⚠ not checked", "verified", "⚠ not checked; ⚠ 1 diverged"]
+    refused = Page(report(Study(runs, lambda cell: STANDINGS["failed"])))
+    assert "mlp_mixer failed verification: gradients: its numbers do not count" in refused.words
+    assert refused.rows("protocol")[0]["protocol"] == "⚠ failed verification: gradients"
+    assert "verif" not in Page(report(Study(runs))).words
 
 
 def test_runs_that_diverged_are_counted(page: Page) -> None:

@@ -18,6 +18,7 @@ from attnsearch.results.column import Column
 from attnsearch.results.study import Study
 from attnsearch.results.table import as_csv
 from attnsearch.results.tables import cell_table, tables, trained_table
+from attnsearch.results.thresholds import sensitivity, table
 from attnsearch.runs.store import StoredRun
 from attnsearch.spec.run import InterventionSpec, MixerSpec, TaskSpec, Value, settings
 
@@ -41,13 +42,37 @@ def test_tables_say_what_records_say(study: Study) -> None:
     assert [text.split("\n")[0] for text in texts["escaped"]] == ["3 of 4", "0 of 2"]
     assert texts["plateau length, median"][0].startswith(f"{first['plateau_length_median']:,.0f}\n0 or more")
     assert texts["plateau length, median"][1] == "not reached\n0 or more"
-    assert texts["restricted mean to the budget"][1].startswith(
-        f"{second['plateau_length_restricted_mean']:,.0f} ± "
+    assert texts["restricted mean to the budget"][0].startswith(
+        f"{first['plateau_length_restricted_mean']:,.0f} ± "
+    )
+    assert texts["restricted mean to the budget"][1] == (
+        f"{second['plateau_length_restricted_mean']:,.0f}\nnone escaped"
     )
     assert shown(trained_table(study))["escaped"] == texts["escaped"]
     mass = shown(tables(study)[2])["map mass by chance"]
     assert mass[0] == f"{first['map_mass']:.2f}\n{first['chance_map_mass']:.2f}"
     assert mass[1].startswith("–\n")
+
+
+def test_a_cell_that_diverged_has_waited_no_known_time(make_run: MakeRun) -> None:
+    broken = [make_run(seed, diverged=True, escape=None, mastery=None, found=(None, None)) for seed in (0, 1)]
+    waited, _, _ = tables(Study(broken))
+    assert shown(waited)["diverged"] == ["2"]
+    assert shown(waited)["restricted mean to the budget"] == ["–"]
+    (record,) = Study(broken).by_cell
+    means = {key: value for key, value in record.items() if "restricted_mean" in key}
+    assert len(means) == 12
+    assert set(means.values()) == {None}
+    assert "±" not in " ".join(shown(table(sensitivity(Study(broken).cells)))["0.938 of chance"])
+
+
+def test_a_cell_that_never_escaped_has_a_mean_and_no_error(make_run: MakeRun) -> None:
+    waiting = [make_run(seed, escape=None, mastery=None, found=(None, None)) for seed in (0, 1)]
+    (record,) = Study(waiting).by_cell
+    assert record["plateau_length_restricted_mean"] == 500
+    assert record["plateau_length_restricted_mean_error"] is None
+    waited, _, _ = tables(Study(waiting))
+    assert shown(waited)["restricted mean to the budget"] == ["500\nnone escaped"]
 
 
 def test_runs_that_diverged_are_a_note(make_run: MakeRun) -> None:
@@ -171,8 +196,8 @@ def test_thresholds_are_columns_where_cells_differ_in_them(make_run: MakeRun) ->
 @pytest.mark.parametrize("name", ["a[/b]", "[link=https://x.example]a", "\x1b[31mred", "ab\u202ecd", "=1+1"])
 def test_names_are_text_in_every_table_and_in_csv(make_run: MakeRun, name: str) -> None:
     study = Study([renamed(make_run(), name, name), renamed(make_run(), "other", "mine")])
-    for table in (trained_table(study), *tables(study)):
-        assert all(text.isprintable() for row in table.rows for part in row for text in part.split("\n"))
+    for made in (trained_table(study), *tables(study)):
+        assert all(text.isprintable() for row in made.rows for part in row for text in part.split("\n"))
     text = as_csv(list(study.by_cell))
     assert text.replace("\n", "").isprintable()
     first, _ = csv.DictReader(io.StringIO(text))

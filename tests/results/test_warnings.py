@@ -8,14 +8,28 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers.hand_made import renamed, run_of, spec_of
+from helpers.hand_made import changed, renamed, run_of, spec_of
+from helpers.made_runs import STANDINGS
 
 from attnsearch.base import Curves, Floats
+from attnsearch.results.alignment import contradicts_itself
 from attnsearch.results.cells import cells
-from attnsearch.results.warnings import FEWEST_SEEDS, LEAK_MARGIN, flags, warnings
+from attnsearch.results.warnings import (
+    FEWEST_SEEDS,
+    LEAK_MARGIN,
+    flags,
+    verified,
+    warnings,
+)
+from attnsearch.runs.standing import Standing
 from attnsearch.runs.store import StoredRun
+from attnsearch.spec.run import CellSpec, MixerSpec, settings
 
 MakeRun = Callable[..., StoredRun]
+
+
+def always(state: str) -> Callable[[CellSpec], Standing]:
+    return lambda cell: STANDINGS[state]
 
 
 def fluctuating(chance: float, noise: float, samples: int, shape: tuple[int, int]) -> Floats:
@@ -56,16 +70,45 @@ def test_one_learning_rate_allows_no_ranking() -> None:
     assert warnings(cells(both[:FEWEST_SEEDS])) == ()
 
 
-def test_a_mixer_that_is_not_verified_is_told(make_run: MakeRun) -> None:
-    enough = cells([make_run(seed) for seed in range(FEWEST_SEEDS)])
-    (warning,) = warnings(enough, ["attention"])
-    assert warning == "attention is not verified: whether it sees the future has not been checked"
-    assert warnings(enough, ["mine"]) == ()
+def test_a_mixer_is_verified_or_failed_or_not_checked(make_run: MakeRun) -> None:
+    enough = [make_run(seed) for seed in range(FEWEST_SEEDS)]
+    made = {state: cells(enough, always(state)) for state in STANDINGS}
+    found = {state: warnings(made[state]) for state in STANDINGS}
+    assert found["verified"] == ()
+    assert verified(made["verified"]) == ("attention is verified on mine at width 128",)
+    assert found["failed"] == ("attention failed verification: gradients: its numbers do not count",)
+    assert verified(made["failed"]) == ()
+    (line,) = found["not checked"]
+    assert line.startswith("attention has not been checked: `attnsearch verify attention --mixer-set ")
+    assert line.endswith("` says whether its numbers may count")
+    assert f"--width {enough[0].spec.cell.network.width}`" in line
+
+
+def test_two_settings_of_one_mixer_are_two_mixers(make_run: MakeRun) -> None:
+    few = [make_run(seed) for seed in range(FEWEST_SEEDS)]
+    many = [
+        changed(run, mixer=MixerSpec("attention", settings({"num_heads": 2, "head_width": None})))
+        for run in few
+    ]
+    first = few[0].spec.cell.mixer
+
+    def standing(cell: CellSpec) -> Standing:
+        return STANDINGS["verified" if cell.mixer == first else "not checked"]
+
+    made = cells([*few, *many], standing)
+    (told,) = [line for line in warnings(made) if "checked" in line]
+    assert told.startswith("attention, num heads 2 has not been checked")
+    (line,) = verified(made)
+    assert line.startswith("attention, ")
+    assert "num heads 2" not in line
 
 
 def test_a_cell_is_flagged_in_a_few_words(make_run: MakeRun) -> None:
-    (cell,) = cells([make_run(0), make_run(1, diverged=True)])
-    assert flags(cell, ["attention"]) == ("⚠ 2 seeds", "⚠ not verified", "⚠ 1 diverged")
+    runs = [make_run(0), make_run(1, diverged=True)]
+    flagged = {state: flags(*cells(runs, always(state))) for state in STANDINGS}
+    assert flagged["not checked"] == ("⚠ 2 seeds", "⚠ not checked", "⚠ 1 diverged")
+    assert flagged["failed"][1] == "⚠ failed verification: gradients"
+    assert flagged["verified"] == ("⚠ 2 seeds", "⚠ 1 diverged")
     (cell,) = cells([make_run(seed) for seed in range(FEWEST_SEEDS)])
     assert flags(cell) == ()
 
@@ -73,9 +116,52 @@ def test_a_cell_is_flagged_in_a_few_words(make_run: MakeRun) -> None:
 def test_names_in_warnings_are_text(make_run: MakeRun) -> None:
     hostile = [renamed(make_run(seed), "a\x1b[31m", "b\u202e") for seed in range(FEWEST_SEEDS)]
     leak = renamed(make_run(9, first_query=[0.1] * 5), "a\x1b[31m", "b\u202e")
-    found = warnings(cells([*hostile, leak]), ["b\u202e"])
-    assert len(found) == 2
+    against = renamed(replace(mastered(0.2), spec=replace(leak.spec, seed=10)), "a\x1b[31m", "b\u202e")
+    runs = [*hostile, leak, against]
+    found = warnings(cells(runs, lambda cell: Standing("failed", "failed verification: \x1b[31m")))
+    assert len(found) == 3
     assert all(line.isprintable() for line in found)
+    told = verified(cells(runs, lambda cell: Standing("verified", "is verified on \u202e")))
+    assert all(line.isprintable() for line in told)
+
+
+# A run that contradicts itself.
+
+
+def mastered(mass: float) -> StoredRun:
+    """A run that masters its four targets with this map mass at its end."""
+    run = run_of(spec_of(), [50] * 4)
+    masses = np.full_like(run.maps.mass, 1.0)
+    masses[-1] = mass
+    return replace(run, maps=run.maps._replace(mass=masses))
+
+
+@pytest.mark.parametrize("mass", [0.2, 0.5, 0.0, math.nan])
+def test_mastery_without_the_map_is_a_contradiction(mass: float) -> None:
+    run = mastered(mass)
+    assert run.measures.mastered
+    assert contradicts_itself(run)
+    (told,) = [line for line in warnings(cells([run])) if "support" in line]
+    assert told == (
+        "attention mastered linear_map, seed 0, though its answers depend on the support no more than by"
+        " chance: its output, its map or the task is wrong"
+    )
+    assert "⚠ 1 mastered without its map" in flags(cells([run])[0])
+
+
+def test_what_is_above_chance_or_shows_nothing_is_no_contradiction() -> None:
+    assert not contradicts_itself(mastered(0.51))
+    low = mastered(0.2)
+    # Nothing was mastered; the last map is older than mastery; there is no map.
+    assert not contradicts_itself(run_of(spec_of(), [None] * 4))
+    assert not contradicts_itself(replace(low, maps=low.maps._replace(step=low.maps.step * 0)))
+    empty = low.maps._replace(step=low.maps.step[:0], mass=low.maps.mass[:0])
+    assert not contradicts_itself(replace(low, maps=empty))
+    # Every answer depends on all that is seen, or can be read in a cheaper way.
+    everything = run_of(spec_of(support_size=4), [50] * 4)
+    assert not contradicts_itself(everything)
+    cheaper = low.truth._replace(cheapest_route=~low.truth.attention_map)
+    assert not contradicts_itself(replace(low, truth=cheaper))
 
 
 # Leaks.

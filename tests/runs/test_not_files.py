@@ -60,7 +60,7 @@ def test_parameters_a_checkpoint_and_a_verification(store: Store) -> None:
     os.mkfifo(checkpoints.path(run.spec))
     with pytest.raises(AttnsearchError, match="not a regular file"):
         checkpoints.load(run.spec, pytest.fail)
-    record = verification.path(store.root, mixer)
+    record = verification.path(store.root, mixer, 128, "linear_map")
     record.parent.mkdir()
     os.mkfifo(record)
-    assert verification.find(store.root, mixer) is None
+    assert verification.records(store.root, mixer.name) == []

@@ -6,19 +6,18 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from attnsearch.base import AttnsearchError
-from attnsearch.runs.verification import CHECKS, Finding, Verification, find, path, read
+from attnsearch.runs.verification import CHECKS, Finding, Verification, path, read, records
 from attnsearch.spec.run import MixerSpec, settings
 
 MIXER = MixerSpec("my.mixers:Mine", settings({"heads": 4, "scale": 1.5, "gated": False, "width": None}))
 PASSED = Finding("causality", "no output moves", "passed", "moved by 0")
 FAILED = Finding("gradients", "every parameter is reached", "failed", "none reaches [spare]")
 NOT_RUN = Finding("learning", "it learns", "not run", "it cannot be built")
-SOUND = Verification(MIXER, "linear_map", 128, (PASSED, PASSED), "ab" * 32, "0.1.0")
+SOUND = Verification(MIXER, "linear_map", 128, (PASSED, PASSED), (("my.mixers", "ab" * 32),), "0.1.0")
 REFUSED = replace(SOUND, findings=(PASSED, FAILED, NOT_RUN))
 
 
@@ -34,10 +33,10 @@ def test_a_mixer_passes_where_every_check_does() -> None:
 @pytest.mark.parametrize("record", [SOUND, REFUSED], ids=["sound", "refused"])
 def test_what_is_stored_is_found(tmp_path: Path, record: Verification) -> None:
     file = record.save(tmp_path)
-    assert file == path(tmp_path, MIXER)
+    assert file == path(tmp_path, MIXER, 128, "linear_map")
     assert file.parent == tmp_path / "verified"
     assert file.name.startswith("my.mixers-Mine-")
-    assert find(tmp_path, MIXER) == record
+    assert records(tmp_path, MIXER.name) == [record]
     assert read(file) == record
     assert [other.name for other in file.parent.iterdir()] == [file.name]
 
@@ -45,15 +44,18 @@ def test_what_is_stored_is_found(tmp_path: Path, record: Verification) -> None:
 def test_the_last_one_counts(tmp_path: Path) -> None:
     SOUND.save(tmp_path)
     REFUSED.save(tmp_path)
-    assert find(tmp_path, MIXER) == REFUSED
+    assert records(tmp_path, MIXER.name) == [REFUSED]
 
 
-@pytest.mark.parametrize("other", [{"heads": 8}, {"heads": 4, "more": 1}, {}])
-def test_other_settings_are_another_mixer(tmp_path: Path, other: dict[str, Any]) -> None:
-    SOUND.save(tmp_path)
-    assert find(tmp_path, MixerSpec(MIXER.name, settings(other))) is None
-    assert find(tmp_path, replace(MIXER, name="my.mixers-Mine")) is None
-    assert find(tmp_path / "elsewhere", MIXER) is None
+def test_records_of_one_mixer_lie_beside_each_other(tmp_path: Path) -> None:
+    other = replace(SOUND, mixer=MixerSpec(MIXER.name, settings({"heads": 8})))
+    mine = [SOUND, other, replace(SOUND, width=64), replace(REFUSED, task="mine")]
+    for record in [*mine, replace(SOUND, mixer=replace(MIXER, name="my.mixers-Mine"))]:
+        record.save(tmp_path)
+    found = records(tmp_path, MIXER.name)
+    assert len(found) == len(mine)
+    assert all(record in found for record in mine)
+    assert records(tmp_path / "elsewhere", MIXER.name) == []
 
 
 def edited(**values: object) -> Callable[[bytes], bytes]:
@@ -76,18 +78,20 @@ def without(key: str) -> Callable[[bytes], bytes]:
         lambda content: b"",
         lambda content: b"[]",
         lambda content: b"\xff\xfe",
-        edited(format_version=2),
+        edited(format_version=1),
         edited(passed=True),
         edited(checks=[{"check": "causality"}]),
         edited(checks=[{"check": "c", "proves": "p", "verdict": "perhaps", "evidence": "e"}]),
         edited(mixer={"name": "attention", "settings": {}}),
+        edited(sources=["my.mixers"]),
+        edited(width="wide"),
         *(without(key) for key in REFUSED.to_json() if key != "passed"),
     ],
 )
 def test_what_is_damaged_proves_nothing(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
     file = REFUSED.save(tmp_path)
     file.write_bytes(damage(file.read_bytes()))
-    assert find(tmp_path, MIXER) is None
+    assert records(tmp_path, MIXER.name) == []
 
 
 def test_a_damaged_one_is_named_when_it_is_read(tmp_path: Path) -> None:

@@ -225,3 +225,23 @@ def test_as_many_escapes_as_cells_cannot_show_it_either() -> None:
     law = law_of([3, 4, 5], [waiting([60], [500]), waiting([140]), waiting([300])])
     assert law.fits is law.p_value is None
     assert law.reason == "3 escapes are too few to show whether the law fits"
+
+
+@pytest.mark.parametrize(
+    ("p", "fits", "words"),
+    [
+        (0.4, True, "nothing speaks against the law (p = 0.4)"),
+        (
+            0.016,
+            True,
+            "the data speak against the law, but too weakly to refuse it"
+            " (p = 0.016; below 0.01 it is refused)",
+        ),
+        (0.002, False, "cells lie off the line by more than their runs scatter (p = 0.002): "),
+    ],
+)
+def test_words_fit_the_p(p: float, fits: bool, words: str) -> None:
+    cells = tuple(Residual(bits, 8, 8, 100, 100.0, 100.0) for bits in (3.0, 4.0, 5.0))
+    law = Law(24, 24, 1.0, 1.0, 0.5, 1.5, 0.3, cells, lack_of_fit=p, curvature=None, bends_up=False)
+    assert (law.fits, law.p_value) == (fits, p)
+    assert law.reason.startswith(words)

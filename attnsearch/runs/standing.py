@@ -1,0 +1,83 @@
+"""May the numbers of a mixer count? What the records of its verification say, and where there are none.
+
+Numpy side; never imports jax.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from attnsearch.runs.sources import difference
+from attnsearch.runs.verification import CHECKS, Verification
+from attnsearch.spec.run import CellSpec
+
+State = Literal["verified", "failed", "not checked"]
+"""A mixer is verified where it has passed every check; where nobody can tell, it is not checked."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Whether the numbers of a mixer may count.
+
+    reason:  in words that follow the mixer's name: "failed verification: gradients"
+    record:  the verification that says so; None where the mixer is not checked
+    """
+
+    state: State
+    reason: str
+    record: Verification | None = None
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """The checks that the mixer has not passed."""
+        return () if self.record is None else self.record.refused_by
+
+
+def standing(cell: CellSpec, records: Sequence[Verification]) -> Standing:
+    """How the mixer of `cell` stands by `records`, those of its name.
+
+    A mixer with other settings, at another width or of other code is another mixer. Of several records the
+    task's own count, and a failed one before a passed one.
+    """
+    of_mixer = [record for record in records if record.mixer == cell.mixer]
+    if not of_mixer:
+        return _unchecked("has not been checked" + (" with these settings" if records else ""))
+    width = cell.network.width
+    meant = [record for record in of_mixer if record.width == width]
+    if not meant:
+        tried = _listed(sorted({record.width for record in of_mixer}))
+        return _unchecked(f"has not been checked at width {width}, only at {tried}")
+    doubts = [(record, _doubt(record)) for record in meant]
+    current = [record for record, doubt in doubts if doubt is None]
+    if not current:
+        return _unchecked(next(doubt for _, doubt in doubts if doubt is not None))
+    current = [record for record in current if record.task == cell.task.name] or current
+    for record in current:
+        if not record.passed:
+            checks = ", ".join(record.refused_by) or "it was asked nothing"
+            return Standing("failed", f"failed verification: {checks}", record)
+    (record, *_) = current
+    return Standing("verified", f"is verified on {record.task} at width {record.width}", record)
+
+
+def _unchecked(reason: str) -> Standing:
+    return Standing("not checked", reason)
+
+
+def _doubt(record: Verification) -> str | None:
+    """Why `record` does not speak of the mixer as it is now; None where it does."""
+    match difference(dict(record.sources)):
+        case ("changed", module):
+            return f"has not been checked since the code of {module} changed"
+        case (_, module):
+            return f"has not been checked here: its module {module} is not found from this folder"
+    asked = {finding.check for finding in record.findings}
+    if record.passed and (lacking := [check for check in CHECKS if check not in asked]):
+        return f"has not been checked for {', '.join(lacking)}"
+    return None
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    return ", ".join(map(str, numbers))

@@ -1,0 +1,101 @@
+"""Whether a mixer's numbers may count: three states, and what a record does not speak of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from helpers.hand_made import run_of, spec_of
+from helpers.made_runs import verification
+
+from attnsearch.runs.lookup import standings
+from attnsearch.runs.standing import standing
+from attnsearch.runs.store import Store
+from attnsearch.runs.verification import Verification
+from attnsearch.spec.run import CellSpec, MixerSpec, settings
+
+CELL = spec_of("attention", num_heads=4).cell
+PASSED = verification(CELL.mixer)
+FAILED = verification(CELL.mixer, "failed")
+
+
+def said(*records: Verification, cell: CellSpec = CELL) -> tuple[str, str]:
+    found = standing(cell, records)
+    assert (found.record is None) == (found.state == "not checked")
+    return found.state, found.reason
+
+
+def test_three_states() -> None:
+    assert said() == ("not checked", "has not been checked")
+    assert said(PASSED) == ("verified", "is verified on linear_map at width 128")
+    assert said(FAILED) == ("failed", "failed verification: construction")
+    assert standing(CELL, [FAILED]).failed == ("construction",)
+    assert said(replace(PASSED, findings=())) == ("failed", "failed verification: it was asked nothing")
+
+
+def test_other_settings_are_another_mixer() -> None:
+    other = replace(PASSED, mixer=MixerSpec("attention", settings({"num_heads": 8, "head_width": None})))
+    assert said(other) == ("not checked", "has not been checked with these settings")
+    assert said(other, FAILED)[0] == "failed"
+    assert said(replace(other, findings=FAILED.findings), PASSED)[0] == "verified"
+
+
+def test_another_width_is_another_mixer() -> None:
+    records = [replace(PASSED, width=width) for width in (64, 32)]
+    assert said(*records) == ("not checked", "has not been checked at width 128, only at 32, 64")
+
+
+def test_the_task_of_the_cell_counts_before_others() -> None:
+    elsewhere = replace(FAILED, task="mine")
+    assert said(PASSED, elsewhere)[0] == "verified"
+    assert said(elsewhere)[0] == "failed"
+    mine = replace(CELL, task=replace(CELL.task, name="mine"))
+    assert said(PASSED, elsewhere, cell=mine)[0] == "failed"
+    assert said(PASSED, cell=mine) == ("verified", "is verified on linear_map at width 128")
+
+
+def test_a_failed_record_counts_before_a_passed_one() -> None:
+    assert said(PASSED, FAILED)[0] == said(FAILED, PASSED)[0] == "failed"
+
+
+def test_fewer_checks_than_today_are_not_enough() -> None:
+    assert said(replace(PASSED, findings=PASSED.findings[:-1])) == (
+        "not checked",
+        "has not been checked for learning",
+    )
+
+
+def test_an_edit_of_a_helper_makes_the_record_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from attnsearch.runs.sources import sources
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_mixers.py").write_text("from my_helper import mask\n")
+    (tmp_path / "my_helper.py").write_text("mask = 1\n")
+    code = sources({"my_mixers": tmp_path / "my_mixers.py"})
+    record = replace(PASSED, sources=tuple(code.items()))
+    assert said(record)[0] == "verified"
+    (tmp_path / "my_helper.py").write_text("mask = 0\n")
+    stale = ("not checked", "has not been checked since the code of my_helper changed")
+    assert said(record) == said(replace(record, findings=FAILED.findings)) == stale
+    # A newer record, on another task, speaks for the code as it is.
+    assert said(record, replace(PASSED, task="mine"))[0] == "verified"
+    (tmp_path / "my_helper.py").unlink()
+    (state, reason) = said(record)
+    assert state == "not checked"
+    assert reason == "has not been checked here: its module my_helper is not found from this folder"
+
+
+def test_records_are_found_beside_the_runs_in_the_default_store_and_in_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = run_of(replace(spec_of("attention", num_heads=4), cell=CELL), [100] * 4)
+    Store.open(tmp_path / "mine").save(run)
+    names = [str(tmp_path / "mine")]
+    assert standings(names)(CELL).state == "not checked"
+    PASSED.save(Path("results"))
+    assert standings(names)(CELL).state == "verified"
+    FAILED.save(tmp_path / "mine")
+    assert standings(names)(CELL).state == "failed"
+    assert standings([str(next((tmp_path / "mine" / "runs").iterdir()))])(CELL).state == "failed"

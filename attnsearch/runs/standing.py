@@ -36,7 +36,7 @@ class Standing:
 
 
 def standing(cell: CellSpec, records: Sequence[Verification]) -> Standing:
-    """How the mixer of `cell` stands by `records`, those of its name.
+    """How the mixer of `cell` stands by the `records` of its name.
 
     A mixer with other settings, at another width or of other code is another mixer. Of several records the
     task's own count, and a failed one before a passed one.

@@ -40,6 +40,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "submit": "attnsearch.cli.submit:submit",
     },
     "Check": {
+        "doctor": "attnsearch.cli.doctor:doctor",
         "verify": "attnsearch.cli.verify:verify",
         "baseline": "attnsearch.cli.baseline:baseline",
         "check": "attnsearch.cli.check:check",

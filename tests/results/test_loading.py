@@ -23,8 +23,9 @@ def test_a_folder_is_a_study(folder: Path) -> None:
     study = attnsearch.load(folder)
     assert (len(study.runs), len(study.cells), study.unreadable) == (4, 2, ())
     assert [row["plateau_length"] for row in study.by_run] == [100] * 4
-    # Nobody has verified the mixer.
-    assert any("attention" in warning for warning in study.warnings)
+    # The records that ship are found.
+    assert study.verified == ("attention is verified on linear_map at width 128",)
+    assert {row["verification"] for row in study.by_run} == {"verified"}
 
 
 def test_several_names_are_one_study_and_each_run_counts_once(folder: Path) -> None:

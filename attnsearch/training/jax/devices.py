@@ -24,7 +24,7 @@ def use_every_core() -> None:
     """
     if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
         try:
-            jax.config.update("jax_num_cpu_devices", _cores())
+            jax.config.update("jax_num_cpu_devices", cores())
         except RuntimeError:
             return
     if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
@@ -37,7 +37,7 @@ def use_every_core() -> None:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
-def _cores() -> int:
+def cores() -> int:
     """The cores that this process may use, or all of them where the system does not tell."""
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))

@@ -64,7 +64,7 @@ def _half_found(run: StoredRun) -> float | None:
 
 
 def _map_mass(run: StoredRun) -> float | None:
-    mass, found = run.measures.map_mass, run.measures.found.observed[run.truth.mapped]
+    mass, found = run.maps.mass, run.measures.found.observed[run.truth.mapped]
     return float(mass[-1][found].mean()) if len(mass) and found.any() else None
 
 

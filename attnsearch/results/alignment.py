@@ -95,14 +95,15 @@ def contradicts_itself(run: StoredRun) -> bool:
 
     Targets count that depend on part of what is seen, and that have no cheaper route than their support.
     """
-    mass, chance = run.measures.map_mass, run.measures.chance_map_mass
-    known = len(mass) > 0 and run.maps.step[-1] >= run.measures.mastery_step
-    if not run.measures.mastered or run.status == "diverged" or not known:
+    if not run.measures.mastered or run.status == "diverged":
+        return False
+    maps, chance = run.maps, run.measures.chance_map_mass
+    if not len(maps.step) or maps.step[-1] < run.measures.mastery_step:
         return False
     only_way = (run.truth.cheapest_route == run.truth.attention_map).all(axis=1)
     # nan where nothing had any influence, which is as far from the support as can be.
     judged = only_way & (chance < 1 - 1e-6)
-    return bool(judged.any() and np.nan_to_num(mass[-1])[judged].mean() <= chance[judged].mean())
+    return bool(judged.any() and np.nan_to_num(maps.mass[-1])[judged].mean() <= chance[judged].mean())
 
 
 def best_heads(heads: Heads) -> Heads:

@@ -71,22 +71,23 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         size = fill(arguments.store, Path(folder), arguments.runs)
         console.print(f"{arguments.runs:,} runs, {size / 1e6:.0f} MB")
-        table = Table("question", "seconds", "memory (MB)", "answer")
+        table = Table("question", "seconds", "of a core", "memory (MB)", "answer")
         for name in QUESTIONS:
             command = [sys.executable, __file__, folder, "--only", name]
             done = subprocess.run(command, check=True, capture_output=True, text=True)
-            seconds, memory, answer = json.loads(done.stdout)
-            table.add_row(name, f"{seconds:.1f}", f"{memory:,.0f}", f"{answer:,}")
+            seconds, busy, memory, answer = json.loads(done.stdout)
+            table.add_row(name, f"{seconds:.1f}", f"{busy:.1f}", f"{memory:,.0f}", f"{answer:,}")
         console.print(table)
 
 
-def asked(name: str, store: Path) -> tuple[float, float, int]:
-    """Seconds and megabytes that a question took in this process, and its answer."""
+def asked(name: str, store: Path) -> tuple[float, float, float, int]:
+    """Seconds, seconds of a core, and megabytes that a question took in this process, and its answer."""
     start = time.perf_counter()
     answer = QUESTIONS[name](attnsearch.load(store))
     # Linux counts in kilobytes, macOS in bytes.
     unit = 1e3 if sys.platform == "linux" else 1e6
-    return time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, answer
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    return time.perf_counter() - start, time.process_time(), memory, answer
 
 
 def fill(source: Path, target: Path, count: int) -> int:

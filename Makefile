@@ -18,7 +18,7 @@ run: $(INSTALLED)  ## measure plateaus on the linear map; ARGS adds options
 	@$(BIN)/attnsearch run --task linear_map --sparsity 0.5 $(ARGS)
 
 test: $(INSTALLED)  ## run the tests; ARGS goes to pytest
-	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 lint: $(INSTALLED)  ## check style, format and types
 	@echo 'ruff check' && $(BIN)/ruff check .

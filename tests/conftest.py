@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from attnsearch.training.jax.backend import JaxBackend
 
 
-# Tests compile the same tiny programs again and again, in this process and in others. Said before any other
-# conftest.py is loaded, for jax reads it when it is imported.
+# Tests compile the same tiny programs again and again, in this process and in others: all are kept. Said
+# before any other conftest.py is loaded, for jax reads it when it is imported.
 os.environ["JAX_COMPILATION_CACHE_DIR"] = str(Path(__file__).parents[1] / ".pytest_cache" / "compilations")
-os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -29,7 +29,7 @@ CASES: dict[str, Callable[[], Mixer]] = {
 }
 
 
-@pytest.fixture(params=CASES)
+@pytest.fixture(scope="module", params=CASES)
 def mixer(request: pytest.FixtureRequest) -> Mixer:
     """Each mixer with perturbed parameters, for at initialisation a leak may hide behind zeros."""
     made = CASES[request.param]()
@@ -44,37 +44,46 @@ def inputs(seed: int = 0) -> jax.Array:
     return jax.random.normal(jax.random.key(seed), (LENGTH, WIDTH))
 
 
+@pytest.fixture(scope="module")
+def compiled(mixer: Mixer) -> Callable[[jax.Array], jax.Array]:
+    return jax.jit(lambda x: mixer(x))
+
+
 def test_shape(mixer: Mixer):
     chex.assert_shape(mixer(inputs()), (LENGTH, WIDTH))
 
 
-def test_no_output_before_a_token_moves_when_it_changes(mixer: Mixer):
-    before = mixer(inputs())
+def test_no_output_before_a_token_moves_when_it_changes(compiled: Callable[[jax.Array], jax.Array]):
+    before = compiled(inputs())
     for position in range(LENGTH):
         changed = inputs().at[position].set(inputs(9)[position])
-        after = mixer(changed)
+        after = compiled(changed)
         np.testing.assert_array_equal(after[:position], before[:position])
         assert not np.allclose(after[position:], before[position:]), "nothing reads this position"
 
 
 def test_every_earlier_token_can_be_read(mixer: Mixer):
-    reads = jax.jacobian(lambda x: mixer(x)[-1])(inputs())
+    reads = jax.jit(jax.jacobian(lambda x: mixer(x)[-1]))(inputs())
     assert (np.abs(reads).sum(axis=(0, 2)) > 0).all()
 
 
 def test_every_parameter_gets_a_gradient(mixer: Mixer):
     definition, parameters = nnx.split(mixer)
     weights = jax.random.normal(jax.random.key(3), (LENGTH, WIDTH))
-    gradients = jax.grad(lambda p: (nnx.merge(definition, p)(inputs()) * weights).sum())(parameters)
+    gradient = jax.jit(jax.grad(lambda p: (nnx.merge(definition, p)(inputs()) * weights).sum()))
+    gradients = gradient(parameters)
     for path, gradient in jax.tree.leaves_with_path(gradients):
         assert np.isfinite(gradient).all(), path
         assert np.abs(gradient).max() > 0, path
 
 
 @pytest.mark.parametrize("positions", [[0], [LENGTH - 1], [3, 4, 5], [0, 2, 6], list(range(LENGTH))])
-def test_some_rows_are_the_rows_of_the_whole(mixer: Mixer, positions: list[int]):
+def test_some_rows_are_the_rows_of_the_whole(
+    mixer: Mixer, compiled: Callable[[jax.Array], jax.Array], positions: list[int]
+):
     chosen = np.array(positions)
-    np.testing.assert_allclose(mixer.at(inputs(), chosen), mixer(inputs())[chosen], rtol=2e-5, atol=2e-5)
+    found = jax.jit(lambda x: mixer.at(x, chosen))(inputs())
+    np.testing.assert_allclose(found, compiled(inputs())[chosen], rtol=2e-5, atol=2e-5)
 
 
 class TestVariants(chex.TestCase):
@@ -89,7 +98,8 @@ class TestVariants(chex.TestCase):
 
 def test_one_sequence_does_not_influence_another(mixer: Mixer):
     definition, parameters = nnx.split(mixer)
-    together = jax.vmap(lambda x: nnx.merge(definition, parameters)(x))(jnp.stack([inputs(0), inputs(5)]))
+    batched = jax.jit(jax.vmap(lambda x: nnx.merge(definition, parameters)(x)))
+    together = batched(jnp.stack([inputs(0), inputs(5)]))
     np.testing.assert_allclose(together[0], mixer(inputs(0)), rtol=2e-5, atol=2e-5)
 
 
@@ -152,7 +162,8 @@ def test_attention_and_its_gradients_are_those_of_an_independent_implementation(
             mixed = made(x, **more)
             return (mixed * weights).sum(), mixed
 
-        gradients, mixed = jax.grad(weighted, argnums=(0, 1), has_aux=True)(parameters, inputs())
+        gradient = jax.jit(jax.grad(weighted, argnums=(0, 1), has_aux=True))
+        gradients, mixed = gradient(parameters, inputs())
         flat = {path: leaf[...].reshape(-1) for path, leaf in nnx.to_flat_state(gradients[0])}
         return mixed, gradients[1], flat
 
@@ -170,7 +181,7 @@ def test_rows_take_gaps_and_slices_alike():
 
 @pytest.mark.parametrize("positions", [[0], [3, 4, 5], [0, 2, 6]])
 def test_weights_are_shares_of_what_a_query_sees(mixer: Mixer, positions: list[int]):
-    weights = np.asarray(mixer.weights(inputs(), np.array(positions)))
+    weights = np.asarray(jax.jit(lambda x: mixer.weights(x, np.array(positions)))(inputs()))
     assert weights.shape[1:] == (len(positions), LENGTH)
     np.testing.assert_allclose(weights.sum(axis=-1), 1, rtol=1e-5)
     hidden = np.arange(LENGTH) > np.array(positions)[:, None]
@@ -246,7 +257,7 @@ def test_attention_in_parts_is_attention(queries: list[int], monkeypatch: pytest
             biased = mixer.biased_at(x, np.array(queries), lambda asked: bias[asked])
             return (plain**2).sum() + (biased**3).sum(), jnp.stack([plain, biased])
 
-        return jax.grad(loss, argnums=(0, 1), has_aux=True)(parameters, x)
+        return jax.jit(jax.grad(loss, argnums=(0, 1), has_aux=True))(parameters, x)
 
     whole = outcome()
     monkeypatch.setattr(attention, "LARGEST_LOGITS", 12)

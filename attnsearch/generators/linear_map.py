@@ -75,7 +75,7 @@ class _LinearMap(Generator):
         return matrix.astype(jnp.int32) @ state % 2
 
     def answers(self, rule: jax.Array, key: jax.Array, tokens: jax.Array) -> jax.Array:
-        """Those of the queries that are no targets, which are the inputs after the first, and the targets."""
+        """The inputs after the first, for the queries that are not targets; then the targets' answers."""
         del key
         given = tokens[: self.state_size]
         unpredictable = given[1:] if len(self.query_positions) > self.state_size else given[:0]

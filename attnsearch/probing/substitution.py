@@ -24,7 +24,7 @@ RULES = 16
 """Hidden rules that are tried: in one of them, every token of a support must move the answer."""
 
 REPLACED = 2**22
-"""Answers that are looked at under one rule, at most, beyond those of `FEWEST` sequences."""
+"""Answers that are looked at under one rule, at most, beyond the answers of `FEWEST` sequences."""
 
 FEWEST, MOST = 8, 64
 """Sequences whose tokens are replaced."""
@@ -87,7 +87,9 @@ def _replaced(drawn: Drawn) -> Iterator[Moved]:
         keys = jax.random.split(jax.random.key(seed), count)
         same, moved, supports = map(np.asarray, _moved(made, positions, drawn.rule_of(seed), keys))
         if not same.all():
-            raise AttnsearchError("answers(rule, key, tokens) are not those of sample for the same tokens")
+            raise AttnsearchError(
+                "answers(rule, key, tokens) differ from the answers of sample for the same tokens"
+            )
         wrong = np.argwhere(moved & ~supports)
         if len(wrong):
             _, target, position = wrong[0]
@@ -104,7 +106,7 @@ def _replaced(drawn: Drawn) -> Iterator[Moved]:
 def _moved(
     made: Generator, positions: tuple[int, ...], rule: Rule, keys: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """`bool[N, R]` whether answers are those of the sample; `bool[N, R, L]` what moved them; the supports."""
+    """`bool[N, R]` whether answers equal the sample's; `bool[N, R, L]` what moved them; the supports."""
     targets = np.flatnonzero(made.is_target)
 
     def one(key: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:

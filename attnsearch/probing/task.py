@@ -104,7 +104,7 @@ class Drawn:
 
     @cached_property
     def supports(self) -> Bools:
-        """`bool[N, R, L]`: those of each sequence."""
+        """`bool[N, R, L]`: the supports in each sequence."""
         rows = jax.vmap(lambda tokens: self.made.supports(self.rule, tokens, self.targets))
         return np.asarray(jax.jit(rows)(self.sequences.tokens))
 

@@ -115,7 +115,9 @@ def rows(drawn: Drawn) -> Answer:
         every = np.asarray(member(drawn.rule, tokens, drawn.targets))
         if not np.array_equal(member(drawn.rule, tokens, some), every[some]):
             return Answer(False, f"{member.__name__} of some targets differs from these rows of all targets")
-    return Answer(True, f"supports and placebo of {len(some)} targets are those of all {len(drawn.targets)}")
+    return Answer(
+        True, f"supports and placebo of {len(some)} targets equal the rows of all {len(drawn.targets)}"
+    )
 
 
 def placebo(drawn: Drawn) -> Answer:
@@ -148,7 +150,7 @@ def truth(drawn: Drawn) -> Answer:
                 False, f"{name} has shape {shape}: expected ({made.num_targets},), one for each target"
             )
     if float(told.chance_loss) != made.chance_loss:
-        return Answer(False, f"chance_loss is {told.chance_loss}, that of the generator {made.chance_loss}")
+        return Answer(False, f"chance_loss is {told.chance_loss}, but the generator says {made.chance_loss}")
     if float(told.nominal_log2_search_space) != made.log2_search_space(drawn.knobs):
         return Answer(False, "nominal_log2_search_space differs from log2_search_space(knobs)")
     if (told.cheapest_route.sum(axis=1) > told.attention_map.sum(axis=1)).any():

@@ -239,7 +239,7 @@ FAULTS: list[tuple[type[Generator], str, str]] = [
     (ShiftedReplaceable, "map by substitution", "is replaced, which its support does not hold"),
     (Wide, "map by substitution", "but the answer does not move with the token there"),
     (WideReplaceable, "map by substitution", "but the answer does not move with the token there"),
-    (OtherAnswers, "map by substitution", "answers(rule, key, tokens) are not those of sample"),
+    (OtherAnswers, "map by substitution", "answers(rule, key, tokens) differ from the answers of sample"),
     (Hiding, "map by substitution", "cannot be proved: define answers(rule, key, tokens)"),
     (RowsByPlace, "rows of the map", "supports of some targets differs from these rows of all targets"),
     (TruePlacebo, "placebo", "a row of the placebo has another size than its support"),

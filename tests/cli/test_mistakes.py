@@ -12,7 +12,7 @@ from helpers.tiny import RUN, SUITE
     ("arguments", "expected"),
     [
         (["run"], ["which task", "linear_map"]),
-        (["rum"], ["unknown command 'rum'", "Did you mean run?"]),
+        (["rum"], ["unknown command 'rum'", "Did you mean rm or run?"]),
         (["run", "--task", "linear_mop"], ["unknown task 'linear_mop'", "Did you mean linear_map", ".toml"]),
         (
             ["run", "--task", "linear_map", "--mixer", "atention"],

@@ -54,7 +54,7 @@ LEVEL = (0.04, 0.06)
 HEAD = """\
 # Simulated experiments: do the intervals cover, and do the tests keep their level?
 
-Printed by `benchmarks/validity.py --experiments {experiments}`, eight minutes on one core.
+Printed by `benchmarks/validity.py --experiments {experiments}`, three minutes on one core.
 [Validation](../validation.md) says what follows.
 
 - Plateau lengths are log-normal, sigma 0.5, and recorded every ten steps.

@@ -11,7 +11,7 @@ from attnsearch.cli.options import json_option
 from attnsearch.cli.output import chosen_form, complain, emit, emit_json
 
 if TYPE_CHECKING:
-    from attnsearch.runs.store import StoredRun
+    from attnsearch.results.cells import Cell
 
 
 @click.command()
@@ -45,7 +45,6 @@ def compare(a: str, b: str, stores: Sequence[str], form: str | None, as_json: bo
     attnsearch compare before/ after/
     """
     from attnsearch.cli.console import console
-    from attnsearch.results.cells import cells
     from attnsearch.results.contrast import contrast, notes, records, table
     from attnsearch.results.table import as_csv
     from attnsearch.results.warnings import warnings
@@ -53,7 +52,7 @@ def compare(a: str, b: str, stores: Sequence[str], form: str | None, as_json: bo
 
     form = chosen_form(form, as_json)
     places = stores or (str(DEFAULT_STORE),)
-    first, second = (cells(_runs(side, places)) for side in (a, b))
+    first, second = (_cells(side, places) for side in (a, b))
     found = contrast(first, second)
     told = [*notes(found), *(f"warning: {line}" for line in warnings([*first, *second]))]
     if form == "json":
@@ -67,12 +66,16 @@ def compare(a: str, b: str, stores: Sequence[str], form: str | None, as_json: bo
         complain(line)
 
 
-def _runs(side: str, places: Sequence[str]) -> Sequence[StoredRun]:
-    """The runs of a side. Errors: AttnsearchError where it stands for none."""
+def _cells(side: str, places: Sequence[str]) -> Sequence[Cell]:
+    """The cells of a side, which know how their mixers stand.
+
+    Errors: AttnsearchError where it stands for no runs.
+    """
     from attnsearch.results.selection import select
-    from attnsearch.runs.lookup import collect, stands_for_runs
+    from attnsearch.results.study import Study
+    from attnsearch.runs.lookup import collect, standings, stands_for_runs
     from attnsearch.runs.store import opener
 
     if stands_for_runs(side):
-        return collect([side], complain, opener())
-    return select(side, collect(places, complain, opener()))
+        return Study(collect([side], complain, opener()), standings([side])).cells
+    return Study(select(side, collect(places, complain, opener())), standings(places)).cells

@@ -32,7 +32,7 @@ def document(*arguments: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("command", [name for homes in COMMANDS.values() for name in homes])
 def test_every_command_that_prints_has_it(command: str) -> None:
-    assert ("--json" in attnsearch(command, "-h").out) == (command not in SCRIPTS)
+    assert ("--json" in attnsearch(command, "--help").out) == (command not in SCRIPTS)
 
 
 def test_tasks_with_their_knobs() -> None:

@@ -164,8 +164,9 @@ class _Pipe:
             typed = key if len(key) == 1 else _TYPED.get(key)
             values = {"key": key, "windowsVirtualKeyCode": _CODES.get(key, ord(key[0].upper()))}
             pressed = {"type": "keyDown", "text": typed} if typed else {"type": "rawKeyDown"}
-            self.tell("Input.dispatchKeyEvent", session, **pressed, **values)
-            self.tell("Input.dispatchKeyEvent", session, type="keyUp", **values)
+            # A key is pressed only once the page has dealt with it: the browser answers then.
+            self.ask("Input.dispatchKeyEvent", session, **pressed, **values)
+            self.ask("Input.dispatchKeyEvent", session, type="keyUp", **values)
             self.tell("Runtime.evaluate", session, expression="window.pressed()")
         elif method == "Log.entryAdded":
             self.complaints.append(said["entry"]["text"])

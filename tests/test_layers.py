@@ -1,4 +1,4 @@
-"""Which room may import which, and which may load jax: read from the sources."""
+"""Which room may import which, and which may load jax or torch: read from the sources."""
 
 from __future__ import annotations
 
@@ -14,29 +14,35 @@ import attnsearch
 PACKAGE = Path(attnsearch.__file__).parent
 TESTS = Path(__file__).parent
 
-# Room: its floor, and whether it may load jax. A room imports from lower floors alone.
-ROOMS: dict[str, tuple[int, bool]] = {
-    "base": (1, False),
-    "files": (2, False),
-    "stats": (2, False),
-    "generators": (2, False),
-    "spec": (3, False),
-    "mixers": (4, True),
-    "runs": (4, False),
-    "training": (5, False),
-    "results": (5, False),
-    "training.jax": (6, True),
-    "plots": (6, False),
-    "report": (6, False),
-    "gate": (6, False),
-    "probing": (7, True),
-    "examples": (7, True),
-    "leaderboard": (7, False),
-    "cli": (8, False),
-    "__main__": (9, False),
+# Room: its floor, and the framework that it may load. A room imports from lower floors alone.
+ROOMS: dict[str, tuple[int, str]] = {
+    "base": (1, ""),
+    "files": (2, ""),
+    "stats": (2, ""),
+    "generators": (2, ""),
+    "spec": (3, ""),
+    "mixers": (4, "jax"),
+    "runs": (4, ""),
+    "training": (5, ""),
+    "results": (5, ""),
+    "training.jax": (6, "jax"),
+    "training.torch": (6, "torch"),
+    "plots": (6, ""),
+    "report": (6, ""),
+    "gate": (6, ""),
+    "probing": (7, "jax"),
+    "examples": (7, "jax"),
+    "leaderboard": (7, ""),
+    "cli": (8, ""),
+    "__main__": (9, ""),
 }
 FLAX = ("mixers", "training.jax")
-JAX = ("jax", "jaxlib", "flax", "optax", "chex")
+FRAMEWORKS = {"jax": ("jax", "jaxlib", "flax", "optax", "chex"), "torch": ("torch", "transformers")}
+"""The packages that belong to each."""
+
+TORCH_NAMES = "training.torch.names"
+"""Read where torch is not installed."""
+
 FRONT_DOORS = ("cli", "__main__")
 """They reach rooms with jax when they are asked for what is there, not before."""
 
@@ -106,21 +112,35 @@ def test_no_circle_of_modules() -> None:
         below = {module: others for module, others in below.items() if module not in lowest}
 
 
-def test_jax_stays_in_its_rooms() -> None:
-    plain = [module for module in MODULES if not ROOMS.get(room_of(module), (0, False))[1]]
-    for module in plain:
-        names = {name.partition(".")[0] for name in imported(MODULES[module], when_loaded=True)}
-        assert not names & set(JAX), module
+def framework_of(module: str) -> str:
+    """The framework that a module may load, or "" for none."""
+    return ROOMS.get(room_of(module), (0, ""))[1]
+
+
+def test_frameworks_stay_in_their_rooms() -> None:
     for module, path in MODULES.items():
+        loaded = {name.partition(".")[0] for name in imported(path, when_loaded=True)}
+        for framework, packages in FRAMEWORKS.items():
+            if framework != framework_of(module):
+                assert not loaded & set(packages), module
         if "flax" in {name.partition(".")[0] for name in imported(path)}:
             assert room_of(module) in FLAX, module
-    # In one process, so that the first module to load jax is the one that is named.
+
+
+def test_a_framework_is_not_loaded_by_another_room() -> None:
+    for module, path in MODULES.items():
+        if framework := framework_of(module):
+            for other in own(imported(path, when_loaded=True)):
+                assert framework_of(other) in ("", framework), f"{module} loads {other}"
+    # In one process, so that the first module to load a framework is the one that is named.
+    packages = {package for packages in FRAMEWORKS.values() for package in packages}
     code = f"""
 import importlib, sys
 for name in sys.argv[1:]:
     importlib.import_module(name)
-    assert not set({JAX!r}) & set(sys.modules), name
+    assert not {packages!r} & set(sys.modules), name
 """
+    plain = [*(module for module in MODULES if not framework_of(module)), TORCH_NAMES]
     names = [f"attnsearch.{module}".rstrip(".") for module in plain]
     done = subprocess.run([sys.executable, "-c", code, *names], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

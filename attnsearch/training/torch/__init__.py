@@ -1,0 +1,1 @@
+"""The torch backend: mixers, network, trainer and lanes in PyTorch."""

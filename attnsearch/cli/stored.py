@@ -35,7 +35,7 @@ where_option = click.option(
 )
 @json_option
 def ls(runs: Sequence[str], condition: str | None, form: str | None, as_json: bool) -> None:
-    """List stored runs: digest, cell, seed, status, steps, size and age.
+    """List stored runs: digest, cell, seed, status, verification of the mixer, steps, size and age.
 
     RUNS are folders that were given as --out, folders of single runs, or the first digits of digests; without
     any, results. Unfinished runs have a checkpoint and are trained on by the command that began them.
@@ -46,15 +46,17 @@ def ls(runs: Sequence[str], condition: str | None, form: str | None, as_json: bo
     from attnsearch.cli.console import console
     from attnsearch.results.listing import records, table
     from attnsearch.results.table import as_csv
+    from attnsearch.runs.lookup import standings
 
     form = chosen_form(form, as_json)
-    entries = _chosen(runs or ("results",), condition)
+    names = runs or ("results",)
+    entries, stand = _chosen(names, condition), standings(names)
     if form == "json":
-        emit_json({"runs": list(records(entries))})
+        emit_json({"runs": list(records(entries, stand))})
     elif form == "csv":
-        emit(as_csv(list(records(entries))))
+        emit(as_csv(list(records(entries, stand))))
     else:
-        console(stderr=False).print(table(entries, time.time()))
+        console(stderr=False).print(table(entries, stand, time.time()))
 
 
 @click.command()
@@ -72,6 +74,7 @@ def rm(runs: Sequence[str], condition: str | None, yes: bool, as_json: bool) -> 
     from attnsearch.results.listing import table
     from attnsearch.results.table import counted
     from attnsearch.runs.inventory import IN_TRAINING, remove
+    from attnsearch.runs.lookup import standings
 
     entries = _chosen(runs, condition)
     busy = [entry for entry in entries if entry.state == IN_TRAINING]
@@ -83,7 +86,7 @@ def rm(runs: Sequence[str], condition: str | None, yes: bool, as_json: bool) -> 
     if as_json and not yes:
         raise AttnsearchError("--json does not ask: give --yes too")
     if not yes:
-        console(stderr=False).print(table(entries, time.time()))
+        console(stderr=False).print(table(entries, standings(runs), time.time()))
         if not _agreed(f"Remove {counted(len(entries), 'run')}?"):
             say("nothing removed")
             return

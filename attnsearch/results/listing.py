@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from attnsearch.results.run_columns import DIGITS
 from attnsearch.results.table import NONE, Table, counted
 from attnsearch.runs.inventory import Entry
+from attnsearch.runs.standing import Standing
 from attnsearch.spec.names import Names, duration
-from attnsearch.spec.run import Value
+from attnsearch.spec.run import CellSpec, Value
+
+Standings = Callable[[CellSpec], Standing]
+"""Says how the mixer of a cell stands."""
 
 
 def names_of(entries: Sequence[Entry]) -> Names:
@@ -17,7 +21,7 @@ def names_of(entries: Sequence[Entry]) -> Names:
     return Names(entry.run.spec.cell for entry in entries if entry.run is not None)
 
 
-def table(entries: Sequence[Entry], now: float) -> Table:
+def table(entries: Sequence[Entry], standings: Standings, now: float) -> Table:
     """One row an entry. `now` is in seconds since 1970."""
     names = names_of(entries)
     rows = tuple(
@@ -26,6 +30,7 @@ def table(entries: Sequence[Entry], now: float) -> Table:
             names.label(entry.run.spec.cell) if entry.run else NONE,
             str(entry.run.spec.seed) if entry.run else NONE,
             entry.state,
+            _verification(standings(entry.run.spec.cell)) if entry.run else NONE,
             NONE if entry.steps is None else f"{entry.steps:,}",
             size(entry.size),
             _age(now - entry.modified),
@@ -34,20 +39,24 @@ def table(entries: Sequence[Entry], now: float) -> Table:
     )
     total = f"{counted(len(entries), 'run')}, {size(sum(entry.size for entry in entries))}"
     said = f": {names.shared}" if names.cells and names.shared else ""
-    headings = ("run", "cell", "seed", "status", "steps", "size", "age")
+    headings = ("run", "cell", "seed", "status", "verification", "steps", "size", "age")
     return Table(f"{total}{said}", headings, frozenset({"seed", "steps", "size", "age"}), rows)
 
 
-def records(entries: Sequence[Entry]) -> Iterator[dict[str, Value]]:
-    """One row an entry: where it is, how it ended, then its settings. The time is UTC."""
+def records(entries: Sequence[Entry], standings: Standings) -> Iterator[dict[str, Value]]:
+    """One row an entry: where it is, how it ended, how its mixer stands, its settings. The time is UTC."""
     names = names_of(entries)
     settings = dict.fromkeys(name for cell in names.cells for name in names.facts(cell))
     for entry in entries:
         facts = names.facts(entry.run.spec.cell) if entry.run else {}
+        standing = standings(entry.run.spec.cell) if entry.run else None
         yield {
             "run": entry.digest[:DIGITS],
             "folder": str(entry.path),
             "status": entry.state,
+            "verification": standing.state if standing else None,
+            "verification_failed": ", ".join(standing.failed) if standing else None,
+            "verification_reason": standing.reason if standing else None,
             "seed": entry.run.spec.seed if entry.run else None,
             "steps_trained": entry.steps,
             "bytes": entry.size,
@@ -56,7 +65,15 @@ def records(entries: Sequence[Entry]) -> Iterator[dict[str, Value]]:
         }
 
 
-_TAKEN = ("run", "folder", "status", "seed", "steps_trained", "bytes", "modified")
+_TAKEN = (
+    *("run", "folder", "status", "seed", "steps_trained", "bytes", "modified"),
+    *("verification", "verification_failed", "verification_reason"),
+)
+
+
+def _verification(standing: Standing) -> str:
+    """The state, and below it the checks that were not passed."""
+    return "\n".join([standing.state, *standing.failed])
 
 
 def size(count: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,23 @@ def test_size_is_what_lies_on_the_disk(folder: Path) -> None:
     path = folder / "runs" / digest()
     assert one["bytes"] == sum(file.stat().st_size for file in path.iterdir())
     assert one["folder"] == str(path)
+
+
+def test_every_run_is_listed_with_the_standing_of_its_mixer(folder: Path) -> None:
+    cell = spec_of().cell
+    record = replace(made_runs.verification(cell.mixer, "failed"), width=cell.network.width)
+    record.save(folder)
+    rows = {row["run"]: row for row in json.loads(attnsearch("ls", "--json").out)["runs"]}
+    failed, unknown = rows[digest(seed=0)[:16]], rows[digest(seed=9)[:16]]
+    assert (failed["verification"], failed["verification_failed"]) == ("failed", "construction")
+    assert failed["verification_reason"] == "failed verification: construction"
+    assert rows[digest("mlp_mixer")[:16]]["verification"] == "verified"
+    # Nobody knows the mixer of a checkpoint or of a damaged run.
+    assert unknown["verification"] is rows[digest(seed=2)[:16]]["verification"] is None
+    rows = csv.DictReader(io.StringIO(attnsearch("ls", "--format", "csv").out))
+    assert {row["verification"] for row in rows} == {"failed", "verified", ""}
+    text = attnsearch("ls").out
+    assert all(word in text for word in ("verification", "failed", "construction", "verified"))
 
 
 @pytest.mark.usefixtures("folder")

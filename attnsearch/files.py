@@ -183,10 +183,29 @@ def unpacked(content: bytes, names: Collection[str] | None = None) -> dict[str, 
     Errors: one of `DAMAGE`, also for objects, and for other arrays than `names` where these are given.
     """
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        members = archive.namelist()
-        if names is not None and sorted(members) != (expected := sorted(f"{name}.npy" for name in names)):
-            raise ValueError(f"members {', '.join(members)}, expected {', '.join(expected)}")
-        return {member.removesuffix(".npy"): _array(archive.read(member)) for member in sorted(members)}
+        return {
+            member.removesuffix(".npy"): _array(archive.read(member)) for member in _members(archive, names)
+        }
+
+
+def unpacked_part(path: Path, names: Collection[str], part: Collection[str]) -> dict[str, np.ndarray]:
+    """As `unpacked`, of the .npz file at `path`, but the arrays in `part` alone; nothing else is read.
+
+    names:  all arrays of the file. Errors: one of `DAMAGE`
+    """
+    with open(path, "rb", opener=_at_once) as file:
+        check_regular(os.fstat(file.fileno()))
+        with zipfile.ZipFile(file) as archive:
+            _members(archive, names)
+            return {name: _array(archive.read(f"{name}.npy")) for name in part}
+
+
+def _members(archive: zipfile.ZipFile, names: Collection[str] | None) -> list[str]:
+    """The files in `archive`. Errors: ValueError where these are not the arrays `names`."""
+    members = archive.namelist()
+    if names is not None and sorted(members) != (expected := sorted(f"{name}.npy" for name in names)):
+        raise ValueError(f"members {', '.join(members)}, expected {', '.join(expected)}")
+    return sorted(members)
 
 
 def _array(member: bytes) -> np.ndarray:

@@ -65,7 +65,7 @@ def baseline(
     asked, backend = suite_of(suite, seeds, given(ctx), mixers, mixer_settings)
     cohorts_of(asked, backend, suite)
     store = Store.open(out)
-    with progress_for(quiet) as observer:
+    with progress_for(quiet, store) as observer:
         runs = run(asked.runs(), store, backend, observer, TrainingSettings(lanes, checkpoint_every))
     recorded = Baseline.of(asked.name, runs)
     baseline_file.write(recorded, output)

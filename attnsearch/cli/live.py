@@ -18,7 +18,7 @@ from attnsearch.cli.console import Screen, console
 from attnsearch.cli.observers import PlainProgress
 from attnsearch.cli.output import note
 from attnsearch.cli.view import Row, View, sampled
-from attnsearch.runs.store import StoredRun
+from attnsearch.runs.store import Store, StoredRun
 from attnsearch.spec.names import Names, heading, joined
 from attnsearch.spec.run import CellSpec, RunSpec
 from attnsearch.training.observer import Progress
@@ -27,8 +27,8 @@ from attnsearch.training.observer import Progress
 class LiveProgress(PlainProgress):
     """The same lines, which scroll, and below them a view of the runs in training and of the whole work."""
 
-    def __init__(self, screen: Screen, drawn_per_second: float = 4):
-        super().__init__(lambda line: screen.print(line, soft_wrap=True))
+    def __init__(self, screen: Screen, store: Store | None = None, drawn_per_second: float = 4):
+        super().__init__(store, lambda line: screen.print(line, soft_wrap=True))
         self._view = View()
         self._live = Live(
             console=screen,

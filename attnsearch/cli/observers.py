@@ -10,7 +10,8 @@ from typing import Self
 
 from attnsearch.cli.output import note
 from attnsearch.cli.work import Work, outcome, subject
-from attnsearch.runs.store import StoredRun
+from attnsearch.runs.ended import ended
+from attnsearch.runs.store import Store, StoredRun
 from attnsearch.spec.names import Names
 from attnsearch.spec.run import RunSpec
 from attnsearch.training.observer import Observer, Progress
@@ -55,16 +56,20 @@ class Interruptible(Observer):
 
 
 class PlainProgress(Interruptible):
-    """A line when something happens, and every `PLAIN_INTERVAL` seconds one for each of the first runs."""
+    """A line when something happens, and every `PLAIN_INTERVAL` seconds one for each of the first runs.
 
-    def __init__(self, tell: Callable[[str], None] = note):
-        self._tell = tell
+    store:  where runs of other seeds may lie, from which the time left is estimated; None for nowhere
+    """
+
+    def __init__(self, store: Store | None = None, tell: Callable[[str], None] = note):
+        self._store, self._tell = store, tell
         self._work, self._names = Work(), Names(())
         self._last = time.monotonic()
 
     def planned(self, pending: Sequence[RunSpec], stored: Sequence[StoredRun]) -> None:
         runs = [*pending, *(run.spec for run in stored)]
-        self._work, self._names = Work(pending, stored), Names(spec.cell for spec in runs)
+        earlier = ended(self._store, pending, runs) if self._store else ()
+        self._work, self._names = Work(pending, stored, earlier), Names(spec.cell for spec in runs)
         self._tell(subject(self._names, len(runs)))
         if stored:
             self._tell(f"{len(stored)} of {len(runs)} runs answered from the store")

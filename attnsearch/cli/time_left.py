@@ -54,7 +54,11 @@ class Ends:
 
     def add(self, run: StoredRun) -> None:
         """Take in a run that has ended."""
-        self._known.setdefault(run.spec.cell, []).append(int(run.curves.step[-1]))
+        self.learn(run.spec.cell, int(run.curves.step[-1]))
+
+    def learn(self, cell: CellSpec, step: int) -> None:
+        """Take in that a run of `cell` ended at `step`."""
+        self._known.setdefault(cell, []).append(step)
 
     def time_left(
         self,

@@ -94,7 +94,7 @@ def _trained(
     store = Store.open(output.out)
     use_every_core()
     try:
-        with progress_for(output.quiet) as observer:
+        with progress_for(output.quiet, store) as observer:
             return run(specs, store, backend, observer, settings)
     except KeyboardInterrupt:
         stored = sum(store.holds(spec, parameters=settings.save_parameters) for spec in specs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from attnsearch.base import RECORDING_INTERVAL, plain
 from attnsearch.cli.time_left import Ends, TimeLeft
@@ -44,14 +44,22 @@ class Work:
 
     pending:  the runs that are to be trained
     stored:   runs of the same question that have ended before: they tell how long the others may take
+    earlier:  other runs that have ended, each by its cell and its last step: they tell it too
     """
 
-    def __init__(self, pending: Sequence[RunSpec] = (), stored: Sequence[StoredRun] = ()):
+    def __init__(
+        self,
+        pending: Sequence[RunSpec] = (),
+        stored: Sequence[StoredRun] = (),
+        earlier: Iterable[tuple[CellSpec, int]] = (),
+    ):
         self.total, self.done = len(pending), 0
         self._left = dict.fromkeys(pending, 0)
         self._waiting = Counter(spec.cell for spec in pending)
         self._begun: set[RunSpec] = set()
         self._ends = Ends(stored)
+        for cell, step in earlier:
+            self._ends.learn(cell, step)
         self._running: Sequence[Progress] = ()
         self._lanes = 1
         self._found = self._targets = 0

@@ -162,6 +162,16 @@ def read(folder: Path) -> StoredRun:
     return StoredRun(**question, **arrays)
 
 
+def steps_trained(folder: Path) -> int:
+    """The last recorded step of the run stored in `folder`; hardly more than this is read.
+
+    Errors: UnreadableRun.
+    """
+    file = folder / "curves.npz"
+    with _unreadable(file):
+        return int(files.unpacked_part(file, layout.CURVES, ["step"])["step"][-1])
+
+
 def _question(folder: Path) -> dict[str, Any]:
     """The fields of a stored run that are not arrays. Errors: UnreadableRun."""
     file = folder / "run.json"

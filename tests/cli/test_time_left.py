@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from helpers import made_runs
 from helpers.hand_made import run_of, spec_of
 
+from attnsearch.cli.observers import PlainProgress
 from attnsearch.cli.time_left import Ends, TimeLeft
 from attnsearch.cli.work import Work
-from attnsearch.runs.store import StoredRun
+from attnsearch.runs.store import Store, StoredRun
 from attnsearch.spec.run import CellSpec, RunSpec
 from attnsearch.training.observer import Progress
 
@@ -120,3 +123,23 @@ def test_work_learns_from_stored_runs_and_from_those_that_end(monkeypatch: pytes
     assert "about 10 s left" in work.describe()
     work.finished(ended(specs[1:], [1_000])[0])
     assert "left" not in work.describe()
+
+
+def test_runs_of_other_seeds_in_the_folder_tell_it_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("attnsearch.cli.observers.PLAIN_INTERVAL", 0.0)
+    stored = Store(made_runs.stored(tmp_path, ended(SPECS[2:20], [1_000] * 18)))
+    said = []
+    for store in (None, stored):
+        tell = PlainProgress(store)
+        tell.planned(SPECS[:1], [])
+        for step in (100, 110):
+            tell.advanced([Progress(SPECS[0], step, 0.69, 0.693, 0, 4, 100.0)], 1)
+        # How far four futures of five lie apart.
+        found = tell._work._estimate  # pyright: ignore[reportPrivateUsage]
+        assert found is not None
+        said.append(found.high / found.low)
+        assert f"{found} | " in capsys.readouterr().err
+    unknown, known = said
+    assert known < unknown / 4

@@ -1,26 +1,31 @@
-# Needs make and Python 3.11. Everything else is installed into .venv, once.
+# Needs make and Python 3.11. Everything else is installed into .venv, once: each target adds what it needs.
 
 PYTHON ?= python3.11
 ARGS ?=
 
 BIN := .venv/bin
-INSTALLED := .venv/.installed
+RUNNING := plot,parameters
+TESTING := dev
 PIP_INSTALL := -m pip install -qq --no-input --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint constraints
+# Two installations into one environment wait for each other.
+.NOTPARALLEL:
+# The stamps are kept, although a rule for all of them makes them.
+.PRECIOUS: .venv/.with-%
 
 help:  ## list these targets
 	@echo 'usage: make TARGET [ARGS="..."] [PYTHON=python3.11]'
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-13s%s\n", $$1, $$2 }' Makefile
 
-run: $(INSTALLED)  ## measure plateaus on the linear map; ARGS adds options
+run: .venv/.with-$(RUNNING)  ## measure plateaus on the linear map; ARGS adds options
 	@$(BIN)/attnsearch run --task linear_map --sparsity 0.5 $(ARGS)
 
-test: $(INSTALLED)  ## run the tests; ARGS goes to pytest
+test: .venv/.with-$(RUNNING) .venv/.with-$(TESTING)  ## run the tests; ARGS goes to pytest
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
-lint: $(INSTALLED)  ## check style, format and types
+lint: .venv/.with-$(RUNNING) .venv/.with-$(TESTING)  ## check style, format and types
 	@echo 'ruff check' && $(BIN)/ruff check .
 	@echo 'ruff format --check' && $(BIN)/ruff format --check .
 	@echo 'pyright' && PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
@@ -29,13 +34,14 @@ constraints:  ## resolve the newest dependencies into constraints.txt
 	@echo 'Resolving the newest dependencies in a fresh environment'
 	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
 	$(PYTHON) -m venv "$$scratch/venv" && \
-	"$$scratch/venv/bin/python" $(PIP_INSTALL) '.[plot,parameters,dev]' && \
+	"$$scratch/venv/bin/python" $(PIP_INSTALL) '.[$(RUNNING),$(TESTING)]' && \
 	"$$scratch/venv/bin/python" -m pip freeze --exclude attnsearch > "$$scratch/constraints.txt" && \
 	cp "$$scratch/constraints.txt" constraints.txt && \
 	echo "constraints.txt pins $$(wc -l < constraints.txt) packages"
 
-# An environment that is already there is reused; it is brought up to date when either file changes.
-$(INSTALLED): pyproject.toml constraints.txt
+# One stamp for each set of extras. An environment that is already there is added to; it is brought up to date when
+# either file changes.
+.venv/.with-%: pyproject.toml constraints.txt
 	@if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
 	    if ! $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
 	        echo '$(PYTHON) was not found or is older than 3.11: install Python 3.11, or name yours with make PYTHON=...' >&2; \
@@ -44,7 +50,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	    echo 'Creating .venv with $(PYTHON)'; \
 	    $(PYTHON) -m venv .venv; \
 	fi
-	@echo 'Installing attnsearch and its tools into .venv (a minute or more)'
-	@$(BIN)/python $(PIP_INSTALL) -c constraints.txt -e '.[plot,parameters,dev]'
+	@echo 'Installing attnsearch[$*] into .venv (a minute or more)'
+	@$(BIN)/python $(PIP_INSTALL) -c constraints.txt -e '.[$*]'
 	@touch $@
 	@echo 'Installed'

@@ -1,15 +1,12 @@
 """The checks of a verification: each asks one thing of a mixer and says what it saw.
 
-What a check proves is the first sentence of its docstring.
+What a check proves is the first sentence of its docstring. None knows the framework of a mixer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from attnsearch.base import Floats
@@ -19,15 +16,14 @@ from attnsearch.probing.subject import (
     EASIEST_CONTEXT,
     LONGEST_CONTEXT,
     TOKENS_PER_STEP,
+    Parameters,
     Subject,
-    forward,
-    train,
+    of_mixer,
 )
 from attnsearch.results.warnings import LEAK_MARGIN
 from attnsearch.runs import verification
 from attnsearch.runs.measures import held
 from attnsearch.spec.run import BudgetSpec
-from attnsearch.training.jax.network import Network, Parameters
 
 ROUNDING = 1e-5
 """Movement that rounding explains where the same program runs twice, as in a Fourier transform."""
@@ -55,7 +51,7 @@ def _answers(check: str) -> Callable[[Callable[[Subject], Answer]], Callable[[Su
 @_answers("construction")
 def constructed(subject: Subject) -> Answer:
     """It is built and called, returns the right shapes, and holds nothing but parameters."""
-    arrays = _of_mixer(subject.initial)
+    arrays = of_mixer(subject.initial)
     numbers = sum(array.size for array in arrays.values())
     shape = f"f32[{subject.network.context_length}, {subject.width}]"
     return Answer(True, f"{shape} for {shape}; {len(arrays)} arrays of parameters, {numbers:,} numbers")
@@ -66,11 +62,13 @@ def contexts(subject: Subject) -> Answer:
     """It works at the shortest and the longest context of the task."""
     lengths = []
     for tokens in (0, LONGEST_CONTEXT):
-        network = subject.run_on(subject.sized(subject.task, tokens), BudgetSpec()).trainer.network
+        run = subject.run_on(subject.sized(subject.task, tokens), BudgetSpec())
+        network = subject.framework.network(run)
         lengths.append(network.context_length)
-        inputs = np.random.default_rng(3).normal(size=(2, lengths[-1], subject.width)).astype(np.float32)
-        outputs, slopes = _outputs_and_gradients(network, network.init(jax.random.key(0)), inputs)
-        if not all(np.isfinite(result).all() for result in (outputs, *_of_mixer(slopes).values())):
+        shape = (2, network.context_length, subject.width)
+        x, direction = np.random.default_rng(3).normal(size=shape).astype(np.float32)
+        outputs, slopes = network.gradients(network.init(), x[None], direction)
+        if not all(np.isfinite(result).all() for result in (outputs, *of_mixer(slopes).values())):
             return Answer(False, f"at {lengths[-1]} tokens outputs or gradients are not finite")
     return Answer(True, f"outputs and gradients are finite at {lengths[0]} and at {lengths[1]} tokens")
 
@@ -80,15 +78,16 @@ def queries(subject: Subject) -> Answer:
     """A row that is asked for alone is that row of the whole."""
     length = subject.network.context_length
     choices = [(length - 1,), tuple(range(length // 2, length)), tuple(range(0, length, 3))]
-    whole, *parts = _rows(subject.network, subject.perturbed, subject.inputs(1)[0], tuple(choices))
-    for choice, part in zip(choices, parts, strict=True):
-        if not (distance := apart(whole[np.array(choice)], part)) <= PROGRAMS:
-            return Answer(
-                False, f"at(x, {[*choice]}) is {distance:.2g} of a typical output off these rows of the call"
-            )
-    return Answer(
-        True, f"at(x, positions) gives the rows of the call for {len(choices)} choices of positions"
-    )
+    found = subject.network.rows(subject.perturbed, subject.inputs(1)[0], choices)
+    for method, (whole, *parts) in found.items():
+        for choice, part in zip(choices, parts, strict=True):
+            if not (distance := apart(whole[np.array(choice)], part)) <= PROGRAMS:
+                seen = f"{method}(x, {[*choice]}) is {distance:.2g} of a typical output off these rows"
+                return Answer(False, f"{seen} of the call")
+    if not found:
+        return Answer(True, "does not apply: it is always asked for every row")
+    methods = " and ".join(f"{method}(x, positions)" for method in found)
+    return Answer(True, f"for {len(choices)} choices of positions, {methods} gives the rows of the call")
 
 
 @_answers("causality at initialisation")
@@ -135,12 +134,12 @@ def sequences(subject: Subject) -> Answer:
     """No sequence of a batch influences another."""
     first, *others = subject.inputs(5)
     batches = [np.stack([first, *others[:2]]), np.stack([first, LOUD * others[2], others[3]])]
-    one, other = (_batched(subject.network, subject.perturbed, batch)[0] for batch in batches)
+    one, other = (subject.network.batched(subject.perturbed, batch)[0] for batch in batches)
     if not (distance := apart(one, other)) <= ROUNDING:
         return Answer(
             False, f"outputs moved by {distance:.2g} of a typical one when the rest of the batch was replaced"
         )
-    alone = forward(subject.network, subject.perturbed, first)
+    (alone,) = subject.network.outputs(subject.perturbed, first[None])
     if not (distance := apart(alone, one)) <= PROGRAMS:
         return Answer(False, f"outputs in a batch are {distance:.2g} of a typical one off those alone")
     return Answer(True, "outputs are the same alone, in a batch, and with the rest of the batch replaced")
@@ -148,26 +147,27 @@ def sequences(subject: Subject) -> Answer:
 
 @_answers("jitted and un-jitted")
 def jitted(subject: Subject) -> Answer:
-    """Compiled, it computes what it does operation by operation."""
-    x = subject.inputs(1)[0]
-    step_by_step = subject.network.first_mixer(subject.perturbed)(jnp.asarray(x))
-    distance = apart(step_by_step, forward(subject.network, subject.perturbed, x))
+    """It computes the same in both modes of its framework: compiled or not, training or evaluation."""
+    x = subject.inputs(1)
+    distance = apart(
+        subject.network.other_mode(subject.perturbed, x), subject.network.outputs(subject.perturbed, x)
+    )
     return Answer(distance <= PROGRAMS, f"outputs differ by {distance:.2g} of a typical one")
 
 
 @_answers("determinism")
 def deterministic(subject: Subject) -> Answer:
     """Made with the same key and called with the same input, it does the same."""
-    again = _of_mixer(subject.network.init(jax.random.key(0)))
-    for name, parameter in _of_mixer(subject.initial).items():
+    again = of_mixer(subject.network.init())
+    for name, parameter in of_mixer(subject.initial).items():
         if not np.array_equal(parameter, again[name]):
             return Answer(False, f"parameter {name} differs between two mixers made with the same key")
-    one, other = (subject.network.contract.constants() for _ in range(2))
+    one, other = (subject.network.constants() for _ in range(2))
     for name, constant in one.items():
         if not np.array_equal(constant, other[name]):
             return Answer(False, f"constant {name} differs between two mixers")
-    x = jnp.asarray(subject.inputs(1)[0])
-    one, other = (subject.network.first_mixer(subject.perturbed)(x) for _ in range(2))
+    x = subject.inputs(1)
+    one, other = (subject.network.calls(subject.perturbed, x) for _ in range(2))
     distance = apart(one, other)
     return Answer(
         distance <= ROUNDING, f"outputs of two mixers made alike differ by {distance:.2g} of a typical one"
@@ -177,15 +177,9 @@ def deterministic(subject: Subject) -> Answer:
 @_answers("state between calls")
 def stateless(subject: Subject) -> Answer:
     """What a call returns does not depend on earlier calls."""
-    x, *others = map(jnp.asarray, subject.inputs(3))
-    try:
-        mixer = subject.network.first_mixer(subject.perturbed)
-        before = mixer(x)
-        for other in others:
-            mixer(other)
-        distance = apart(before, mixer(x))
-    except jax.errors.UnexpectedTracerError:
-        return Answer(False, "it holds on to an array of an earlier call, which was compiled")
+    x, *others = subject.inputs(3)
+    before, *_, after = subject.network.calls(subject.perturbed, np.stack([x, *others, x]))
+    distance = apart(before, after)
     return Answer(
         distance <= ROUNDING,
         f"outputs before and after other calls differ by {distance:.2g} of a typical one",
@@ -196,8 +190,9 @@ def stateless(subject: Subject) -> Answer:
 def gradients(subject: Subject) -> Answer:
     """Gradients are finite and reach every parameter."""
     found: dict[str, Floats] = {}
+    *inputs, direction = subject.inputs(4)
     for parameters in (subject.initial, subject.perturbed):
-        found = _of_mixer(_outputs_and_gradients(subject.network, parameters, subject.inputs(4))[1])
+        found = of_mixer(subject.network.gradients(parameters, np.stack(inputs), direction)[1])
         for name, gradient in found.items():
             if not np.isfinite(gradient).all():
                 return Answer(False, f"the gradient of parameter {name} is not finite")
@@ -210,7 +205,7 @@ def gradients(subject: Subject) -> Answer:
 @_answers("attention weights")
 def weighted(subject: Subject) -> Answer:
     """Attention weights, where it has any, are shares, and lie on the past."""
-    weights = np.asarray(_weights(subject.network, subject.perturbed, subject.inputs(1)[0]))
+    weights = subject.network.weights(subject.perturbed, subject.inputs(1)[0])
     if not len(weights):
         return Answer(True, "it has none")
     off = np.abs(weights.sum(axis=-1) - 1).max()
@@ -228,7 +223,8 @@ def weighted(subject: Subject) -> Answer:
 def learns(subject: Subject) -> Answer:
     """It masters the easiest form of the task."""
     task = subject.sized(subject.task, EASIEST_CONTEXT)
-    recording = train(subject.run_on(task, BudgetSpec(LEARNING_STEPS, TOKENS_PER_STEP))).recording
+    run = subject.run_on(task, BudgetSpec(LEARNING_STEPS, TOKENS_PER_STEP))
+    recording = subject.framework.train(run).recording
     knobs = ", ".join(f"{name}={value}" for name, value in task.knobs)
     found = f"{recording.found} of {len(recording.target_loss)} targets found after {recording.step} steps"
     return Answer(recording.status == "mastered", f"{task.name} with {knobs}: {found}")
@@ -267,47 +263,3 @@ def _causal(subject: Subject, parameters: Parameters) -> Answer:
         furthest = max(furthest, share)
     most = f"at most {furthest:.1g} of a typical one"
     return Answer(True, f"with each of {len(x)} positions replaced, earlier outputs moved by {most}")
-
-
-@partial(jax.jit, static_argnums=0)
-def _batched(network: Network, parameters: Parameters, x: jax.Array) -> jax.Array:
-    return jax.vmap(network.first_mixer(parameters))(x)
-
-
-@partial(jax.jit, static_argnums=(0, 3))
-def _rows(
-    network: Network, parameters: Parameters, x: jax.Array, choices: tuple[tuple[int, ...], ...]
-) -> list[jax.Array]:
-    """All rows, then the rows of each of `choices`."""
-    mixer = network.first_mixer(parameters)
-    return [mixer(x), *(mixer.at(x, np.array(choice)) for choice in choices)]
-
-
-@partial(jax.jit, static_argnums=0)
-def _weights(network: Network, parameters: Parameters, x: jax.Array) -> jax.Array:
-    return network.first_mixer(parameters).weights(x, np.arange(len(x)))
-
-
-@partial(jax.jit, static_argnums=0)
-def _outputs_and_gradients(
-    network: Network, parameters: Parameters, inputs: jax.Array
-) -> tuple[jax.Array, Parameters]:
-    """The mixer's outputs for all `inputs` but the last, and their gradients, seen in the direction of it."""
-
-    def seen(parameters: Parameters) -> tuple[jax.Array, jax.Array]:
-        mixer = network.first_mixer(parameters)
-        outputs = jax.lax.map(mixer, inputs[:-1])
-        return (outputs * inputs[-1]).sum(), outputs
-
-    gradients, outputs = jax.grad(seen, has_aux=True)(parameters)
-    return outputs, gradients
-
-
-def _of_mixer(parameters: Parameters) -> dict[str, Floats]:
-    """The arrays of the first mixer, on the host, by the names of its attributes."""
-    found = {}
-    for path, leaf in jax.tree.leaves_with_path(parameters):
-        names = [str(getattr(entry, "key", getattr(entry, "name", entry))) for entry in path]
-        if "mixer" in names:
-            found[".".join(names[names.index("mixer") + 1 :]).removesuffix(".value")] = np.asarray(leaf)
-    return found

@@ -5,16 +5,12 @@ Amounts are shares of a typical output: the median, over rows, of the largest nu
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from attnsearch.base import Floats, Integers
-from attnsearch.training.jax.network import Network, Parameters
+from attnsearch.probing.subject import Network, Parameters
 
 LOUD = 10.0
 """Inputs are replaced at their usual size and at this many times it: a mask that only dampens gives way."""
@@ -42,51 +38,37 @@ def movements(
     x, other:  `f32[L, D]`, an input of the mixer, and the rows that replace its rows
     tokens:    `i32[L]`, an input of the network; each token is replaced by the next symbol
     """
-    *responses, slopes = map(np.asarray, _responses(network, parameters, x, other, tokens))
-    ordinary, loud, logits = (_moved(response) for response in responses)
-    slope = np.abs(slopes).max(axis=-1)
-    return Movements(ordinary, loud, slope / _typical(slope), logits)
-
-
-def apart(one: jax.Array, other: jax.Array) -> float:
-    """The largest difference between `one`, which says what is typical, and `other`; inf if not finite."""
-    expected, found = np.asarray(one), np.asarray(other)
-    if not (np.isfinite(expected).all() and np.isfinite(found).all()):
-        return np.inf
-    return float(np.abs(expected - found).max() / _typical(expected))
-
-
-@partial(jax.jit, static_argnums=0)
-def _responses(
-    network: Network, parameters: Parameters, x: jax.Array, other: jax.Array, tokens: jax.Array
-) -> tuple[jax.Array, ...]:
-    mixer = network.first_mixer(parameters)
-
-    def slope(row: jax.Array) -> jax.Array:
-        return jax.grad(lambda x: mixer(x)[row] @ other[row])(x)
-
-    return (
-        _answers(mixer, x, other),
-        _answers(mixer, x, LOUD * other),
-        _answers(partial(network.apply, parameters), tokens, (tokens + 1) % network.vocab_size),
-        jax.lax.map(slope, jnp.arange(len(x))),
+    # What is untouched goes the same way as the rest, so that what cannot move does not; and they go one by
+    # one, so that a mixer that mixes the sequences of a batch is not taken for one that looks ahead.
+    given = np.concatenate([x[None], _replaced(x, other), _replaced(x, LOUD * other)])
+    untouched, *answers = network.outputs(parameters, given)
+    symbols = np.concatenate([tokens[None], _replaced(tokens, (tokens + 1) % network.vocab_size)])
+    unchanged, *logits = network.logits(parameters, symbols)
+    slopes = np.abs(network.slopes(parameters, x, other)).max(axis=-1)
+    return Movements(
+        _moved(untouched, np.stack(answers[: len(x)])),
+        _moved(untouched, np.stack(answers[len(x) :])),
+        slopes / _typical(slopes),
+        _moved(unchanged, np.stack(logits)),
     )
 
 
-def _answers(function: Callable[[jax.Array], jax.Array], given: jax.Array, other: jax.Array) -> jax.Array:
-    """What `function` returns for `given`, and then with each row in turn replaced; a leading axis L + 1."""
-
-    def answered(position: jax.Array) -> jax.Array:
-        replaced = (jnp.arange(len(given)) == position).reshape(-1, *[1] * (given.ndim - 1))
-        return function(jnp.where(replaced, other, given))
-
-    # What is untouched goes the same way as the rest, so that what cannot move does not; and they go one by
-    # one, so that a mixer that mixes the sequences of a batch is not taken for one that looks ahead.
-    return jax.lax.map(answered, jnp.arange(-1, len(given)))
+def apart(one: Floats, other: Floats) -> float:
+    """The largest difference between `one`, which says what is typical, and `other`; inf if not finite."""
+    if not (np.isfinite(one).all() and np.isfinite(other).all()):
+        return np.inf
+    return float(np.abs(one - other).max() / _typical(one))
 
 
-def _moved(answers: Floats) -> Floats:
-    before, after = answers[0], answers[1:]
+def _replaced(given: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """`given` with each row in turn replaced by the row of `other`; a leading axis L."""
+    copies = np.repeat(given[None], len(given), axis=0)
+    rows = np.arange(len(given))
+    copies[rows, rows] = other
+    return copies
+
+
+def _moved(before: Floats, after: Floats) -> Floats:
     if not np.isfinite(before).all():
         return np.full((len(before), len(after)), np.nan)
     # What is not finite once something was replaced has moved.

@@ -1,21 +1,21 @@
 """What a verification looks at: a mixer in a small network, untrained, perturbed, and trained.
 
 The probe is the linear map token by token, with every prediction asked for. An input can be predicted by a
-look ahead alone.
+look ahead alone. Nothing here knows a framework: `Framework` and `Network` say what is asked of one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
-from typing import NamedTuple
+from functools import cached_property
+from typing import Any, NamedTuple, Protocol
 
-import jax
-import jax.numpy as jnp
 import numpy as np
+import numpy.typing as npt
 
-from attnsearch.base import Floats
+from attnsearch.base import Floats, Integers
+from attnsearch.generators.base import Generator
 from attnsearch.runs.recorder import Recording
 from attnsearch.spec.run import (
     BudgetSpec,
@@ -28,9 +28,6 @@ from attnsearch.spec.run import (
     Value,
 )
 from attnsearch.spec.task_file import TaskFile, find_task
-from attnsearch.training.jax.backend import JaxBackend
-from attnsearch.training.jax.cohorts import JaxCohort
-from attnsearch.training.jax.network import Network, Parameters
 
 PROBE, PROBE_CONTEXT = "linear_map_autoregressive", 16
 """The task of the probe, and the tokens of its sequences."""
@@ -52,6 +49,82 @@ NOISE = (1.0, 0.1, 0.01)
 1 + n and shifted by n / 10, n normal with this deviation. The factor opens what large numbers close, and the
 shift what zeros close."""
 
+Parameters = Mapping[str, Floats]
+"""A network's trained arrays, f32, by their paths in it: `blocks.0.mixer.query.kernel`."""
+
+_MIXER = "blocks.0.mixer."
+
+
+class Network(Protocol):
+    """A network of one layer, made from one key, whose mixer can be called: numpy in, numpy out.
+
+    Every method that is given `parameters` makes the network anew and puts them in. `inputs` are of the
+    mixer, `f32[N, L, D]`, and `x` is one of them, `f32[L, D]`. Errors: AttnsearchError where the mixer does
+    what it must not; whatever the mixer raises.
+    """
+
+    @property
+    def context_length(self) -> int: ...
+
+    @property
+    def vocab_size(self) -> int: ...
+
+    @property
+    def query_positions(self) -> Sequence[int]:
+        """Where logits are computed."""
+        ...
+
+    def init(self) -> Parameters:
+        """The parameters of a network that is made now."""
+        ...
+
+    def constants(self) -> Mapping[str, npt.NDArray[Any]]:
+        """The arrays of a mixer that is made now, by name, that are not trained."""
+        ...
+
+    def outputs(self, parameters: Parameters, inputs: Floats) -> Floats:
+        """`f32[N, L, D]`: one sequence after another, each alone, as training computes it."""
+        ...
+
+    def batched(self, parameters: Parameters, inputs: Floats) -> Floats:
+        """`f32[N, L, D]`: all in one batch, as training computes it."""
+        ...
+
+    def calls(self, parameters: Parameters, inputs: Floats) -> Floats:
+        """`f32[N, L, D]`: what one mixer returns that is called on each in turn, as its author calls it."""
+        ...
+
+    def other_mode(self, parameters: Parameters, inputs: Floats) -> Floats:
+        """`outputs`, in the other mode that the framework has beside the one of training."""
+        ...
+
+    def rows(
+        self, parameters: Parameters, x: Floats, choices: Sequence[Sequence[int]]
+    ) -> Mapping[str, Sequence[Floats]]:
+        """By the name of each method that can be asked for some rows alone: all rows, then each choice.
+
+        Rows are the first axis. A mixer that is always asked for all of them has no such method.
+        """
+        ...
+
+    def weights(self, parameters: Parameters, x: Floats) -> Floats:
+        """`f32[H, L, L]`: the weights at all positions; H = 0 for a mixer without."""
+        ...
+
+    def slopes(self, parameters: Parameters, x: Floats, directions: Floats) -> Floats:
+        """`f32[L, L, D]`: the gradient of output row q, seen in its direction, with respect to `x`."""
+        ...
+
+    def gradients(
+        self, parameters: Parameters, inputs: Floats, direction: Floats
+    ) -> tuple[Floats, Parameters]:
+        """The outputs for `inputs`, and their gradients, seen in one direction, `f32[L, D]`."""
+        ...
+
+    def logits(self, parameters: Parameters, tokens: Integers) -> Floats:
+        """`f32[N, Q, V]` of `tokens`, `i32[N, L]`: one sequence after another."""
+        ...
+
 
 class Trained(NamedTuple):
     """A network after training, and what was recorded meanwhile."""
@@ -60,34 +133,34 @@ class Trained(NamedTuple):
     recording: Recording
 
 
-def train(cohort: JaxCohort) -> Trained:
-    """The first run of `cohort`, trained to its end."""
-    trainer, spec = cohort.trainer, cohort.specs[0]
-    inputs = cohort.inputs(spec)
-    state = trainer.begin(inputs)
-    recording = Recording(spec, trainer.generator.truth(jax.tree.map(np.asarray, state.rule), inputs.knobs))
-    advance = jax.jit(trainer.advance)
-    while recording.status is None:
-        state, record = advance(state)
-        recording.add(np.asarray(record.loss), np.asarray(record.accuracy))
-    return Trained(state.parameters, recording)
+class Framework(Protocol):
+    """Where networks of a mixer are made and trained."""
+
+    def generator(self, task: TaskSpec) -> Generator:
+        """The generator of a task. Errors: AttnsearchError for one that cannot be had."""
+        ...
+
+    def network(self, run: RunSpec) -> Network:
+        """The network of a run. Errors: AttnsearchError where the mixer is refused."""
+        ...
+
+    def train(self, run: RunSpec) -> Trained:
+        """A run to its end. Errors: AttnsearchError where the mixer is refused."""
+        ...
 
 
-@partial(jax.jit, static_argnums=0)
-def forward(network: Network, parameters: Parameters, x: jax.Array) -> jax.Array:
-    """The first mixer's output, `f32[L, D]`, compiled."""
-    return network.first_mixer(parameters)(x)
+def of_mixer(arrays: Mapping[str, Floats]) -> dict[str, Floats]:
+    """The arrays of the first mixer among a network's, by the names of its attributes."""
+    return {name.removeprefix(_MIXER): array for name, array in arrays.items() if name.startswith(_MIXER)}
 
 
 def _noisy(parameters: Parameters, strength: float) -> Parameters:
-    leaves, structure = jax.tree.flatten(parameters)
     random = np.random.default_rng(0)
-
-    def noisy(leaf: jax.Array) -> jax.Array:
-        factor, shift = random.normal(scale=strength, size=(2, *leaf.shape))
-        return jnp.asarray(np.asarray(leaf) * (1 + factor) + shift / 10, leaf.dtype)
-
-    return jax.tree.unflatten(structure, [noisy(leaf) for leaf in leaves])
+    found = {}
+    for name, array in parameters.items():
+        factor, shift = random.normal(scale=strength, size=(2, *array.shape))
+        found[name] = np.asarray(array * (1 + factor) + shift / 10, np.float32)
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,38 +173,38 @@ class Subject:
 
     mixer: MixerSpec
     task: TaskFile
-    backend: JaxBackend
+    framework: Framework
     width: int
 
     @cached_property
-    def probe(self) -> JaxCohort:
-        """The probe's only run. Errors: AttnsearchError where the mixer is refused."""
+    def probe(self) -> RunSpec:
+        """The run in which looking ahead pays."""
         task = self.sized(find_task(PROBE), PROBE_CONTEXT, {"loss": "all"})
         return self.run_on(task, BudgetSpec(PROBE_STEPS, TOKENS_PER_STEP, early_stopping=False))
 
-    @property
+    @cached_property
     def network(self) -> Network:
-        """The probe's."""
-        return self.probe.trainer.network
+        """The probe's. Errors: AttnsearchError where the mixer is refused."""
+        return self.framework.network(self.probe)
 
     @cached_property
     def initial(self) -> Parameters:
         """The parameters of the probe's network before training."""
-        return self.network.init(jax.random.key(0))
+        return self.network.init()
 
     @cached_property
     def perturbed(self) -> Parameters:
         """`initial` with noise on every parameter. Errors: ValueError where none leaves outputs finite."""
         for strength in NOISE:
             parameters = _noisy(self.initial, strength)
-            if np.isfinite(forward(self.network, parameters, self.inputs(1)[0])).all():
+            if np.isfinite(self.network.outputs(parameters, self.inputs(1))).all():
                 return parameters
         raise ValueError("outputs are not finite, however little the parameters are perturbed")
 
     @cached_property
     def trained(self) -> Trained:
         """The probe's network after training."""
-        return train(self.probe)
+        return self.framework.train(self.probe)
 
     def inputs(self, count: int) -> Floats:
         """Random inputs of the mixer in the probe, the same at every call: `f32[count, L, D]`."""
@@ -155,12 +228,11 @@ class Subject:
                 chosen = longer
         return chosen
 
-    def run_on(self, task: TaskSpec, budget: BudgetSpec) -> JaxCohort:
-        """The only run of a small network with this mixer. Errors: AttnsearchError where it is refused."""
+    def run_on(self, task: TaskSpec, budget: BudgetSpec) -> RunSpec:
+        """The run of a small network with this mixer on `task`."""
         network = NetworkSpec(self.width, num_layers=1, mlp_width=self.width)
         budget = replace(budget, tokens_per_step=max(budget.tokens_per_step, self._context(task)))
-        cell = CellSpec(task, self.mixer, network, OptimizerSpec(), budget)
-        return JaxCohort(self.backend.trainer(cell), (RunSpec(cell, seed=0, rule_seed=0),))
+        return RunSpec(CellSpec(task, self.mixer, network, OptimizerSpec(), budget), seed=0, rule_seed=0)
 
     def _context(self, task: TaskSpec) -> int:
-        return self.backend.generator(task).context_length
+        return self.framework.generator(task).context_length

@@ -11,6 +11,7 @@ from attnsearch.base import AttnsearchError
 from attnsearch.mixers.base import Mixer
 from attnsearch.probing.check import Check
 from attnsearch.probing.checks import CHECKS
+from attnsearch.probing.jax_framework import JaxFramework
 from attnsearch.probing.subject import Subject
 from attnsearch.runs.sources import sources
 from attnsearch.runs.verification import Finding, Verification
@@ -37,7 +38,7 @@ def verify(
     backend, task = backend or JaxBackend(), task or find_task("linear_map")
     kind = backend.mixer(mixer.name)
     findings: list[Finding] = []
-    for finding in examine(Subject(mixer, task, backend, width)):
+    for finding in examine(Subject(mixer, task, JaxFramework(backend), width)):
         findings.append(finding)
         found(finding)
     code, version = tuple(sources_of(kind).items()), metadata.version("attnsearch")
@@ -48,7 +49,7 @@ def examine(subject: Subject, checks: Sequence[Check[Subject]] = CHECKS) -> Iter
     """What each of `checks` finds, in order."""
     refusal = None
     try:
-        subject.probe  # noqa: B018  every check needs it; that it cannot be built is the finding of the first
+        subject.network  # noqa: B018  every check needs it; that it cannot be built is the finding of the first
     except AttnsearchError as error:
         refusal = str(error)
     for check in checks:

@@ -18,6 +18,7 @@ from attnsearch.cli.verify import verify as verify_command
 from attnsearch.mixers import MIXERS, Mixer
 from attnsearch.probing import verify
 from attnsearch.probing.checks import CHECKS
+from attnsearch.probing.jax_framework import JaxFramework
 from attnsearch.probing.subject import Subject
 from attnsearch.spec import plugins
 from attnsearch.spec.run import MixerSpec, RunSpec, settings
@@ -41,6 +42,10 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield tmp_path
     for name in ("my_mixers", "my_template"):
         sys.modules.pop(name, None)
+
+
+def subject(mixer: MixerSpec, width: int) -> Subject:
+    return Subject(mixer, find_task("linear_map"), JaxFramework(JaxBackend()), width)
 
 
 def test_the_example_has_ten_lines() -> None:
@@ -74,7 +79,7 @@ def test_the_example_may_count(here: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_the_template_may_count() -> None:
     spec = MixerSpec("my_template:Template", settings({"expansion": 2}))
-    for finding in verify.examine(Subject(spec, find_task("linear_map"), JaxBackend(), width=32), QUICK):
+    for finding in verify.examine(subject(spec, width=32), QUICK):
         assert finding.verdict == "passed", f"{finding.check}: {finding.evidence}"
 
 
@@ -116,7 +121,7 @@ def test_a_wrong_shape_is_refused_as_quoted(here: Path) -> None:
     (here / "my_mixers.py").write_text(broken)
     spec = MixerSpec("my_mixers:Triangle", settings({"heads": 4}))
     with pytest.raises(AttnsearchError, match=re.escape(quoted.strip())):
-        JaxBackend().cohorts(Subject(spec, find_task("linear_map"), JaxBackend(), width=128).probe.specs)
+        JaxBackend().cohorts([subject(spec, width=128).probe])
 
 
 def test_the_page_on_verification_lists_every_check() -> None:

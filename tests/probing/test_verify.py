@@ -16,6 +16,7 @@ from attnsearch.cli.verify import verify as command
 from attnsearch.mixers import MIXERS, Attention, Mixer
 from attnsearch.mixers.base import default_settings
 from attnsearch.probing.checks import CHECKS
+from attnsearch.probing.jax_framework import JaxFramework
 from attnsearch.probing.subject import LONGEST_CONTEXT, Subject
 from attnsearch.probing.verify import examine, sources_of, verify
 from attnsearch.runs import verification
@@ -30,7 +31,7 @@ WIDTH = 32
 def subject(kind: type[Mixer], **given: Value) -> Subject:
     backend = JaxBackend(mixers={"mine": kind})
     spec = MixerSpec("mine", settings({**default_settings(kind), **given}))
-    return Subject(spec, find_task("linear_map"), backend, WIDTH)
+    return Subject(spec, find_task("linear_map"), JaxFramework(backend), WIDTH)
 
 
 def findings(kind: type[Mixer], names: Sequence[str]) -> dict[str, Finding]:

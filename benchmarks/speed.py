@@ -34,7 +34,7 @@ from attnsearch.spec.run import OptimizerSpec
 from attnsearch.training.jax import devices
 from attnsearch.training.jax.backend import JaxBackend
 from attnsearch.training.jax.cohorts import JaxCohort
-from attnsearch.training.jax.lanes import Lanes, lanes_that_pay, stacked
+from attnsearch.training.jax.compiled import CompiledLanes, lanes_that_pay, stacked
 from attnsearch.training.jax.network import LayerBiases, Network, Parameters
 from attnsearch.training.jax.trainer import Record, RunState, Trainer
 
@@ -72,7 +72,7 @@ class Runner:
     """The runner's way: `lanes` on each of `available`, all active, trained by `trainer`."""
 
     def __init__(self, runs: JaxCohort, trainer: Trainer, available: Sequence[Any], lanes: int):
-        self.lanes = Lanes(trainer, available, lanes)
+        self.lanes = CompiledLanes(trainer, available, lanes)
         inputs = [runs.inputs(spec) for spec in runs.specs[: self.lanes.count]]
         self.states = self.lanes.begin(stacked(inputs))
         self.work = float(self.lanes.count * RECORDING_INTERVAL * TOKENS_PER_STEP)

@@ -44,7 +44,7 @@ class Watch(Observer):
         self.first_point: float | None = None
         self.started = time.perf_counter()
 
-    def compiling(self, runs: Sequence[RunSpec], num_lanes: int) -> None:
+    def preparing(self, runs: Sequence[RunSpec], num_lanes: int, work: str) -> None:
         self.pending = len(runs)
 
     def advanced(self, running: Sequence[Progress], num_lanes: int) -> None:

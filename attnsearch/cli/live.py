@@ -51,8 +51,8 @@ class LiveProgress(PlainProgress):
         self._view = View(footer=tuple(self._work.parts()) if self._work.total else ())
         self._live.stop()
 
-    def compiling(self, runs: Sequence[RunSpec], num_lanes: int) -> None:
-        self._view = View(footer=(f"{self._compiling(runs, num_lanes)} ...", *self._work.parts()))
+    def preparing(self, runs: Sequence[RunSpec], num_lanes: int, work: str) -> None:
+        self._view = View(footer=(f"{self._preparing(runs, num_lanes, work)} ...", *self._work.parts()))
 
     def advanced(self, running: Sequence[Progress], num_lanes: int) -> None:
         self._work.advanced(running, num_lanes)

@@ -74,8 +74,8 @@ class PlainProgress(Interruptible):
         if stored:
             self._tell(f"{len(stored)} of {len(runs)} runs answered from the store")
 
-    def compiling(self, runs: Sequence[RunSpec], num_lanes: int) -> None:
-        self._tell(self._compiling(runs, num_lanes))
+    def preparing(self, runs: Sequence[RunSpec], num_lanes: int, work: str) -> None:
+        self._tell(self._preparing(runs, num_lanes, work))
 
     def advanced(self, running: Sequence[Progress], num_lanes: int) -> None:
         self._work.advanced(running, num_lanes)
@@ -104,8 +104,8 @@ class PlainProgress(Interruptible):
     def warned(self, message: str) -> None:
         self._tell(f"warning: {message}")
 
-    def _compiling(self, runs: Sequence[RunSpec], num_lanes: int) -> str:
-        return f"compiling for {len(runs)} runs like {self._names.short(runs[0])}, {num_lanes} at a time"
+    def _preparing(self, runs: Sequence[RunSpec], num_lanes: int, work: str) -> str:
+        return f"{work} for {len(runs)} runs like {self._names.short(runs[0])}, {num_lanes} at a time"
 
     def _waiting(self, held: Sequence[RunSpec]) -> str:
         return f"waiting for {len(held)} runs that another process is training"

@@ -31,8 +31,8 @@ class Observer:
     def planned(self, pending: Sequence[RunSpec], stored: Sequence[StoredRun]) -> None:
         """What will be trained, and what the store already holds."""
 
-    def compiling(self, runs: Sequence[RunSpec], num_lanes: int) -> None:
-        """The program that trains these runs, `num_lanes` at a time, is being compiled."""
+    def preparing(self, runs: Sequence[RunSpec], num_lanes: int, work: str) -> None:
+        """What trains these runs, `num_lanes` at a time, is being made: `work` says how, "compiling"."""
 
     def advanced(self, running: Sequence[Progress], num_lanes: int) -> None:
         """Every running lane, of `num_lanes`, has reached its next recorded point."""

@@ -75,7 +75,7 @@ def told(
     """Two lanes train all of `specs`, so many seconds a step."""
     with tell:
         tell.planned(specs, stored)
-        tell.compiling(specs, 2)
+        tell.preparing(specs, 2, "compiling")
         for pair in zip(specs[::2], specs[1::2], strict=True):
             for step in (10, 20, 30):
                 tell.advanced([at(spec, step, step // 10) for spec in pair], 2)
@@ -154,7 +154,7 @@ def test_names_are_only_text_wherever_they_are_told(
     for tell in (LiveProgress(Screen(file=terminal.file)), PlainProgress()):
         with tell:
             tell.planned(specs, [])
-            tell.compiling(specs, 2)
+            tell.preparing(specs, 2, "compiling")
             tell.advanced([at(spec) for spec in specs], 2)
             tell.warned(f"of {HOSTILE}\nand of a second line")
             tell.finished(runs[0])

@@ -43,7 +43,7 @@ class Watcher(Observer):
     def planned(self, pending: Sequence[RunSpec], stored: Sequence[StoredRun]) -> None:
         self.pending, self.stored = list(pending), list(stored)
 
-    def compiling(self, runs: Sequence[RunSpec], num_lanes: int) -> None:
+    def preparing(self, runs: Sequence[RunSpec], num_lanes: int, work: str) -> None:
         self.compiled += 1
 
     def advanced(self, running: Sequence[Any], num_lanes: int) -> None:

@@ -33,7 +33,7 @@ def reached(event, arguments):
 class Log(Observer):
     trained = set()
 
-    def compiling(self, runs, num_lanes):
+    def preparing(self, runs, num_lanes, work):
         reached("compiling", ())
 
     def advanced(self, running, num_lanes):

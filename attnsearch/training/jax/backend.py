@@ -19,10 +19,11 @@ from attnsearch.spec.run import CellSpec, InterventionSpec, MixerSpec, NetworkSp
 from attnsearch.spec.task_file import TaskFile
 from attnsearch.training import runner
 from attnsearch.training.backend import Ended, TrainingSettings
+from attnsearch.training.engine import Engine, OutOfDeviceMemory
 from attnsearch.training.jax import devices
 from attnsearch.training.jax.cohorts import JaxCohort
-from attnsearch.training.jax.engine import Engine, OutOfDeviceMemory
-from attnsearch.training.jax.lanes import Lanes, lanes_that_pay
+from attnsearch.training.jax.compiled import CompiledLanes, lanes_that_pay
+from attnsearch.training.jax.lanes import JaxLanes
 from attnsearch.training.jax.network import Network
 from attnsearch.training.jax.trainer import Trainer
 from attnsearch.training.observer import Observer
@@ -48,7 +49,7 @@ class JaxBackend:
         self._kept: set[Generator] = set()
         self._networks: dict[tuple[NetworkSpec, MixerSpec, Generator], Network] = {}
         self._trainers: dict[CellSpec, Trainer] = {}
-        self._programs: dict[tuple[Trainer, int, int], Lanes] = {}
+        self._programs: dict[tuple[Trainer, int, int], CompiledLanes] = {}
         self._lanes_per_device: dict[tuple[Trainer, int | None], int] = {}
 
     @property
@@ -112,7 +113,8 @@ class JaxBackend:
                 # Once for each cohort: finding out may compile, and held runs are asked for again and again.
                 self._lanes_per_device[asked] = settings.lanes or lanes_that_pay(missing)
             count = self._lanes_per_device[asked]
-            engine = Engine(missing, self._compiled(missing, count), runs, observer, settings)
+            lanes = JaxLanes(missing, self._compiled(missing, count))
+            engine = Engine(missing.specs, lanes, runs, observer, settings)
             try:
                 for ended in engine.run():
                     del left[ended.run.spec]
@@ -131,12 +133,12 @@ class JaxBackend:
                 self._programs.clear()
                 self._lanes_per_device[asked] = count // 2
 
-    def _compiled(self, cohort: JaxCohort, lanes_per_device: int) -> Lanes:
+    def _compiled(self, cohort: JaxCohort, lanes_per_device: int) -> CompiledLanes:
         """The lanes of a cohort; the same ones for all of its runs that keep as many devices busy."""
         used = devices.needed(len(cohort.specs), lanes_per_device)
         program = (cohort.trainer, len(used), lanes_per_device)
         if program not in self._programs:
-            self._programs[program] = Lanes(cohort.trainer, used, lanes_per_device)
+            self._programs[program] = CompiledLanes(cohort.trainer, used, lanes_per_device)
         return self._programs[program]
 
     def _made(self, cell: CellSpec) -> Trainer:

@@ -21,7 +21,7 @@ from attnsearch.runs.store import Store
 from attnsearch.spec.run import RunSpec, Value
 from attnsearch.training.jax import devices
 from attnsearch.training.jax.cohorts import JaxCohort
-from attnsearch.training.jax.lanes import Lanes, lanes_that_pay, stacked
+from attnsearch.training.jax.compiled import CompiledLanes, lanes_that_pay, stacked
 
 MEASURED_SECONDS = 2.0
 """Training that is timed for each cohort, once it is compiled."""
@@ -136,7 +136,7 @@ def forecast(cohort: JaxCohort, store: Store, seconds: float) -> Forecast:
 def measure_rate(cohort: JaxCohort, seconds: float) -> Rate:
     """Compile `cohort` for this machine as training would, and train for about `seconds`, for nothing."""
     per_device = lanes_that_pay(cohort)
-    lanes = Lanes(cohort.trainer, devices.needed(len(cohort.specs), per_device), per_device)
+    lanes = CompiledLanes(cohort.trainer, devices.needed(len(cohort.specs), per_device), per_device)
     busy = min(lanes.count, len(cohort.specs))
     specs = [cohort.specs[min(lane, busy - 1)] for lane in range(lanes.count)]
     inputs = stacked([cohort.inputs(spec) for spec in specs])

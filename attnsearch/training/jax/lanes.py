@@ -1,192 +1,127 @@
-"""Lanes: where the run axis is mapped, over the lanes of a device and over devices. Nowhere else.
-
-On a CPU each core is a device with one lane, because two small single-lane programs side by side were
-faster than one program whose products share the cores (docs/performance.md).
-"""
+"""The runs that are in the lanes of one compilation."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from attnsearch.base import Bools, Floats, MapRecord
+from attnsearch.spec.run import RunSpec
+from attnsearch.training.engine import Begun, Leaves, OutOfDeviceMemory, Points
+from attnsearch.training.jax import devices
 from attnsearch.training.jax.cohorts import JaxCohort
-from attnsearch.training.jax.devices import gradient_parts
-from attnsearch.training.jax.parameters import named
-from attnsearch.training.jax.probes import look
-from attnsearch.training.jax.trainer import Record, RunInputs, RunState, Trainer
-
-_LANES = PartitionSpec("lanes")
-
-FIRST_TRIED = 4
-"""Lanes on an accelerator below which nothing is tried: one run never fills it."""
-
-WORTHWHILE = 1.1
-"""Doubling the lanes must raise the steps a second of all lanes together by this factor."""
+from attnsearch.training.jax.compiled import CompiledLanes, is_out_of_memory, stacked
+from attnsearch.training.jax.trainer import Record, RunState
 
 
-class Lanes:
-    """The compiled programs of one cohort: N lanes of `trainer`, shared evenly by `devices`.
+class JaxLanes:
+    """`training.engine.Lanes` of one cohort: its compiled programs, and the state of every lane."""
 
-    Every method takes and returns arrays with a leading axis N. A lane never reads another.
-    """
+    preparation = "compiling"
 
-    def __init__(self, trainer: Trainer, devices: Sequence[Any], lanes_per_device: int):
-        platform = devices[0].platform
-        parts = gradient_parts(platform, trainer.batch_size, trainer.generator.context_length)
-        self._trainer = trainer = replace(trainer, parts=parts)
-        self.count = len(devices) * lanes_per_device
-        mesh = Mesh(np.array(devices), ("lanes",), axis_types=(jax.sharding.AxisType.Auto,))
-        self._sharding = NamedSharding(mesh, _LANES)
-        if platform == "cpu":
-            one_after_another: Callable[..., Any] = _map_in_turn
-        else:
-            one_after_another = jax.vmap
+    def __init__(self, cohort: JaxCohort, programs: CompiledLanes):
+        self._cohort, self._programs = cohort, programs
+        self._inputs = [cohort.inputs(cohort.specs[0])] * programs.count
+        self._kept: RunState | None = None
+        self._record: Record | None = None
 
-        def over_lanes(function: Callable[..., Any], donate: tuple[int, ...] = ()) -> Callable[..., Any]:
-            mapped = jax.shard_map(
-                one_after_another(function), mesh=mesh, in_specs=_LANES, out_specs=_LANES, check_vma=False
-            )
-            return jax.jit(mapped, donate_argnums=donate)
+    @property
+    def count(self) -> int:
+        """Lanes of all devices together."""
+        return self._programs.count
 
-        self._refill = over_lanes(partial(_refill, trainer), donate=(0,))
-        self._advance = over_lanes(partial(_advance, trainer), donate=(0,))
-        self._look = over_lanes(partial(_look, trainer))
+    @property
+    def environment(self) -> Mapping[str, Any]:
+        """Versions, devices and lanes."""
+        return devices.describe(self.count)
 
-    def begin(self, inputs: RunInputs) -> RunState:
-        """Every lane before its first step."""
-        shapes = jax.eval_shape(jax.vmap(self._trainer.begin), inputs)
-        empty = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
-        return self.refill(self._put(empty), inputs, np.ones(self.count, dtype=bool))
+    def begin(self, specs: Mapping[int, RunSpec]) -> Mapping[int, Begun]:
+        """Every lane's network is drawn where it is asked for; the first call compiles."""
+        self._assign(specs)
+        with _telling_of_memory():
+            fresh = self._mask(specs)
+            self._kept = self._programs.refill(self._states, stacked(self._inputs), fresh)
+            maps = self._programs.look(self._kept, fresh)
+            rules = jax.tree.map(np.array, self._kept.rule)
+        generator = self._cohort.trainer.generator
+        found = {}
+        for lane in specs:
+            rule = jax.tree.map(lambda array, lane=lane: array[lane], rules)
+            truth = generator.truth(rule, self._inputs[lane].knobs)
+            found[lane] = Begun(truth, _of_lane(maps, lane))
+        return found
 
-    def refill(self, states: RunState, inputs: RunInputs, fresh: Bools) -> RunState:
-        """Begin the runs of `inputs` in the lanes where `fresh`, `bool[N]`; the others are untouched."""
-        return self._refill(states, *self._put((inputs, fresh)))
+    def fits(self, lane: int, spec: RunSpec, leaves: Leaves) -> bool:
+        """The same for every lane."""
+        return self._programs.fits(self._cohort.inputs(spec), leaves)
 
-    def fits(self, inputs: RunInputs, leaves: Sequence[np.ndarray]) -> bool:
-        """Whether `leaves` have the shapes and types of one lane's state; `inputs` of any one lane."""
-        expected = jax.tree.leaves(jax.eval_shape(self._trainer.begin, inputs))
-        return [(leaf.shape, leaf.dtype) for leaf in expected] == [
-            (leaf.shape, leaf.dtype) for leaf in leaves
-        ]
+    def restore(self, saved: Mapping[int, tuple[RunSpec, Leaves]]) -> None:
+        """Nothing is computed."""
+        self._assign({lane: spec for lane, (spec, _) in saved.items()})
+        with _telling_of_memory():
+            leaves = {lane: leaves for lane, (_, leaves) in saved.items()}
+            self._kept = self._programs.restore(self._states, leaves)
 
-    def restore(self, states: RunState, leaves: Mapping[int, Sequence[np.ndarray]]) -> RunState:
-        """Put runs that were set aside, as the leaves of a lane's state, into the lanes that are the keys.
+    def advance(self, lanes: Collection[int]) -> None:
+        """Begins the work on the device."""
+        with _telling_of_memory():
+            self._kept, self._record = self._programs.advance(self._states, self._mask(lanes))
 
-        Nothing is computed, so a run goes on bit for bit as if it had never left. The leaves are those
-        that `fits` has accepted.
-        """
-        flat, structure = jax.tree.flatten(states)
-        hosts = [np.array(leaf) for leaf in flat]
-        for lane, values in leaves.items():
-            for host, value in zip(hosts, values, strict=True):
-                host[lane] = value
-        return self._put(jax.tree.unflatten(structure, hosts))
+    def points(self) -> Points:
+        """Waits for the device."""
+        assert self._record is not None
+        with _telling_of_memory():
+            return Points(np.asarray(self._record.loss), np.asarray(self._record.accuracy))
 
-    def advance(self, states: RunState, active: Bools) -> tuple[RunState, Record]:
-        """One recorded point further where `active`, `bool[N]`; on a CPU idle lanes cost nothing."""
-        return self._advance(states, self._put(active))
+    def look(self, lanes: Collection[int]) -> Mapping[int, MapRecord]:
+        """Measured on the device, all lanes at once."""
+        with _telling_of_memory():
+            maps = self._programs.look(self._states, self._mask(lanes))
+        return {lane: _of_lane(maps, lane) for lane in lanes}
 
-    def look(self, states: RunState, wanted: Bools) -> MapRecord:
-        """The maps of all lanes, a leading axis N on every field, on the host. A lane that is not `wanted`,
-        `bool[N]`, has zeros."""
-        return jax.tree.map(np.asarray, self._look(states, self._put(wanted)))
+    def leaves(self, lanes: Collection[int]) -> Mapping[int, tuple[np.ndarray, ...]]:
+        """Copies, for the device's own arrays are reused."""
+        with _telling_of_memory():
+            hosts = [np.array(leaf) for leaf in jax.tree.leaves(self._states)]
+        return {lane: tuple(host[lane] for host in hosts) for lane in lanes}
 
-    def parameters(self, states: RunState, lanes: Collection[int]) -> dict[int, dict[str, Floats]]:
-        """The parameters in each of `lanes`, by their names, copied to the host."""
-        arrays = named(states.parameters)
-        return {lane: {name: array[lane].copy() for name, array in arrays.items()} for lane in lanes}
+    def parameters(self, lanes: Collection[int]) -> Mapping[int, Mapping[str, Floats]]:
+        """As `CompiledLanes.parameters` has them."""
+        with _telling_of_memory():
+            return self._programs.parameters(self._states, lanes)
 
-    def _put(self, values: Any) -> Any:
-        return jax.device_put(values, self._sharding)
+    @property
+    def _states(self) -> RunState:
+        """The state of every lane, begun when it is first asked for."""
+        if self._kept is None:
+            self._kept = self._programs.begin(stacked(self._inputs))
+        return self._kept
 
+    def _assign(self, specs: Mapping[int, RunSpec]) -> None:
+        for lane, spec in specs.items():
+            self._inputs[lane] = self._cohort.inputs(spec)
 
-def stacked(inputs: Sequence[RunInputs]) -> Any:
-    """The inputs of N runs as one, with a leading axis N on every field; on the host."""
-    return jax.tree.map(lambda *scalars: np.stack(scalars), *inputs)
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether a device reports that something did not fit into its memory."""
-    return "RESOURCE_EXHAUSTED" in str(error)
-
-
-def lanes_that_pay(cohort: JaxCohort) -> int:
-    """Lanes for each local device. One on a CPU, where more gained nothing; elsewhere as measured.
-
-    Trying costs a compilation for each number, kept for later processes where compilations are kept.
-    """
-    available = jax.local_devices()
-    if available[0].platform == "cpu":
-        return 1
-    most = -(-len(cohort.specs) // len(available))
-    return doubled_while_it_pays(lambda lanes: _steps_per_second(cohort, available, lanes), most)
+    def _mask(self, lanes: Collection[int]) -> Bools:
+        """`bool[N]`: True at `lanes`."""
+        mask = np.zeros(self.count, dtype=bool)
+        mask[list(lanes)] = True
+        return mask
 
 
-def doubled_while_it_pays(rate: Callable[[int], float], most: int) -> int:
-    """The number of lanes from which doubling gains too little, up to `most` and to what memory holds.
-
-    rate:  steps a second of all lanes together, by their number
-    """
-    lanes = min(FIRST_TRIED, most)
+@contextmanager
+def _telling_of_memory() -> Iterator[None]:
+    """Errors: OutOfDeviceMemory where a device reports that something did not fit."""
     try:
-        best = rate(lanes)
-        while lanes < most:
-            doubled = min(2 * lanes, most)
-            faster = rate(doubled)
-            if faster < WORTHWHILE * best:
-                return lanes
-            lanes, best = doubled, faster
+        yield
     except jax.errors.JaxRuntimeError as error:
-        if not is_out_of_memory(error):
-            raise
-    return lanes
+        if is_out_of_memory(error):
+            raise OutOfDeviceMemory from error
+        raise
 
 
-def _steps_per_second(cohort: JaxCohort, available: Sequence[Any], lanes_per_device: int) -> float:
-    lanes = Lanes(cohort.trainer, available, lanes_per_device)
-    states = lanes.begin(stacked([cohort.inputs(cohort.specs[0])] * lanes.count))
-    everyone = np.ones(lanes.count, dtype=bool)
-    states, record = lanes.advance(states, everyone)
-    jax.block_until_ready(record)
-    start = time.perf_counter()
-    for _ in range(3):
-        states, record = lanes.advance(states, everyone)
-    jax.block_until_ready(record)
-    return lanes.count / (time.perf_counter() - start)
-
-
-def _map_in_turn(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`vmap` as a loop, in which a `cond` skips work; batched small products are slow on a CPU."""
-
-    def mapped(*arguments: Any) -> Any:
-        return jax.lax.map(lambda one: function(*one), arguments)
-
-    return mapped
-
-
-def _refill(trainer: Trainer, state: RunState, inputs: RunInputs, fresh: jax.Array) -> RunState:
-    return jax.lax.cond(fresh, lambda: trainer.begin(inputs), lambda: state)
-
-
-def _advance(trainer: Trainer, state: RunState, active: jax.Array) -> tuple[RunState, Record]:
-    return jax.lax.cond(active, trainer.advance, partial(_idle, trainer), state)
-
-
-def _idle(trainer: Trainer, state: RunState) -> tuple[RunState, Record]:
-    nothing = jnp.full(len(trainer.network.query_positions), jnp.nan)
-    return state, Record(nothing, nothing)
-
-
-def _look(trainer: Trainer, state: RunState, wanted: jax.Array) -> MapRecord:
-    shapes = jax.eval_shape(partial(look, trainer), state)
-    nothing = jax.tree.map(lambda field: jnp.zeros(field.shape, field.dtype), shapes)
-    return jax.lax.cond(wanted, partial(look, trainer), lambda _: nothing, state)
+def _of_lane(maps: MapRecord, lane: int) -> MapRecord:
+    return MapRecord(*(field[lane] for field in maps))

@@ -3,9 +3,9 @@
 import jax
 import pytest
 
-from attnsearch.training.jax import lanes as calibration
+from attnsearch.training.jax import compiled as calibration
 from attnsearch.training.jax.backend import JaxBackend, specify
-from attnsearch.training.jax.lanes import doubled_while_it_pays, lanes_that_pay
+from attnsearch.training.jax.compiled import doubled_while_it_pays, lanes_that_pay
 
 
 @pytest.mark.parametrize(

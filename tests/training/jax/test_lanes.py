@@ -1,4 +1,4 @@
-"""Lanes: many runs in one program, none of which sees another."""
+"""CompiledLanes: many runs in one program, none of which sees another."""
 
 import jax
 import numpy as np
@@ -9,15 +9,15 @@ from attnsearch.base import RECORDING_INTERVAL
 from attnsearch.generators import LinearMap
 from attnsearch.mixers import MIXERS
 from attnsearch.spec.run import settings
-from attnsearch.training.jax import lanes as lanes_module
-from attnsearch.training.jax.lanes import Lanes, stacked
+from attnsearch.training.jax import compiled as lanes_module
+from attnsearch.training.jax.compiled import CompiledLanes, stacked
 from attnsearch.training.jax.network import Network
 from attnsearch.training.jax.trainer import Trainer
 
 
 def test_lanes_do_not_influence_one_another():
     subject = trainer()
-    lanes = Lanes(subject, jax.local_devices()[:1], 3)
+    lanes = CompiledLanes(subject, jax.local_devices()[:1], 3)
     everyone = np.ones(3, dtype=bool)
     together, _ = lanes.advance(lanes.begin(stacked([inputs(0), inputs(1), inputs(2)])), everyone)
     # The middle run again, with a neighbour that diverges and one that idles.
@@ -33,7 +33,7 @@ def test_lanes_do_not_influence_one_another():
 
 def test_refilling_a_lane_begins_its_run_and_leaves_the_others():
     subject = trainer()
-    lanes = Lanes(subject, jax.local_devices()[:1], 2)
+    lanes = CompiledLanes(subject, jax.local_devices()[:1], 2)
     states, _ = lanes.advance(lanes.begin(stacked([inputs(0), inputs(1)])), np.ones(2, dtype=bool))
     kept = [np.asarray(leaf)[0] for leaf in jax.tree.leaves(states.parameters)]
     refilled = lanes.refill(states, stacked([inputs(0), inputs(9)]), np.array([False, True]))
@@ -57,7 +57,7 @@ def test_sparsity_rates_and_seeds_share_one_compilation():
 
     made = Counted(4)
     subject = Trainer(made, Network.of(SPEC, MIXERS["attention"], settings({"num_heads": 4}), made), 16)
-    lanes = Lanes(subject, jax.local_devices()[:1], 1)
+    lanes = CompiledLanes(subject, jax.local_devices()[:1], 1)
     on = np.ones(1, dtype=bool)
     states = lanes.begin(stacked([inputs(0, support_size=1)]))
     states, _ = lanes.advance(states, on)
@@ -72,15 +72,15 @@ def test_sparsity_rates_and_seeds_share_one_compilation():
 def test_an_accelerator_trains_in_one_product_what_a_cpu_trains_in_turn(monkeypatch: pytest.MonkeyPatch):
     """The same to rounding: a lane that idles and one that begins later, 30 steps, and what is looked at."""
     subject = trainer()
-    in_turn = Lanes(subject, jax.local_devices()[:1], 3)
+    in_turn = CompiledLanes(subject, jax.local_devices()[:1], 3)
     with monkeypatch.context() as accelerator:
         accelerator.setattr(lanes_module, "_map_in_turn", jax.vmap)
         accelerator.setattr(lanes_module, "gradient_parts", lambda platform, batch_size, context_length: 1)
-        at_once = Lanes(subject, jax.local_devices()[:1], 3)
+        at_once = CompiledLanes(subject, jax.local_devices()[:1], 3)
     everyone, later = np.ones(3, bool), np.array([False, False, True])
     given = stacked([inputs(0, 1, 3e-3), inputs(1, 2, 1e-3), inputs(2, 3, 3e-3)])
 
-    def trained(lanes: Lanes):
+    def trained(lanes: CompiledLanes):
         states, curves = lanes.begin(given), []
         for active in (np.array([True, False, True]), everyone):
             states, record = lanes.advance(states, active)

@@ -17,7 +17,7 @@ from attnsearch.mixers.base import LogitBias
 from attnsearch.spec.run import InterventionSpec, NetworkSpec, settings
 from attnsearch.training.jax import probes
 from attnsearch.training.jax.backend import JaxBackend, specify
-from attnsearch.training.jax.lanes import Lanes, stacked
+from attnsearch.training.jax.compiled import CompiledLanes, stacked
 from attnsearch.training.jax.network import Network
 from attnsearch.training.jax.trainer import MapBias, RunInputs, RunState, Trainer
 
@@ -140,7 +140,7 @@ def test_strengths_steps_layers_and_placebo_are_lanes_of_one_compilation():
 
 def test_lanes_take_biases_as_they_are():
     made = trainer(LinearMap(4), num_layers=1)
-    lanes = Lanes(made, jax.local_devices()[:1], 2)
+    lanes = CompiledLanes(made, jax.local_devices()[:1], 2)
     one, other = (begun(made, bias(strength)).inputs for strength in (0.0, 50.0))
     states = lanes.begin(stacked([jax.tree.map(np.asarray, inputs) for inputs in (one, other)]))
     mass = lanes.look(states, np.ones(2, bool)).mass

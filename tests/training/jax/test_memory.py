@@ -13,20 +13,20 @@ from attnsearch.runs.store import Store
 from attnsearch.spec.run import RunSpec
 from attnsearch.training.backend import TrainingSettings
 from attnsearch.training.jax.backend import JaxBackend, run
-from attnsearch.training.jax.lanes import Lanes
+from attnsearch.training.jax.compiled import CompiledLanes
 
 
 def failing(message: str, monkeypatch: pytest.MonkeyPatch, method: str, most: int) -> list[int]:
     """Makes `method` of more lanes than `most` fail; the numbers of lanes for which it has."""
-    real, refused = getattr(Lanes, method), list[int]()
+    real, refused = getattr(CompiledLanes, method), list[int]()
 
-    def called(self: Lanes, *arguments: Any) -> Any:
+    def called(self: CompiledLanes, *arguments: Any) -> Any:
         if self.count > most:
             refused.append(self.count)
             raise jax.errors.JaxRuntimeError(message)
         return real(self, *arguments)
 
-    monkeypatch.setattr(Lanes, method, called)
+    monkeypatch.setattr(CompiledLanes, method, called)
     return refused
 
 

@@ -1,4 +1,7 @@
-"""Trains the runs of one cohort: a fixed number of lanes, refilled as runs end, checkpointed as they go."""
+"""Trains the runs of one cohort: a fixed number of lanes, refilled as runs end, checkpointed as they go.
+
+It knows no framework. A backend gives it `Lanes`, in which networks are trained.
+"""
 
 from __future__ import annotations
 
@@ -6,26 +9,92 @@ import time
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
-import jax
 import numpy as np
 
-from attnsearch.base import Bools, Floats, MapRecord
+from attnsearch.base import Floats, MapRecord, Truth
 from attnsearch.runs.checkpoints import Checkpoint
 from attnsearch.runs.claims import SharedRuns
 from attnsearch.runs.recorder import Recording
 from attnsearch.spec.run import RunSpec
 from attnsearch.training.backend import Ended, TrainingSettings
-from attnsearch.training.jax import devices
-from attnsearch.training.jax.cohorts import JaxCohort
-from attnsearch.training.jax.lanes import Lanes, is_out_of_memory, stacked
-from attnsearch.training.jax.trainer import RunState
 from attnsearch.training.observer import Observer, Progress
+
+Leaves = Sequence[np.ndarray]
+"""The state of one run between two recorded points, in an order that only its lanes know."""
 
 
 class OutOfDeviceMemory(Exception):
     """The device cannot hold so many lanes. The runs in training are in their last checkpoints."""
+
+
+class Points(NamedTuple):
+    """Means over the last `RECORDING_INTERVAL` steps by lane, `f32[N, Q]` each; `loss` in nats."""
+
+    loss: Floats
+    accuracy: Floats
+
+
+class Begun(NamedTuple):
+    """A run before its first step: the truth of its task, and the map of its untrained network."""
+
+    truth: Truth
+    map: MapRecord
+
+
+class Lanes(Protocol):
+    """N lanes side by side, each with at most one run in training. A lane never reads another.
+
+    Every method may raise OutOfDeviceMemory.
+    """
+
+    @property
+    def count(self) -> int:
+        """N."""
+        ...
+
+    @property
+    def preparation(self) -> str:
+        """The work before the first step, in a word or two: "compiling"."""
+        ...
+
+    @property
+    def environment(self) -> Mapping[str, Any]:
+        """The machine and the versions of what trains here, as JSON values."""
+        ...
+
+    def begin(self, specs: Mapping[int, RunSpec]) -> Mapping[int, Begun]:
+        """Begin the run that is given for each lane; the other lanes are untouched."""
+        ...
+
+    def fits(self, lane: int, spec: RunSpec, leaves: Leaves) -> bool:
+        """Whether `leaves` have the shapes and types of the run of `spec` in this version."""
+        ...
+
+    def restore(self, saved: Mapping[int, tuple[RunSpec, Leaves]]) -> None:
+        """Put runs into lanes as they were set aside, bit for bit. Their leaves are known to fit."""
+        ...
+
+    def advance(self, lanes: Collection[int]) -> None:
+        """Train the runs in `lanes` one recorded point further. Returns at once; `points` waits."""
+        ...
+
+    def points(self) -> Points:
+        """What the last `advance` recorded; lanes that were not asked for hold anything."""
+        ...
+
+    def look(self, lanes: Collection[int]) -> Mapping[int, MapRecord]:
+        """The present map of the run in each of `lanes`."""
+        ...
+
+    def leaves(self, lanes: Collection[int]) -> Mapping[int, tuple[np.ndarray, ...]]:
+        """The state of the run in each of `lanes`, copied to the host."""
+        ...
+
+    def parameters(self, lanes: Collection[int]) -> Mapping[int, Mapping[str, Floats]]:
+        """The parameters of the network in each of `lanes` by their names, copied to the host."""
+        ...
 
 
 @dataclass
@@ -35,6 +104,10 @@ class _Occupied:
     recording: Recording
     since: float
     from_step: int
+
+    @classmethod
+    def now(cls, recording: Recording) -> _Occupied:
+        return cls(recording, time.perf_counter(), recording.step)
 
     def progress(self) -> Progress:
         recording = self.recording
@@ -58,20 +131,19 @@ class Engine:
 
     def __init__(
         self,
-        cohort: JaxCohort,
+        specs: Sequence[RunSpec],
         lanes: Lanes,
         runs: SharedRuns,
         observer: Observer,
         settings: TrainingSettings,
     ):
-        self._cohort, self._lanes = cohort, lanes
+        self._specs, self._lanes = specs, lanes
         self._runs, self._observer, self._settings = runs, observer, settings
-        self._environment = devices.describe(self._lanes.count)
-        self._queue = deque(cohort.specs)
+        self._environment = lanes.environment
+        self._queue = deque(specs)
         self._taken: list[RunSpec] = []
         self._occupied: dict[int, _Occupied] = {}
-        self._inputs = [cohort.inputs(cohort.specs[0])] * self._lanes.count
-        self._states: Any = None  # a RunState, once there is a run to begin
+        self._prepared = False
         self._checkpointed = time.monotonic()
 
     def run(self) -> Iterator[Ended]:
@@ -82,10 +154,6 @@ class Engine:
         """
         try:
             yield from self._run()
-        except jax.errors.JaxRuntimeError as error:
-            if is_out_of_memory(error):
-                raise OutOfDeviceMemory from error
-            raise
         finally:
             # Every claim, also on a run that never began; what has been stored is given back already.
             for spec in self._taken:
@@ -96,9 +164,9 @@ class Engine:
         news: list[Progress] = []
         while self._fill() or ended:
             snapshot = self._snapshot() if self._checkpoint_is_due() else []
-            record = None
-            if self._occupied:
-                self._states, record = self._lanes.advance(self._states, self._mask(self._occupied))
+            at_work = tuple(self._occupied)
+            if at_work:
+                self._lanes.advance(at_work)
             # The device works from here on; drawing, storing and checkpointing happen meanwhile.
             if news:
                 self._observer.advanced(news, self._lanes.count)
@@ -106,9 +174,9 @@ class Engine:
             for checkpoint in snapshot:
                 self._runs.checkpoints.save(checkpoint)
             ended, news = [], []
-            if record is None:
+            if not at_work:
                 continue
-            over = self._take_in(np.asarray(record.loss), np.asarray(record.accuracy))
+            over = self._take_in(self._lanes.points())
             news = [occupied.progress() for _, occupied in sorted(self._occupied.items())]
             ended = self._taken_out(over)
             if self._observer.wants_to_stop():
@@ -121,7 +189,7 @@ class Engine:
         """The runs that ended in `lanes`, which are free from now on."""
         kept: Mapping[int, Mapping[str, Floats]] = {}
         if lanes and self._settings.save_parameters:
-            kept = self._lanes.parameters(self._states, lanes)
+            kept = self._lanes.parameters(lanes)
         return [
             Ended(self._occupied.pop(lane).recording.stored(self._environment), kept.get(lane))
             for lane in lanes
@@ -137,9 +205,8 @@ class Engine:
             spec = self._next()
             if spec is None:
                 break
-            self._inputs[lane] = self._cohort.inputs(spec)
             checkpoint = self._runs.checkpoints.load(spec, self._observer.warned)
-            if checkpoint is not None and not self._lanes.fits(self._inputs[lane], checkpoint.leaves):
+            if checkpoint is not None and not self._lanes.fits(lane, spec, checkpoint.leaves):
                 self._observer.warned(
                     f"the checkpoint of run {spec.digest[:12]} is of another version: it begins anew"
                 )
@@ -150,26 +217,18 @@ class Engine:
                 restored[lane] = checkpoint
         if not (fresh or restored):
             return bool(self._occupied)
-        if self._states is None:
-            self._observer.compiling(self._cohort.specs, self._lanes.count)
-        states: RunState = self._states or self._lanes.begin(stacked(self._inputs))
+        if not self._prepared:
+            self._observer.preparing(self._specs, self._lanes.count, self._lanes.preparation)
+            self._prepared = True
         if fresh:
-            states = self._lanes.refill(states, stacked(self._inputs), self._mask(fresh))
-            maps = self._lanes.look(states, self._mask(fresh))
-            for lane, spec in fresh.items():
-                rule = jax.tree.map(lambda array, lane=lane: np.array(array)[lane], states.rule)
-                recording = Recording(
-                    spec, self._cohort.trainer.generator.truth(rule, self._inputs[lane].knobs)
-                )
-                recording.add_map(MapRecord(*(field[lane] for field in maps)))
-                self._occupied[lane] = _Occupied(recording, time.perf_counter(), 0)
+            for lane, begun in self._lanes.begin(fresh).items():
+                recording = Recording(fresh[lane], begun.truth)
+                recording.add_map(begun.map)
+                self._occupied[lane] = _Occupied.now(recording)
         if restored:
-            leaves = {lane: checkpoint.leaves for lane, checkpoint in restored.items()}
-            states = self._lanes.restore(states, leaves)
+            self._lanes.restore({lane: (one.recording.spec, one.leaves) for lane, one in restored.items()})
             for lane, checkpoint in restored.items():
-                recording = checkpoint.recording
-                self._occupied[lane] = _Occupied(recording, time.perf_counter(), recording.step)
-        self._states = states
+                self._occupied[lane] = _Occupied.now(checkpoint.recording)
         return True
 
     def _next(self) -> RunSpec | None:
@@ -181,34 +240,26 @@ class Engine:
                 return spec
         return None
 
-    def _take_in(self, loss: Floats, accuracy: Floats) -> list[int]:
-        """Record a point, `f32[N, Q]` each, and measure maps where they are due; lanes that ended."""
+    def _take_in(self, points: Points) -> list[int]:
+        """Record a point, and measure maps where they are due; lanes that ended."""
         wanted = [
             lane
             for lane, occupied in self._occupied.items()
-            if occupied.recording.add(loss[lane], accuracy[lane])
+            if occupied.recording.add(points.loss[lane], points.accuracy[lane])
         ]
         if wanted:
-            maps = self._lanes.look(self._states, self._mask(wanted))
-            for lane in wanted:
-                self._occupied[lane].recording.add_map(MapRecord(*(field[lane] for field in maps)))
+            for lane, measured in self._lanes.look(wanted).items():
+                self._occupied[lane].recording.add_map(measured)
         return [lane for lane in wanted if self._occupied[lane].recording.status is not None]
 
     def _checkpoint_is_due(self) -> bool:
         return time.monotonic() - self._checkpointed >= self._settings.checkpoint_every
 
     def _snapshot(self) -> list[Checkpoint]:
-        """Every run in training, copied to the host: the device's own arrays are about to be reused."""
+        """Every run in training that has a recorded point, copied to the host."""
         self._checkpointed = time.monotonic()
-        leaves = [np.array(leaf) for leaf in jax.tree.leaves(self._states)]
-        return [
-            Checkpoint(occupied.recording, tuple(leaf[lane] for leaf in leaves))
-            for lane, occupied in self._occupied.items()
-            if occupied.recording.step
-        ]
-
-    def _mask(self, lanes: Collection[int]) -> Bools:
-        """`bool[N]`: True at `lanes`."""
-        mask = np.zeros(self._lanes.count, dtype=bool)
-        mask[list(lanes)] = True
-        return mask
+        begun = [lane for lane, occupied in self._occupied.items() if occupied.recording.step]
+        if not begun:
+            return []
+        leaves = self._lanes.leaves(begun)
+        return [Checkpoint(self._occupied[lane].recording, leaves[lane]) for lane in begun]

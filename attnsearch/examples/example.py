@@ -18,7 +18,7 @@ from attnsearch.generators.cellular_automaton import CellularAutomaton
 from attnsearch.generators.linear_map import LinearMap, LinearMapAutoregressive
 from attnsearch.spec.run import TaskSpec
 from attnsearch.training.jax.backend import JaxBackend
-from attnsearch.training.jax.trainer import draw_rule
+from attnsearch.training.jax.sequences import draw_rule
 
 
 class Drawing(Protocol):

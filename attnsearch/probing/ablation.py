@@ -20,7 +20,8 @@ from attnsearch.training.jax.backend import JaxBackend
 from attnsearch.training.jax.cohorts import JaxCohort
 from attnsearch.training.jax.network import Parameters
 from attnsearch.training.jax.parameters import rebuilt
-from attnsearch.training.jax.trainer import RunState, Trainer, draw_rule
+from attnsearch.training.jax.sequences import draw_rule
+from attnsearch.training.jax.trainer import RunState, Trainer
 
 SEQUENCES = 1024
 """Over which a loss is averaged, unless that were more tokens than `LARGEST_SAMPLE`."""

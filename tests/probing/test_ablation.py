@@ -27,7 +27,7 @@ from attnsearch.runs.parameters import FILE, unpacked
 from attnsearch.runs.store import Store, StoredRun, read
 from attnsearch.spec.run import InterventionSpec, RunSpec
 from attnsearch.training.backend import TrainingSettings
-from attnsearch.training.jax import trainer as train
+from attnsearch.training.jax import sequences as drawn
 from attnsearch.training.jax.backend import JaxBackend, run, specify
 from attnsearch.training.jax.parameters import named
 
@@ -94,7 +94,7 @@ def test_every_layer_has_its_heads(trained: tuple[StoredRun, dict[str, Floats], 
         np.testing.assert_allclose(found.without[index], by_hand.whole, rtol=1e-5)
         assert np.abs(found.increase[index]).max() > 1e-4
     # As many sequences as are asked for, of a stream that is not trained on.
-    assert train._FRESH not in (train._INIT, train._DATA, train.PROBE, train._RULE)
+    assert drawn.FRESH not in (drawn.INIT, drawn.DATA, drawn.PROBE, drawn.RULE)
 
 
 def test_long_contexts_have_fewer_sequences(

@@ -8,6 +8,7 @@ import numpy as np
 
 from attnsearch.spec.run import CellSpec, RunSpec
 from attnsearch.training.jax.intervention import MapBias
+from attnsearch.training.jax.sequences import traced_knobs
 from attnsearch.training.jax.trainer import RunInputs, Trainer
 
 
@@ -20,12 +21,11 @@ class JaxCohort:
 
     def inputs(self, spec: RunSpec) -> RunInputs:
         """What makes this run differ from the others of its cohort, as scalars on the host."""
-        knobs = dict(spec.cell.task.knobs)
         optimizer = spec.cell.optimizer
         return RunInputs(
             seed=np.int32(spec.seed),
             rule_seed=np.int32(spec.rule_seed),
-            knobs={name: np.asarray(knobs[name]) for name in self.trainer.generator.traced_knobs},
+            knobs=traced_knobs(self.trainer.generator, spec),
             learning_rate=np.float32(optimizer.learning_rate),
             weight_decay=np.float32(optimizer.weight_decay),
             warmup_steps=np.int32(optimizer.warmup_steps),

@@ -19,8 +19,7 @@ from attnsearch.base import RECORDING_INTERVAL, Example
 from attnsearch.generators.base import Generator, Rule
 from attnsearch.training.jax.intervention import MapBias, biases
 from attnsearch.training.jax.network import LayerBiases, Network, Parameters
-
-_INIT, _DATA, PROBE, _RULE, _FRESH = range(5)
+from attnsearch.training.jax.sequences import FRESH, INIT, batch, draw, draw_rule, stream
 
 
 class RunInputs(NamedTuple):
@@ -76,7 +75,7 @@ class Trainer:
     def begin(self, inputs: RunInputs) -> RunState:
         """A run before its first step."""
         rule = draw_rule(self.generator, inputs.rule_seed, inputs.knobs)
-        parameters = self.network.init(stream(inputs.seed, _INIT))
+        parameters = self.network.init(stream(inputs.seed, INIT))
         optimizer_state = _optimizer(inputs).init(parameters)
         return RunState(inputs, rule, parameters, optimizer_state, jnp.zeros((), jnp.int32))
 
@@ -87,12 +86,11 @@ class Trainer:
 
     def batch(self, state: RunState) -> Example:
         """The sequences of the step after `state`; a leading axis B on every field."""
-        key = jax.random.fold_in(stream(state.inputs.seed, _DATA), state.step)
-        return self.sample(state.rule, key, self.batch_size)
+        return batch(self.generator, self.batch_size, state.rule, state.inputs.seed, state.step)
 
     def fresh(self, state: RunState, count: int) -> Example:
         """Sequences of `state`'s rule, of a stream that training never draws from; a leading axis `count`."""
-        return self.sample(state.rule, stream(state.inputs.seed, _FRESH), count)
+        return draw(self.generator, state.rule, stream(state.inputs.seed, FRESH), count)
 
     def bias(self, state: RunState, tokens: jax.Array) -> LayerBiases | None:
         """What is added to the attention logits of one sequence in the step after `state`."""
@@ -101,13 +99,9 @@ class Trainer:
             return None
         return biases(given, self.generator, state.rule, tokens, state.step)
 
-    def sample(self, rule: Rule, key: jax.Array, count: int) -> Example:
-        """Sequences that obey `rule`; a leading axis `count`."""
-        return jax.vmap(self.generator.sample, in_axes=(None, 0))(rule, jax.random.split(key, count))
-
     def _step(self, state: RunState, _: None) -> tuple[RunState, Record]:
-        batch = self.batch(state)
-        parts = [field.reshape(self.parts, -1, *field.shape[1:]) for field in (batch.tokens, batch.answers)]
+        examples = self.batch(state)
+        parts = [field.reshape(self.parts, -1, *field.shape[1:]) for field in examples]
 
         def mean_loss(
             parameters: Parameters, tokens: jax.Array, answers: jax.Array
@@ -132,16 +126,6 @@ class Trainer:
         )
         parameters = optax.apply_updates(state.parameters, updates)
         return RunState(state.inputs, state.rule, parameters, optimizer_state, state.step + 1), record
-
-
-def draw_rule(generator: Generator, rule_seed: jax.Array, knobs: Mapping[str, jax.Array]) -> Rule:
-    """The hidden rule that runs with this seed have."""
-    return generator.init(stream(rule_seed, _RULE), knobs)
-
-
-def stream(seed: jax.Array, stream: int) -> jax.Array:
-    """A key of its own for each use of a seed."""
-    return jax.random.fold_in(jax.random.key(seed), stream)
 
 
 def _optimizer(inputs: RunInputs) -> optax.GradientTransformation:

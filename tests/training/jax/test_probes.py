@@ -18,8 +18,10 @@ from attnsearch.generators.base import Generator, Rule
 from attnsearch.mixers import MIXERS
 from attnsearch.spec.run import settings
 from attnsearch.training.jax import probes
+from attnsearch.training.jax.influence import map_mass as mass_of
 from attnsearch.training.jax.network import Network
-from attnsearch.training.jax.trainer import PROBE, RunState, Trainer, stream
+from attnsearch.training.jax.sequences import probe_sequences
+from attnsearch.training.jax.trainer import RunState, Trainer
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def test_what_is_read_beside_the_support_of_a_sequence_takes_mass_away():
             return 50.0 * jax.nn.one_hot(tokens[0], 4)[None]
 
     made, state = of_network(Stubborn(), Pointer())
-    tokens = made.sample(state.rule, jax.random.split(stream(state.inputs.seed, PROBE))[0], 32).tokens
+    tokens = probe_sequences(made.generator, state.rule, state.inputs.seed)
     measured = probes.influence(made, state)
     np.testing.assert_allclose(measured.mean[0], [1, 0, 0, 0, 0], atol=1e-6)
     np.testing.assert_allclose(measured.mass, np.mean(tokens[:, 4] == 0), rtol=1e-5)
@@ -88,8 +90,8 @@ def test_mass_of_one_map_for_all_sequences_is_the_definition():
     influence = np.zeros((8, 16), np.float32)
     influence[:, :8] = moved[:, 0].T
     expected = map_mass(influence, made.truth(rule, knobs))
-    np.testing.assert_allclose(probes.map_mass(made, rule, tokens, jnp.asarray(moved)), expected, rtol=1e-5)
-    assert np.isnan(probes.map_mass(made, rule, tokens, jnp.zeros_like(moved))).all()
+    np.testing.assert_allclose(mass_of(made, rule, tokens, jnp.asarray(moved)), expected, rtol=1e-5)
+    assert np.isnan(mass_of(made, rule, tokens, jnp.zeros_like(moved))).all()
 
 
 def test_positions_that_were_probed_stand_for_those_that_were_not():
@@ -103,9 +105,7 @@ def test_positions_that_were_probed_stand_for_those_that_were_not():
     rule = jnp.zeros((8, 8), bool).at[:, :2].set(True)
     tokens = jnp.zeros((1, 16), jnp.int32)
     moved = jnp.array([0.4, 0.4, 0.1, 0.1, 0.1, 0.1])[:, None, None] * jnp.ones((1, 1, 8))
-    np.testing.assert_allclose(
-        probes.map_mass(Partly(8), rule, tokens, moved), 0.8 / (0.8 + 6 * 0.1), rtol=1e-5
-    )
+    np.testing.assert_allclose(mass_of(Partly(8), rule, tokens, moved), 0.8 / (0.8 + 6 * 0.1), rtol=1e-5)
 
 
 def test_influence_is_where_a_token_matters():

@@ -10,9 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from attnsearch.base import AttnsearchError, Integers
+from attnsearch.base import Integers
 from attnsearch.mixers.base import LogitBias, LogitMixer, rows
 from attnsearch.mixers.linear import Linear
+from attnsearch.spec.heads import chosen_head_width
 
 LARGEST_LOGITS = 2**16
 """Logits of a head, L times the queries, beyond which these are taken in parts (docs/performance.md)."""
@@ -41,17 +42,8 @@ class Attention(LogitMixer):
         num_heads: int = 16,
         head_width: int | None = None,
     ):
-        for name, value in (("num_heads", num_heads), ("head_width", head_width)):
-            if value is not None and (not isinstance(value, int) or value < 1):
-                raise AttnsearchError(f"{name} {value!r} must be a whole number, at least 1")
-        if head_width is None and width % num_heads:
-            divisors = [heads for heads in range(1, width + 1) if width % heads == 0]
-            raise AttnsearchError(
-                f"width {width} does not divide by num_heads {num_heads}:"
-                f" use num_heads in {_listed(divisors)}, or give head_width"
-            )
         self.num_heads = num_heads
-        self.head_width = head_width or width // num_heads
+        self.head_width = chosen_head_width(width, num_heads, head_width)
         inner = self.num_heads * self.head_width
         self.query = Linear(width, inner, use_bias=False, rngs=rngs)
         self.key = Linear(width, inner, use_bias=False, rngs=rngs)
@@ -173,7 +165,3 @@ def _attend_backward(kept: Any, mixed: jax.Array) -> tuple[jax.Array, jax.Array,
 
 
 _attend.defvjp(_attend_forward, _attend_backward)
-
-
-def _listed(numbers: list[int]) -> str:
-    return ", ".join(map(str, numbers))

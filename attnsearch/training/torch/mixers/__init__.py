@@ -1,0 +1,1 @@
+"""The mixers of `attnsearch.mixers` in PyTorch: the same mathematics, settings and initialisation."""

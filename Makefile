@@ -23,7 +23,7 @@ run: .venv/.with-$(RUNNING)  ## measure plateaus on the linear map; ARGS adds op
 	@$(BIN)/attnsearch run --task linear_map --sparsity 0.5 $(ARGS)
 
 test: .venv/.with-$(RUNNING) .venv/.with-$(TESTING)  ## run the tests; ARGS goes to pytest
-	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist worksteal --ignore=tests/torch $(ARGS)
 
 lint: .venv/.with-$(RUNNING) .venv/.with-$(TESTING)  ## check style, format and types
 	@echo 'ruff check' && $(BIN)/ruff check .

@@ -105,13 +105,17 @@ class TaskCommand(SettingsCommand):
         """The mixers whose settings are flags too, beside `SETTINGS`; None for a command without either."""
         return None
 
+    def without_task(self) -> None:
+        """Called where no task is given. Errors: AttnsearchError for a command that needs one."""
+        raise AttnsearchError(f"which task? Give --task.{nearest('', shipped_tasks())}")
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         tasks = _named_tasks(args)
         if ctx.resilient_parsing:
             ctx.meta[_TASKS] = list(_found(tasks))
             return super().parse_args(ctx, args)
         if not tasks and not any(flag in args for flag in ctx.help_option_names):
-            raise AttnsearchError(f"which task? Give --task.{nearest('', shipped_tasks())}")
+            self.without_task()
         ctx.meta[_TASKS] = [find_task(name) for name in tasks]
         return super().parse_args(ctx, args)
 
@@ -134,6 +138,18 @@ class TaskCommand(SettingsCommand):
 def given(ctx: click.Context) -> dict[str, tuple[Value, ...]]:
     """The settings given as flags, each with its values."""
     return ctx.meta.get(_VALUES, {})
+
+
+def single(ctx: click.Context, verb: str) -> tuple[TaskFile, dict[str, Value]]:
+    """The one task named on the command line and its knobs, with one value each.
+
+    Errors: AttnsearchError for several, with the `verb`: "show draws one example".
+    """
+    files, values = tasks_of(ctx), given(ctx)
+    lists = [name for name, listed in values.items() if len(listed) > 1]
+    if len(files) > 1 or lists:
+        raise AttnsearchError(f"{verb}: give {lists[0] if lists else 'task'} one value")
+    return files[0], {name: listed[0] for name, listed in values.items()}
 
 
 def tasks_of(ctx: click.Context) -> list[TaskFile]:

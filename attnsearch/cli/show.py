@@ -8,7 +8,7 @@ import click
 
 from attnsearch.base import AttnsearchError
 from attnsearch.cli.completing import task_names
-from attnsearch.cli.flags import TaskCommand, given, tasks_of
+from attnsearch.cli.flags import TaskCommand, single
 from attnsearch.cli.options import OUT, json_option
 from attnsearch.cli.output import emit_json, say
 from attnsearch.cli.values import WholeNumber
@@ -50,12 +50,8 @@ def show(
     from attnsearch.spec.names import file_stem, in_words, joined
     from attnsearch.training.jax.backend import JaxBackend
 
-    files = tasks_of(ctx)
-    values = given(ctx)
-    lists = [name for name, listed in values.items() if len(listed) > 1]
-    if len(files) > 1 or lists:
-        raise AttnsearchError(f"show draws one example: give {lists[0] if lists else 'task'} one value")
-    spec = files[0].resolve({name: listed[0] for name, listed in values.items()})
+    file, values = single(ctx, "show draws one example")
+    spec = file.resolve(values)
     example = draw(spec, seed, JaxBackend())
     target = example.telling if target is None else target
     if target >= example.targets:

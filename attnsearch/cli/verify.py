@@ -10,6 +10,7 @@ import click
 
 from attnsearch.base import AttnsearchError
 from attnsearch.cli.completing import mixer_names, task_names
+from attnsearch.cli.flags import TaskCommand, flag_of, given, single
 from attnsearch.cli.options import Assignments, mixer_lists, mixer_set_option, output_options
 from attnsearch.cli.output import emit_json, note, say
 from attnsearch.cli.status import DONE
@@ -23,7 +24,12 @@ if TYPE_CHECKING:
     from attnsearch.results.table import Table
 
 
-@click.command()
+class _VerifyCommand(TaskCommand):
+    def without_task(self) -> None:
+        pass
+
+
+@click.command(cls=_VerifyCommand)
 @click.argument("mixer", metavar="[MIXER]", required=False, shell_complete=mixer_names)
 @mixer_set_option
 @click.option(
@@ -35,7 +41,9 @@ if TYPE_CHECKING:
 )
 @click.option("--width", type=WholeNumber(1), help="features of a token, D  [default: 128]")
 @output_options
+@click.pass_context
 def verify(
+    ctx: click.Context,
     mixer: str | None,
     mixer_settings: Assignments,
     task: str | None,
@@ -47,15 +55,19 @@ def verify(
     """Say whether the numbers of a mixer may count, or whether a task does what it says.
 
     MIXER is a name, or package.module:Class. Without one, --task is verified: a name, or the path of a task
-    file. Exit status 0 where every check is passed, 1 where not. The record of a mixer is kept in --out,
-    where reports and leaderboards look for it.
+    file. Its knobs are flags then: `attnsearch verify --task NAME --help` lists them. Exit status 0 where
+    every check is passed, 1 where not. The record of a mixer is kept in --out, where reports and leaderboards
+    look for it.
     """
     if mixer is None:
         if task is None:
             raise AttnsearchError("verify what? Give a mixer, or --task for a task")
         if mixer_settings or width:
             raise AttnsearchError("--mixer-set and --width are of a mixer: name one, or leave them out")
-        return verify_task(task, as_json=as_json)
+        return verify_task(*single(ctx, "one task is verified at a time"), as_json=as_json)
+    if knobs := given(ctx):
+        flag = flag_of(next(iter(knobs)))
+        raise AttnsearchError(f"{flag} sets a task that is verified alone: leave {mixer} out, or the flag")
     from attnsearch.cli.console import console
     from attnsearch.probing.verify import verify
     from attnsearch.spec.grid import mixer_specs

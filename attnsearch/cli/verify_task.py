@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from attnsearch.cli.output import emit_json, say
@@ -11,17 +12,18 @@ from attnsearch.cli.verdicts import COLOURS, REFUSED
 if TYPE_CHECKING:
     from attnsearch.probing.verify_task import TaskVerification
     from attnsearch.results.table import Table
+    from attnsearch.spec.run import Value
+    from attnsearch.spec.task_file import TaskFile
 
 
-def verify_task(task: str, *, as_json: bool) -> int:
-    """Check the task, by name or path, and print what was found; the exit status."""
+def verify_task(task: TaskFile, knobs: Mapping[str, Value], *, as_json: bool) -> int:
+    """Check the task with these `knobs`, and print what was found; the exit status."""
     from attnsearch.cli.console import console
     from attnsearch.probing.verify_task import verify_task
-    from attnsearch.spec.task_file import find_task
     from attnsearch.training.jax.devices import use_every_core
 
     use_every_core()
-    found = verify_task(find_task(task))
+    found = verify_task(task, knobs)
     if as_json:
         emit_json(found.to_json())
     else:
@@ -46,7 +48,7 @@ def table(found: TaskVerification) -> Table:
 def conclusion(found: TaskVerification) -> str:
     """The answer in one line."""
     name, number, sizes = found.task.name, len(found.findings), len(found.forms)
-    tried = f"at {sizes} sizes" if sizes > 1 else "at its default size"
+    tried = f"at {sizes} sizes" if sizes > 1 else "at one size"
     if found.passed:
         return f"Yes: {name} passed all {number} checks {tried}"
     first = next(finding for finding in found.findings if finding.verdict != "passed")

@@ -216,16 +216,18 @@ class Subject:
 
         Every number is at its minimum; then those that make the context longer are doubled while it fits.
         """
-        values = {knob.name: knob.minimum for knob in file.knobs if knob.minimum is not None}
-        chosen = file.resolve({**values, **(given or {})})
+        asked = dict(given or {})
+        chosen = file.resolve(file.sized(asked))
         for knob in file.knobs:
-            while knob.name in values and knob.maximum is None:
-                doubled = dict(chosen.knobs) | {knob.name: 2 * values[knob.name]}
-                longer = file.resolve(doubled)
+            while knob.minimum is not None and knob.maximum is None:
+                size = dict(chosen.knobs)[knob.name]
+                if not isinstance(size, int):
+                    break
+                doubled = asked | {knob.name: 2 * size}
+                longer = file.resolve(file.sized(doubled))
                 if not self._context(chosen) < self._context(longer) <= tokens:
                     break
-                values[knob.name] *= 2
-                chosen = longer
+                asked, chosen = doubled, longer
         return chosen
 
     def run_on(self, task: TaskSpec, budget: BudgetSpec) -> RunSpec:

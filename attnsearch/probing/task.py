@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 
 import jax
 import jax.numpy as jnp
@@ -28,31 +30,24 @@ FEWEST_SEQUENCES = 16
 LARGEST_MAPS = 2**25
 
 
-def forms(file: TaskFile) -> list[TaskSpec]:
-    """The task by its defaults, its smallest form, that with each other word for a knob, and a larger one.
+def forms(file: TaskFile, given: Mapping[str, Value] = MappingProxyType({})) -> list[TaskSpec]:
+    """The task with the `given` knobs: by its defaults, its smallest form, that with each other word for a
+    knob, and a larger one.
 
-    Forms that the bounds of the file do not allow are left out.
+    Forms that the bounds of the file do not allow are left out. Errors: AttnsearchError where they do not
+    allow the `given` knobs.
     """
-    numbers = {knob.name: knob.minimum for knob in file.knobs if knob.minimum is not None}
-    larger: dict[str, Value] = {}
-    for knob in file.knobs:
-        if knob.minimum is not None:
-            most = larger.get(knob.maximum) if isinstance(knob.maximum, str) else knob.maximum
-            more = knob.minimum + LARGER
-            larger[knob.name] = min(more, most) if isinstance(most, int) else more
-    asked: list[Mapping[str, Value]] = [{}, numbers]
-    asked += [
-        numbers | {knob.name: word} for knob in file.knobs for word in knob.choices if word != knob.default
+    words = [
+        {knob.name: word}
+        for knob in file.knobs
+        for word in knob.choices
+        if word != knob.default and knob.name not in given
     ]
-    return list(dict.fromkeys(_resolved(file, [*asked, larger])))
-
-
-def _resolved(file: TaskFile, asked: list[Mapping[str, Value]]) -> Iterator[TaskSpec]:
-    for values in asked:
-        try:
-            yield file.resolve(values)
-        except AttnsearchError:
-            continue
+    found = [file.resolve(given)]
+    for more, word in [(0, {}), *((0, word) for word in words), (LARGER, {})]:
+        with suppress(AttnsearchError):
+            found.append(file.resolve(file.sized({**given, **word}, more)))
+    return list(dict.fromkeys(found))
 
 
 @dataclass(frozen=True, eq=False)

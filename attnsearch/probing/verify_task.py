@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any
 
 from attnsearch.base import AttnsearchError
@@ -13,7 +14,7 @@ from attnsearch.probing.check import Check
 from attnsearch.probing.task import Drawn, forms
 from attnsearch.probing.task_checks import CHECKS
 from attnsearch.runs.verification import Finding
-from attnsearch.spec.run import TaskSpec
+from attnsearch.spec.run import TaskSpec, Value
 from attnsearch.spec.task_file import TaskFile
 
 
@@ -50,14 +51,17 @@ class TaskVerification:
 
 
 def verify_task(
-    task: TaskFile, *, generators: Mapping[str, type[Generator]] = GENERATORS
+    task: TaskFile,
+    given: Mapping[str, Value] = MappingProxyType({}),
+    *,
+    generators: Mapping[str, type[Generator]] = GENERATORS,
 ) -> TaskVerification:
-    """Run every check on a task, at its default, its smallest and a larger size.
+    """Run every check on a task with the `given` knobs: the others at their default, smallest and larger.
 
-    Errors: AttnsearchError for a generator that cannot be had by the task's defaults. What is wrong with what
-    it draws is a finding. A size that the generator refuses is not tried.
+    Errors: AttnsearchError for knobs that do not fit, and a generator that cannot be had with them. What is
+    wrong with what it draws is a finding. A size that the generator refuses is not tried.
     """
-    first, *others = forms(task)
+    first, *others = forms(task, given)
     tried = {first: Drawn.of(first, generators, by_default=True)}
     for form in others:
         try:

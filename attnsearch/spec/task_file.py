@@ -30,7 +30,7 @@ class _KnobTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     meaning: str
     default: int | str | None = None
-    minimum: int | None = None
+    minimum: int | str | None = None
     maximum: int | str | None = None
     choices: tuple[str, ...] = ()
     ratio: str | None = None
@@ -42,7 +42,7 @@ class Knob(_KnobTable, frozen=True, kw_only=True):
 
     name, meaning:     the knob and what it sets, with the unit
     default:           its value unless given; None where `default_ratio` or nothing stands for it
-    minimum, maximum:  inclusive bounds; `maximum` may name another knob
+    minimum, maximum:  inclusive bounds; each may name another knob
     choices:           the permitted words; beside a `minimum`, words that may stand for a number
     ratio:             name under which the knob may be given as a share of its `maximum` instead
     default_ratio:     that share, unless given
@@ -58,6 +58,10 @@ class Knob(_KnobTable, frozen=True, kw_only=True):
             words.insert(0, f"at least {self.minimum}" if self.maximum is None else bounded)
         return " or ".join(words)
 
+    def bounds(self, others: Mapping[str, Value]) -> tuple[int | None, int | None]:
+        """The least and the largest number that it may be, given the `others`; None for no bound."""
+        return _number(self.minimum, others), _number(self.maximum, others)
+
     def check(self, value: Value, others: Mapping[str, Value]) -> None:
         """Errors: AttnsearchError where `value` is outside the range, given the `others`."""
         if value in self.choices:
@@ -68,21 +72,24 @@ class Knob(_KnobTable, frozen=True, kw_only=True):
             raise AttnsearchError(f"{self.name} {value!r} must be a number, {self.describe_range()}")
         if not isinstance(value, int) or isinstance(value, bool):
             raise AttnsearchError(f"{self.name} {value!r} is not a whole number")
-        maximum = others[self.maximum] if isinstance(self.maximum, str) else self.maximum
-        if value < self.minimum or (isinstance(maximum, int) and value > maximum):
-            named = f" ({self.maximum} is {maximum})" if isinstance(self.maximum, str) else ""
+        least, most = self.bounds(others)
+        if (least is not None and value < least) or (most is not None and value > most):
+            names = dict.fromkeys(bound for bound in (self.minimum, self.maximum) if isinstance(bound, str))
+            named = ", ".join(f"{name} is {others[name]}" for name in names)
             verb = "must be" if self.maximum is None else "is outside"
-            raise AttnsearchError(f"{self.name} {value} {verb} {self.describe_range()}{named}")
+            raise AttnsearchError(
+                f"{self.name} {value} {verb} {self.describe_range()}" + (f" ({named})" if named else "")
+            )
 
     def from_ratio(self, share: Value, others: Mapping[str, Value]) -> int:
         """The value that is `share` of the maximum. Errors: AttnsearchError, saying what would be right."""
         flag = f"--{self.name.replace('_', '-')}"
-        whole = others[str(self.maximum)]
-        assert isinstance(whole, int)
+        least, whole = self.bounds(others)
+        assert whole is not None
         if isinstance(share, bool) or not isinstance(share, int | float):
             raise AttnsearchError(f"{self.ratio} {share!r} is not a ratio in (0, 1]")
         if not 0 < share <= 1:
-            meant = share in range(self.minimum or 1, whole + 1)
+            meant = share in range(least or 1, whole + 1)
             hint = f"; for {share:g} positions use {flag} {share:g}" if meant else ""
             raise AttnsearchError(f"{self.ratio} {share} is outside (0, 1]: it is a ratio{hint}")
         exact = Fraction(str(share)) * whole
@@ -96,6 +103,13 @@ class Knob(_KnobTable, frozen=True, kw_only=True):
                 f" not a whole number; these are: {', '.join(f'{k / whole:g}' for k in right)}"
             )
         return round(exact)
+
+
+def _number(bound: int | str | None, others: Mapping[str, Value]) -> int | None:
+    """A bound as a number, given the `others`, one of which it may name."""
+    number = others[bound] if isinstance(bound, str) else bound
+    assert number is None or isinstance(number, int)
+    return number
 
 
 class _Document(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -158,6 +172,24 @@ class TaskFile:
             knob.check(values[knob.name], values)
         return TaskSpec(self.name, self.generator, settings(values), self.plateau)
 
+    def sized(self, given: Mapping[str, Value], more: int = 0) -> dict[str, Value]:
+        """The `given` values and, of each other knob that is a number, the least that it may be then.
+
+        more:  by so much each of these is larger, where its bounds allow that
+
+        Errors: AttnsearchError for a ratio among the `given` that does not fit.
+        """
+        values: dict[str, Value] = {}
+        for knob in self.knobs:
+            least, most = knob.bounds(values)
+            if knob.name in given:
+                values[knob.name] = given[knob.name]
+            elif knob.ratio is not None and knob.ratio in given:
+                values[knob.name] = knob.from_ratio(given[knob.ratio], values)
+            elif least is not None:
+                values[knob.name] = least + more if most is None else min(least + more, most)
+        return values
+
     @classmethod
     def read(cls, path: Path) -> Self:
         """Errors: AttnsearchError naming the file, and the line or key."""
@@ -188,12 +220,12 @@ class TaskFile:
 
 def _check_knob(knob: Knob, earlier: Sequence[Knob]) -> None:
     """Errors: AttnsearchError where the settings of a knob contradict each other, or an `earlier` knob."""
-    if isinstance(knob.maximum, str):
-        numbers = [other.name for other in earlier if other.minimum is not None and not other.choices]
-        if knob.maximum not in numbers:
+    numbers = [other.name for other in earlier if other.minimum is not None and not other.choices]
+    for word, bound in (("minimum", knob.minimum), ("maximum", knob.maximum)):
+        if isinstance(bound, str) and bound not in numbers:
             raise AttnsearchError(
-                f"maximum {knob.maximum!r} must name an earlier knob that is a number."
-                + (nearest(knob.maximum, numbers) if numbers else "")
+                f"{word} {bound!r} must name an earlier knob that is a number."
+                + (nearest(bound, numbers) if numbers else "")
             )
     if knob.ratio is not None and not isinstance(knob.maximum, str):
         raise AttnsearchError("ratio needs a maximum that names another knob")

@@ -229,6 +229,9 @@ def test_a_task_is_made_as_long_as_fits_and_otherwise_easy() -> None:
     assert knobs(8, state, support) == {"state_size": 3, "support_size": 2}
     # That the second number makes nothing longer is found out, and leaves it alone.
     assert knobs(16, state, support) == {"state_size": 6, "support_size": 2}
+    # One that must not be smaller than the first grows with it.
+    bound = Knob(name="support_size", meaning="inputs", default=8, minimum="state_size")
+    assert knobs(16, state, bound) == {"state_size": 6, "support_size": 6}
 
 
 def test_a_mixer_is_made_of_its_class_its_bases_and_their_helpers(

@@ -81,6 +81,53 @@ def test_every_share_that_a_message_would_list_is_accepted(mine: TaskFile, state
         assert dict(resolved.knobs)["support_size"] == support_size
 
 
+BETWEEN = """
+[knobs.window]
+default = 10
+minimum = "state_size"
+maximum = 64
+meaning = "positions"
+
+[knobs.stride]
+default = 9
+minimum = "state_size"
+maximum = "window"
+meaning = "positions"
+
+[knobs.depth]
+default = 8
+minimum = "state_size"
+meaning = "layers of the rule"
+"""
+
+
+def test_a_bound_may_name_an_earlier_knob(tmp_path: Path) -> None:
+    task = TaskFile.read(write(tmp_path, GOOD + BETWEEN))
+    ranges = [knob.describe_range() for knob in task.knobs[3:]]
+    assert ranges == ["state_size to 64", "state_size to window", "at least state_size"]
+    known = dict(task.resolve({"state_size": 2, "window": 2, "stride": 2, "depth": 2}).knobs)
+    assert (known["window"], known["stride"], known["depth"]) == (2, 2, 2)
+    for given, complaint in (
+        ({"window": 7}, "window 7 is outside state_size to 64 (state_size is 8)"),
+        ({"window": 65}, "window 65 is outside state_size to 64 (state_size is 8)"),
+        ({"stride": 11}, "stride 11 is outside state_size to window (state_size is 8, window is 10)"),
+        ({"depth": 7}, "depth 7 must be at least state_size (state_size is 8)"),
+    ):
+        assert message(lambda given=given: task.resolve(given)) == complaint
+
+
+def test_sizes_keep_to_the_bounds(tmp_path: Path) -> None:
+    task = TaskFile.read(write(tmp_path, GOOD + BETWEEN))
+    least = {"state_size": 2, "support_size": 1, "window": 2, "stride": 2, "depth": 2}
+    assert task.sized({}) == least
+    assert task.sized({"state_size": 6, "sparsity": 0.5}) == dict.fromkeys(least, 6) | {"support_size": 3}
+    assert task.sized({"loss": "all"}, 3) == {
+        **{"state_size": 5, "loss": "all", "support_size": 4},
+        **{"window": 8, "stride": 8, "depth": 8},
+    }
+    assert task.sized({"window": 64, "state_size": 63}, 3)["stride"] == 64
+
+
 # What is given and does not fit.
 
 

@@ -40,7 +40,8 @@ KNOB = "[knobs.support_size]\n"
         ("[plateau]", "[[plateau]]", "plateau: a list of 1 is not a table of keys and values$"),
         (GOOD.partition("[knobs")[1] + GOOD.partition("[knobs")[2], "", "missing key 'knobs'"),
         (KNOB, "[knobs]\nextra = 4\n" + KNOB, r"knobs\.extra: 4 is not a table of keys and values$"),
-        ("minimum = 2", 'minimum = "2"', r"knobs\.state_size\.minimum: '2' is not a whole number"),
+        ("minimum = 2", 'minimum = "2"', r"knobs\.state_size: minimum '2' must name an earlier knob"),
+        ("minimum = 1", 'minimum = "loss"', r"knobs\.support_size: minimum 'loss' must name an earlier knob"),
         ("minimum = 2", "minimum = 2.0", r"knobs\.state_size\.minimum: 2\.0 is not a whole number"),
         ("minimum = 2", "minimum = true", r"knobs\.state_size\.minimum: True is not a whole number"),
         (

@@ -95,7 +95,7 @@ def ranking(family: Family, board: Board) -> Table:
     mixers = counted(len(family.ranked), "mixer")
     others = f"; the others are {NOT_SEPARABLE}" if family.separable < len(family.places) else ""
     caption = (
-        f"{family.name}: {mixers} on {board.suite.name}. Equal ranks: not separated."
+        f"{family.name}: {mixers} on the suite {board.suite.name}. Equal ranks: not separated."
         f" Escapes in {family.separable} of {len(family.places)} cells{others}"
     )
     return _table(caption, columns, _rows(family, board, family.ranked, columns))

@@ -29,8 +29,10 @@ def document(study: Study, folders: Folders) -> dict[str, Any]:
     number = {run: index for index, run in enumerate(runs)}
     series = {cell.spec: index for index, one in enumerate(study.series) for cell in one.cells}
     middles = [cell.middle_run for cell in study.cells]
+    # The widest search tells most: the page opens at its middle run.
+    start = max(study.cells, key=lambda cell: cell.bits).middle_run
     # Attention weights go to the middle run of each cell first.
-    ordered = list(dict.fromkeys([*middles, *runs]))
+    ordered = list(dict.fromkeys([start, *middles, *runs]))
     detail = dict(zip(ordered, details(ordered), strict=True))
     return {
         "series": [one.name for one in study.series],
@@ -53,8 +55,7 @@ def document(study: Study, folders: Folders) -> dict[str, Any]:
             for index, cell in enumerate(study.cells)
             for run in cell.runs
         ],
-        # The widest search tells most.
-        "start": number[max(study.cells, key=lambda cell: cell.bits).middle_run],
+        "start": number[start],
         "laws": [_law(growth) for growth in study.laws if growth.size == "nominal"],
     }
 

@@ -19,9 +19,9 @@ from attnsearch.base import plain
 
 FOLDER = Path(__file__).parent / "assets"
 
-SHARED_STYLES = ("palette.css", "page.css")
-SHARED_SCRIPTS = ("dom.js", "chart.js")
-"""What every page is made of: colours and type; elements and axes."""
+SHARED_STYLES = ("palette.css", "page.css", "table.css")
+SHARED_SCRIPTS = ("dom.js", "table.js")
+"""What every page is made of: colours, type and tables."""
 
 # What could end a script element, or begin a comment in it. All beyond ASCII is escaped by json itself.
 _IN_SCRIPT = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&"}

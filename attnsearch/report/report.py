@@ -24,7 +24,7 @@ from attnsearch.results.table import counted, listed
 from attnsearch.spec.command import commands
 
 SCRIPTS = (
-    *("address.js", "download.js", "pen.js", "zoom.js", "explore.js", "choice.js"),
+    *("chart.js", "address.js", "download.js", "pen.js", "zoom.js", "explore.js", "choice.js"),
     *("headline.js", "survival.js", "overlay.js", "losses.js", "maps.js", "browser.js", "report.js"),
 )
 
@@ -40,7 +40,7 @@ def report(study: Study, *, title: str | None = None, folders: Folders | None = 
     tasks = listed(plain(cell.spec.task.name) for cell in study.cells)
     return render(
         "report.html.jinja",
-        styles=("report.css", "table.css"),
+        styles=("report.css",),
         scripts=SCRIPTS,
         data=data,
         context={

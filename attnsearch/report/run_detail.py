@@ -32,6 +32,9 @@ POINTS = 200
 LARGEST = 2_600_000
 """Characters that all runs of a page may take before attention weights are left out."""
 
+LEAST_ROOM = 1_000_000
+"""Characters that attention weights may take in any case."""
+
 MOST_WEIGHTS = 1_000_000
 """Numbers in one run's attention weights, of which only each target's best head is kept beyond that."""
 
@@ -45,7 +48,7 @@ def details(runs: Sequence[StoredRun]) -> list[dict[str, Any]]:
     every head, or, where `heads.all` is False, the best head of each target.
     """
     found = [_detail(run) for run in runs]
-    room = LARGEST - len(json.dumps(found))
+    room = max(LARGEST - len(json.dumps(found)), LEAST_ROOM)
     for run, one in zip(runs, found, strict=True):
         if one["heads"] is not None:
             kept = run.heads if one["heads"]["all"] else best_heads(run.heads)

@@ -176,7 +176,7 @@ def test_the_command_has_every_form(entries: dict[str, Entry], ladder: Suite, tm
         (tmp_path / "entries" / f"{name}.json").write_text(written(entries[name]))
     given = [str(tmp_path / "entries"), "--suite", str(tmp_path / "small.toml")]
     starts = {
-        "table": "position-keyed: 2 mixers on small",
+        "table": "position-keyed: 2 mixers on the suite small",
         "markdown": "# A small ladder",
         "html": "<!doctype html>",
         "csv": "family,suite,rank",
@@ -202,7 +202,7 @@ def test_a_file_holds_what_its_ending_says(entries: dict[str, Entry], ladder: Su
         "b.md": "# A small ladder",
         "b.csv": "family,suite,rank",
         "b.json": '{"format_version": 1',
-        "b.txt": "position-keyed: 1 mixer on small",
+        "b.txt": "position-keyed: 1 mixer on the suite small",
     }
     for name, start in starts.items():
         done = CliRunner().invoke(command, [*given, "-o", str(tmp_path / name)])

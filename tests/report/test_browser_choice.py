@@ -174,6 +174,12 @@ const focused = document.activeElement === svg();
 const still = tip();
 await press("0");
 const again = await shown();
+await press("x");
+const flat = await shown();
+await press("X");
+await press("y");
+const tall = await shown();
+await press("0");
 named("Zoom in: Curves of the runs").click();
 const button = await shown();
 named("Show the whole chart: Curves of the runs").click();
@@ -195,8 +201,14 @@ const near = {{
   dots: document.querySelectorAll("#headline .dot").length,
   on: document.activeElement.dataset.run === dot.dataset.run,
 }};
-return {{ read, whole, closer, focused, still, again, button, opened, loss, survival, near }};
+return {{ read, whole, closer, flat, tall, focused, still, again, button, opened, loss, survival, near }};
 """
+
+
+def zoomed_to(address: str) -> list[float]:
+    """The part of the curves that an address keeps."""
+    (part,) = parse_qs(address[1:])["zoom-overlay"]
+    return [float(end) for end in part.split("~")]
 
 
 def test_charts_are_read_and_zoomed_by_keys(seen: Seen) -> None:
@@ -211,7 +223,11 @@ def test_charts_are_read_and_zoomed_by_keys(seen: Seen) -> None:
     assert found["read"][1][0][1].endswith("at step 10")
     assert found["whole"]["ticks"] == found["again"]["ticks"] != found["closer"]["ticks"]
     assert found["button"]["ticks"] != found["whole"]["ticks"]
-    assert "zoom-overlay=" in found["closer"]["address"]
+    # From the left: the ends of the horizontal axis, then of the vertical one.
+    parts = {name: zoomed_to(found[name]["address"]) for name in ("closer", "flat", "tall")}
+    assert (parts["flat"][:2], parts["tall"][2:]) == (parts["closer"][:2], parts["closer"][2:])
+    assert parts["tall"][0] < parts["flat"][0] < parts["flat"][1] <= parts["tall"][1]
+    assert parts["flat"][2] < parts["tall"][2] < parts["tall"][3] <= parts["flat"][3]
     assert "zoom" not in found["again"]["address"]
     assert found["focused"]
     assert found["still"] == found["read"][-1][0]

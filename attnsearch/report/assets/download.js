@@ -1,13 +1,4 @@
-// What a reader takes away: charts as SVG, tables as CSV, commands by a button. All of it is made in the page.
-
-function saveAs(name, type, text) {
-  const address = URL.createObjectURL(new Blob([text], { type }));
-  add(document.body, "a", { href: address, download: name, hidden: "" }).click();
-  document.body.lastChild.remove();
-  setTimeout(() => URL.revokeObjectURL(address), 60_000);
-}
-
-const fileStem = (text) => text.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "").slice(0, 60);
+// What a reader takes away of a report: charts and maps as SVG, commands by a button. All of it is made in the page.
 
 // Tells what was done where whoever cannot see the button hears it.
 function say(text) { find("said").textContent = text; }
@@ -56,30 +47,6 @@ function svgOf(svg, legend) {
   return new XMLSerializer().serializeToString(picture);
 }
 
-// A table as it stands, notes in columns of their own. What a spreadsheet would compute stays text.
-function csvOf(table) {
-  const headings = [...table.tHead.rows[0].cells];
-  const rows = [...table.tBodies[0].rows].map((row) => [...row.cells]);
-  const noted = headings.map((_, column) => rows.some((row) => row[column].querySelector("small")));
-  const plainNumber = (text) => (/^-?\d{1,3}(,\d{3})*(\.\d+)?$/.test(text) ? text.replaceAll(",", "") : text);
-  const field = (text) => {
-    const number = plainNumber(text.trim());
-    const kept = /^[=+\-@\t\r\n]/.test(number) && !/^-?[\d.]+$/.test(number) ? `'${number}` : number;
-    return /[",\n]/.test(kept) ? `"${kept.replaceAll('"', '""')}"` : kept;
-  };
-  const parts = (cell) => {
-    const small = cell.querySelector("small")?.textContent ?? "";
-    return [cell.textContent.slice(0, cell.textContent.length - small.length), small];
-  };
-  const line = (texts) => texts.map(field).join(",");
-  const spread = (cells, second) => cells.flatMap((cell, column) => {
-    const [first, small] = parts(cell);
-    return noted[column] ? [first, second(first, small)] : [first];
-  });
-  const body = rows.map((row) => line(spread(row, (_, small) => small)));
-  return `${[line(spread(headings, (first) => `${first}, note`)), ...body].join("\n")}\n`;
-}
-
 async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);
@@ -105,14 +72,6 @@ function copyButton(button, text) {
 }
 
 function startDownloads() {
-  NARROW.addEventListener("change", stackTables);
-  stackTables();
-  for (const table of document.querySelectorAll("main table")) {
-    const { caption } = table;
-    const name = caption.textContent.split(/[:;,.]/)[0];
-    const button = add(caption, "button", { type: "button", class: "small-button", "aria-label": `Download CSV: ${name}` }, "CSV");
-    button.addEventListener("click", () => saveAs(`${fileStem(name)}.csv`, "text/csv", csvOf(table)));
-  }
   const commands = [...document.querySelectorAll(".command")];
   for (const command of commands) {
     const button = add(document.createElement("div"), "button", { type: "button", class: "small-button" }, "Copy");
@@ -127,25 +86,5 @@ function startDownloads() {
       const canvas = find(button.dataset.map);
       if (canvas.picture !== undefined) saveAs(`${fileStem(canvas.getAttribute("aria-label").split(":")[0])}.svg`, "image/svg+xml", mapAsSvg(canvas));
     });
-  }
-}
-
-const NARROW = matchMedia("(max-width: 44rem)");
-
-// On a narrow screen each row of a table is a block, and each number stands beside its heading.
-function stackTables() {
-  const roles = [["thead, tbody", "rowgroup"], ["tr", "row"], ["thead th", "columnheader"], ["td", "cell"], ["tbody th", "rowheader"]];
-  for (const table of document.querySelectorAll("main table")) {
-    table.classList.toggle("stacked", NARROW.matches);
-    if (!NARROW.matches) continue;
-    // Blocks would lose what a table says to a screen reader.
-    table.setAttribute("role", "table");
-    for (const [selector, role] of roles) {
-      for (const one of table.querySelectorAll(selector)) one.setAttribute("role", role);
-    }
-    const headings = [...table.tHead.rows[0].cells].map((cell) => cell.textContent);
-    for (const row of table.tBodies[0].rows) {
-      [...row.cells].forEach((cell, column) => { cell.dataset.label = headings[column]; });
-    }
   }
 }

@@ -1,5 +1,8 @@
 // Kaplan-Meier curves: the share of runs that are still searching, of every cell or of whole groups.
 
+// More curves than this are drawn, but said to be too many.
+const TOLD_APART = 40;
+
 const TAIL = 0.025, NORMAL = 1.959963984540054;
 
 // Of waiting times { length, ended }, as attnsearch.stats.survival computes it: the curve with its log-log limits
@@ -47,6 +50,8 @@ function drawSurvival() {
     texts.set(part.name, `${part.name}: ${part.text}`);
   }
   partLegend(find("survival-legend"), parts, texts);
+  find("survival-note").textContent = shown.length > TOLD_APART
+    ? `${shown.length} curves are more than can be told apart. Filter or hide some, or draw one curve a colour.` : "";
   const curves = shown.map((part) => part.curve);
   const least = Math.max(Math.min(...curves.map((curve) => curve.first)), 1);
   const low = (shown.length ? least : 10) / 1.3;

@@ -21,10 +21,13 @@ function showPart(id, part) {
   remember();
 }
 
-// A factor below 1 shows less, around the place `at`.
-function zoomBy(holder, plot, factor, [left, up]) {
-  const around = (middle, [from, to]) => [from, to].map((end) => middle + factor * (end - middle));
-  zoomTo(holder, plot, around(left, [plot.left, plot.right]), around(up, [plot.bottom, plot.top]));
+const CLOSER = 0.6;
+
+// Factors below 1 show less: of the horizontal axis, then of the vertical one, around what is read or the middle.
+function zoomBy(holder, plot, [across, up]) {
+  const around = (factor, middle, [from, to]) => [from, to].map((end) => middle + factor * (end - middle));
+  const [left, height] = plot.reading() ?? [(plot.left + plot.right) / 2, (plot.top + plot.bottom) / 2];
+  zoomTo(holder, plot, around(across, left, [plot.left, plot.right]), around(up, height, [plot.bottom, plot.top]));
 }
 
 // A part of a chart that is moved until `middle` is its own, as far as the `whole` reaches.
@@ -44,9 +47,8 @@ function chartTools(id, name, draw) {
     add(tools, "button", { type: "button", class: "small-button", "aria-label": `${label}: ${name}`, title: label }, text)
       .addEventListener("click", () => { if (holder.plot !== undefined) act(holder.plot); });
   };
-  const middle = (plot) => plot.reading() ?? [(plot.left + plot.right) / 2, (plot.top + plot.bottom) / 2];
-  button("+", "Zoom in", (plot) => zoomBy(holder, plot, 0.6, middle(plot)));
-  button("−", "Zoom out", (plot) => zoomBy(holder, plot, 1 / 0.6, middle(plot)));
+  button("+", "Zoom in", (plot) => zoomBy(holder, plot, ZOOMS["+"]));
+  button("−", "Zoom out", (plot) => zoomBy(holder, plot, ZOOMS["-"]));
   button("Whole", "Show the whole chart", () => showPart(id, null));
   button("SVG", "Download SVG", (plot) => saveAs(`${fileStem(name)}.svg`, "image/svg+xml", svgOf(plot.svg, find(`${id}-legend`))));
   keep(`zoom-${id}`, () => {
@@ -105,13 +107,16 @@ function dragToZoom(holder, plot) {
   svg.addEventListener("dblclick", () => showPart(holder.id, null));
 }
 
-// Keys that every chart knows: + and - around what is read, 0 for the whole.
+// Keys that every chart knows: + and - for both axes, x and y for one, with Shift for more of it, 0 for the whole.
+const ZOOMS = {
+  "+": [CLOSER, CLOSER], "=": [CLOSER, CLOSER], "-": [1 / CLOSER, 1 / CLOSER],
+  x: [CLOSER, 1], X: [1 / CLOSER, 1], y: [1, CLOSER], Y: [1, 1 / CLOSER],
+};
+
 function zoomKeys(holder, plot) {
   plot.svg.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const at = plot.reading() ?? [(plot.left + plot.right) / 2, (plot.top + plot.bottom) / 2];
-    if (event.key === "+" || event.key === "=") zoomBy(holder, plot, 0.6, at);
-    else if (event.key === "-") zoomBy(holder, plot, 1 / 0.6, at);
+    if (event.key in ZOOMS) zoomBy(holder, plot, ZOOMS[event.key]);
     else if (event.key === "0") showPart(holder.id, null);
     else return;
     event.preventDefault();

@@ -6,10 +6,11 @@ ARGS ?=
 BIN := .venv/bin
 RUNNING := plot,parameters
 TESTING := dev
+TORCH := adapters
 PIP_INSTALL := -m pip install -qq --no-input --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint constraints
+.PHONY: help run test test-torch lint constraints
 # Two installations into one environment wait for each other.
 .NOTPARALLEL:
 # The stamps are kept, although a rule for all of them makes them.
@@ -17,31 +18,39 @@ PIP_INSTALL := -m pip install -qq --no-input --disable-pip-version-check
 
 help:  ## list these targets
 	@echo 'usage: make TARGET [ARGS="..."] [PYTHON=python3.11]'
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-13s%s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s%s\n", $$1, $$2 }' Makefile
 
 run: .venv/.with-$(RUNNING)  ## measure plateaus on the linear map; ARGS adds options
 	@$(BIN)/attnsearch run --task linear_map --sparsity 0.5 $(ARGS)
 
 test: .venv/.with-$(RUNNING) .venv/.with-$(TESTING)  ## run the tests; ARGS goes to pytest
-	@$(BIN)/python -m pytest -n auto --dist worksteal --ignore=tests/torch $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist worksteal --ignore=tests/with_torch $(ARGS)
+
+# In the same environment, and only where it is asked for: torch comes with the libraries of CUDA. make lint then
+# checks its types too.
+test-torch: .venv/.with-$(RUNNING) .venv/.with-$(TESTING) .venv/.with-$(TORCH)  ## run the tests that need torch
+	@$(BIN)/python -m pytest -n auto --dist worksteal tests/with_torch $(ARGS)
 
 lint: .venv/.with-$(RUNNING) .venv/.with-$(TESTING)  ## check style, format and types
 	@echo 'ruff check' && $(BIN)/ruff check .
 	@echo 'ruff format --check' && $(BIN)/ruff format --check .
 	@echo 'pyright' && PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
 
-constraints:  ## resolve the newest dependencies into constraints.txt
+constraints:  ## resolve the newest dependencies into the constraints
 	@echo 'Resolving the newest dependencies in a fresh environment'
 	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
 	$(PYTHON) -m venv "$$scratch/venv" && \
 	"$$scratch/venv/bin/python" $(PIP_INSTALL) '.[$(RUNNING),$(TESTING)]' && \
 	"$$scratch/venv/bin/python" -m pip freeze --exclude attnsearch > "$$scratch/constraints.txt" && \
-	cp "$$scratch/constraints.txt" constraints.txt && \
-	echo "constraints.txt pins $$(wc -l < constraints.txt) packages"
+	"$$scratch/venv/bin/python" $(PIP_INSTALL) '.[$(RUNNING),$(TESTING),$(TORCH)]' && \
+	"$$scratch/venv/bin/python" -m pip freeze --exclude attnsearch | sed 's/+[a-z0-9.]*$$//' | \
+	    grep -vxFf "$$scratch/constraints.txt" > "$$scratch/constraints-torch.txt" && \
+	cp "$$scratch"/constraints*.txt . && \
+	wc -l constraints*.txt
 
 # One stamp for each set of extras. An environment that is already there is added to; it is brought up to date when
-# either file changes.
-.venv/.with-%: pyproject.toml constraints.txt
+# one of the files changes.
+.venv/.with-%: pyproject.toml constraints.txt constraints-torch.txt
 	@if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
 	    if ! $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
 	        echo '$(PYTHON) was not found or is older than 3.11: install Python 3.11, or name yours with make PYTHON=...' >&2; \
@@ -51,6 +60,6 @@ constraints:  ## resolve the newest dependencies into constraints.txt
 	    $(PYTHON) -m venv .venv; \
 	fi
 	@echo 'Installing attnsearch[$*] into .venv (a minute or more)'
-	@$(BIN)/python $(PIP_INSTALL) -c constraints.txt -e '.[$*]'
+	@$(BIN)/python $(PIP_INSTALL) -c constraints.txt -c constraints-torch.txt -e '.[$*]'
 	@touch $@
 	@echo 'Installed'

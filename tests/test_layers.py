@@ -146,6 +146,12 @@ for name in sys.argv[1:]:
     assert done.returncode == 0, done.stderr
 
 
+def test_no_folder_of_tests_is_called_like_a_framework() -> None:
+    """It would be imported in place of the package where that is not installed."""
+    packages = {package for packages in FRAMEWORKS.values() for package in packages}
+    assert not packages & {folder.name for folder in TESTS.iterdir()}
+
+
 def test_no_file_is_long() -> None:
     lines = {
         path: len(path.read_text(encoding="utf-8").splitlines())

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from flax import nnx
-from helpers.torch_mixers import class_of, inputs
+from helpers.with_torch.mixers import class_of, inputs
 from torch import nn
 
 from attnsearch.base import AttnsearchError

@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 import pytest
-from helpers.torch_mixers import class_of, inputs
+from helpers.with_torch.mixers import class_of, inputs
 
 from attnsearch.base import AttnsearchError
 from attnsearch.training.torch.adapters.families import FALLING_BACK, KERNELS, family

@@ -6,7 +6,7 @@ import inspect
 
 import pytest
 import torch
-from helpers.torch_mixers import class_of, inputs, perturbed
+from helpers.with_torch.mixers import class_of, inputs, perturbed
 from torch import nn
 
 from attnsearch.training.torch.names import TORCH_MIXERS

@@ -87,7 +87,7 @@ def queries(subject: Subject) -> Answer:
     if not found:
         return Answer(True, "does not apply: it is always asked for every row")
     methods = " and ".join(f"{method}(x, positions)" for method in found)
-    return Answer(True, f"for {len(choices)} choices of positions, {methods} gives the rows of the call")
+    return Answer(True, f"the rows of the call for {len(choices)} choices of positions, by {methods}")
 
 
 @_answers("causality at initialisation")
@@ -133,8 +133,9 @@ def unpredictable(subject: Subject) -> Answer:
 def sequences(subject: Subject) -> Answer:
     """No sequence of a batch influences another."""
     first, *others = subject.inputs(5)
-    batches = [np.stack([first, *others[:2]]), np.stack([first, LOUD * others[2], others[3]])]
-    one, other = (subject.network.batched(subject.perturbed, batch)[0] for batch in batches)
+    # In the middle, for a batch that is taken for a sequence leaks one way alone.
+    batches = [np.stack([others[0], first, others[1]]), np.stack([LOUD * others[2], first, others[3]])]
+    one, other = (subject.network.batched(subject.perturbed, batch)[1] for batch in batches)
     if not (distance := apart(one, other)) <= ROUNDING:
         return Answer(
             False, f"outputs moved by {distance:.2g} of a typical one when the rest of the batch was replaced"

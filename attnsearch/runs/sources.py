@@ -19,8 +19,13 @@ Sources = Mapping[str, str]
 _INSTALLED = ("site-packages", "dist-packages")
 """Folders in which unrelated packages lie beside each other."""
 
-_SHIPPED = "attnsearch.mixers"
-"""Of attnsearch itself, only this package computes what a mixer does."""
+_TORCH = "attnsearch.training.torch"
+
+_SHIPPED = (
+    *("attnsearch.mixers", "attnsearch.spec.heads"),
+    *(f"{_TORCH}.mixers", f"{_TORCH}.adapters", f"{_TORCH}.linear"),
+)
+"""Of attnsearch itself, only these packages and modules compute what a mixer does."""
 
 
 def sources(modules: Mapping[str, Path]) -> dict[str, str]:
@@ -77,7 +82,7 @@ def _imported(tree: ast.Module, module: str, file: Path) -> Iterator[str]:
 def _own(name: str, module: str, folder: Path) -> Path | None:
     """The file of `name` where it is a module that counts as `module`'s own."""
     top = name.partition(".")[0]
-    if top == "attnsearch" and not f"{name}.".startswith(f"{_SHIPPED}."):
+    if top == "attnsearch" and not f"{name}.".startswith(tuple(f"{known}." for known in _SHIPPED)):
         return None
     if top != module.partition(".")[0] and folder.name in _INSTALLED:
         return None

@@ -253,11 +253,12 @@ def test_a_mixer_is_made_of_its_class_its_bases_and_their_helpers(
     assert changed == {"my_helper"}
 
 
-def test_a_built_in_mixer_is_made_of_its_room_alone() -> None:
+def test_a_built_in_mixer_is_made_of_what_computes_it_alone() -> None:
     assert list(sources_of(MIXERS["attention"])) == [
         "attnsearch.mixers.attention",
         "attnsearch.mixers.base",
         "attnsearch.mixers.linear",
+        "attnsearch.spec.heads",
     ]
 
 

@@ -14,6 +14,7 @@ from attnsearch.cli.options import (
     cohorts_of,
     engine_options,
     json_option,
+    output_option,
     suite_of,
     suite_options,
 )
@@ -22,13 +23,7 @@ from attnsearch.cli.output import emit_json, say
 
 @click.command(cls=SettingsCommand)
 @suite_options
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    required=True,
-    help="the file to write",
-)
+@output_option("the file to write", required=True)
 @engine_options
 @click.option("--out", type=OUT, default=Path("results"), help="where runs are stored  [default: results]")
 @json_option

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from attnsearch.cli.options import json_option
+from attnsearch.cli.options import format_option, json_option
 from attnsearch.cli.output import chosen_form, complain, emit, emit_json
 
 if TYPE_CHECKING:
@@ -24,11 +24,8 @@ if TYPE_CHECKING:
     metavar="RUNS",
     help="where mixers and settings are looked up; may be repeated  [default: results]",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "csv", "json"]),
-    help="csv and json: one row a cell, and one of all together  [default: table]",
+@format_option(
+    ["table", "csv", "json"], "csv and json: one row a cell, and one of all together  [default: table]"
 )
 @json_option
 def compare(a: str, b: str, stores: Sequence[str], form: str | None, as_json: bool) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from attnsearch.base import AttnsearchError
-from attnsearch.cli.options import json_option, runs_argument, suite_option
+from attnsearch.cli.options import format_option, json_option, output_option, runs_argument, suite_option
 from attnsearch.cli.output import chosen_form, emit, say
 
 if TYPE_CHECKING:
@@ -31,18 +31,11 @@ FORMS = {
 @click.command()
 @runs_argument
 @suite_option
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "markdown", "html", "csv", "json"]),
-    help="html: one page with the curves  [default: the ending of -o, else table]",
+@format_option(
+    ["table", "markdown", "html", "csv", "json"],
+    "html: one page with the curves  [default: the ending of -o, else table]",
 )
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="the file to write: .html, .md, .csv, .json or .txt  [default: standard output]",
-)
+@output_option("the file to write: .html, .md, .csv, .json or .txt  [default: standard output]")
 @json_option
 def leaderboard(
     runs: Sequence[str], suite: str, form: str | None, output: Path | None, as_json: bool

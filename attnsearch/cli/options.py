@@ -129,6 +129,27 @@ mixer_set_option = click.option(
     metavar="NAME=LIST",
     help="a setting of the mixers that has no flag of its own; may be repeated",
 )
+
+
+def output_option(
+    text: str, default: str | None = None, *, required: bool = False
+) -> Callable[[_Command], _Command]:
+    """`-o`, the file to write."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Path(path_type=Path, dir_okay=False),
+        default=default and Path(default),
+        required=required,
+        help=f"{text}  [default: {default}]" if default else text,
+    )
+
+
+def format_option(forms: Sequence[str], text: str) -> Callable[[_Command], _Command]:
+    """`--format`, one of `forms`; None where it is not given."""
+    return click.option("--format", "form", type=click.Choice(forms), help=text)
+
+
 runs_argument = click.argument("runs", metavar="RUNS...", nargs=-1, required=True, shell_complete=files)
 suite_option = click.option(
     "--suite",

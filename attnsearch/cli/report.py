@@ -7,19 +7,13 @@ from pathlib import Path
 
 import click
 
-from attnsearch.cli.options import json_option, runs_argument
+from attnsearch.cli.options import json_option, output_option, runs_argument
 from attnsearch.cli.output import complain, emit_json, say
 
 
 @click.command()
 @runs_argument
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=Path("report.html"),
-    help="the file to write; an earlier one is replaced  [default: report.html]",
-)
+@output_option("the file to write; an earlier one is replaced", "report.html")
 @click.option("--title", metavar="TEXT", help="its heading  [default: names the tasks]")
 @json_option
 def report(runs: Sequence[str], output: Path, title: str | None, as_json: bool) -> None:

@@ -12,7 +12,7 @@ import click
 
 from attnsearch.base import AttnsearchError
 from attnsearch.cli.completing import files
-from attnsearch.cli.options import json_option
+from attnsearch.cli.options import format_option, json_option, output_option
 from attnsearch.cli.output import chosen_form, complain, emit
 
 if TYPE_CHECKING:
@@ -29,18 +29,11 @@ ROWS = ("cell", "run", "target", "point")
     type=click.Choice(ROWS),
     help="what a row is about: a cell, a run, a target of a run, or a point of a curve  [default: cell]",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "csv", "json", "parquet"]),
-    help="how rows are written  [default: table, or as the extension of --output says]",
+@format_option(
+    ["table", "csv", "json", "parquet"],
+    "how rows are written  [default: table, or as the extension of --output says]",
 )
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="the file to write instead of the screen: .csv, .json or .parquet",
-)
+@output_option("the file to write instead of the screen: .csv, .json or .parquet")
 @click.option("--columns", "explained", is_flag=True, help="say what each column is, and its unit, instead")
 @json_option
 def results(

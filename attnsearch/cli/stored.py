@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from attnsearch.base import AttnsearchError
-from attnsearch.cli.options import json_option, runs_argument
+from attnsearch.cli.options import format_option, json_option, runs_argument
 from attnsearch.cli.output import chosen_form, complain, emit, emit_json, say
 
 if TYPE_CHECKING:
@@ -27,12 +27,7 @@ where_option = click.option(
 @click.command()
 @click.argument("runs", metavar="[RUNS...]", nargs=-1)
 @where_option
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "csv", "json"]),
-    help="csv and json: one row a run, with its settings  [default: table]",
-)
+@format_option(["table", "csv", "json"], "csv and json: one row a run, with its settings  [default: table]")
 @json_option
 def ls(runs: Sequence[str], condition: str | None, form: str | None, as_json: bool) -> None:
     """List stored runs: digest, cell, seed, status, verification of the mixer, steps, size and age.

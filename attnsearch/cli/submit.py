@@ -12,7 +12,14 @@ import click
 
 from attnsearch.base import AttnsearchError
 from attnsearch.cli.completing import mixer_names
-from attnsearch.cli.options import Assignments, json_option, mixer_set_option, runs_argument, suite_option
+from attnsearch.cli.options import (
+    Assignments,
+    json_option,
+    mixer_set_option,
+    output_option,
+    runs_argument,
+    suite_option,
+)
 from attnsearch.cli.output import complain, emit_json, say
 
 if TYPE_CHECKING:
@@ -23,13 +30,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @runs_argument
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=Path("entry.json"),
-    help="the file to write  [default: entry.json]",
-)
+@output_option("the file to write", "entry.json")
 @suite_option
 @click.option(
     "--mixer",

@@ -15,7 +15,7 @@ from attnsearch.cli.options import Assignments, mixer_lists, mixer_set_option, o
 from attnsearch.cli.output import emit_json, note, say
 from attnsearch.cli.status import DONE
 from attnsearch.cli.values import WholeNumber
-from attnsearch.cli.verdicts import COLOURS, REFUSED
+from attnsearch.cli.verdicts import REFUSED, check_table
 from attnsearch.cli.verify_task import verify_task
 from attnsearch.runs.verification import CHECKS, Finding, Verification
 from attnsearch.spec.names import DERIVED
@@ -116,14 +116,8 @@ def table(record: Verification) -> Table:
     given = ", ".join(
         f"{name}={DERIVED if value is None else value}" for name, value in record.mixer.settings
     )
-    from attnsearch.results.table import Table
-
-    return Table(
-        f"May the numbers of {record.mixer.name}{given and f' ({given})'} count?",
-        ("check", "verdict", "evidence"),
-        frozenset(),
-        tuple((finding.check, finding.verdict, finding.evidence) for finding in record.findings),
-        styles={(row, 1): COLOURS[finding.verdict] for row, finding in enumerate(record.findings)},
+    return check_table(
+        f"May the numbers of {record.mixer.name}{given and f' ({given})'} count?", record.findings
     )
 
 

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 from attnsearch.cli.output import emit_json, say
 from attnsearch.cli.status import DONE
-from attnsearch.cli.verdicts import COLOURS, REFUSED
+from attnsearch.cli.verdicts import REFUSED, check_table
 
 if TYPE_CHECKING:
     from attnsearch.probing.verify_task import TaskVerification
-    from attnsearch.results.table import Table
     from attnsearch.spec.run import Value
     from attnsearch.spec.task_file import TaskFile
 
@@ -27,22 +26,10 @@ def verify_task(task: TaskFile, knobs: Mapping[str, Value], *, as_json: bool) ->
     if as_json:
         emit_json(found.to_json())
     else:
-        console(stderr=False).print(table(found))
+        question = f"Does task {found.task.name} do what it says?"
+        console(stderr=False).print(check_table(question, found.findings))
         say(conclusion(found))
     return DONE if found.passed else REFUSED
-
-
-def table(found: TaskVerification) -> Table:
-    """One row a check."""
-    from attnsearch.results.table import Table
-
-    return Table(
-        f"Does task {found.task.name} do what it says?",
-        ("check", "verdict", "evidence"),
-        frozenset(),
-        tuple((finding.check, finding.verdict, finding.evidence) for finding in found.findings),
-        styles={(row, 1): COLOURS[finding.verdict] for row, finding in enumerate(found.findings)},
-    )
 
 
 def conclusion(found: TaskVerification) -> str:

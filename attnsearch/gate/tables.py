@@ -13,6 +13,7 @@ from attnsearch.gate.decision import Outcomes, Verdict
 from attnsearch.gate.verdict import Report, Row, rows, sentences
 from attnsearch.results import table as forms
 from attnsearch.results.table import Table, in_markdown, steps
+from attnsearch.spec.names import Names
 from attnsearch.stats.survival import Waiting, summarise
 
 _WORDS, _NUMBERS = ("cell", "verdict"), ("runs", "escaped", "mastered", "plateau", "ratio", "could catch")
@@ -49,6 +50,7 @@ def markdown(report: Report) -> str:
 
 def document(report: Report) -> dict[str, Any]:
     """The check as JSON values."""
+    names = Names(pair.cell for pair in report.pairs)
     return {
         "suite": report.suite,
         "baseline": report.baseline,
@@ -64,7 +66,7 @@ def document(report: Report) -> dict[str, Any]:
         "sentences": sentences(report),
         "cells": [
             {
-                **pair.cell.flat(),
+                **names.facts(pair.cell),
                 **asdict(finding),
                 "candidate": _outcomes(pair.candidate, pair.cell.budget.steps),
                 "reference": _outcomes(pair.reference, pair.cell.budget.steps),

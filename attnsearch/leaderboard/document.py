@@ -8,6 +8,7 @@ from typing import Any
 from attnsearch.leaderboard.board import Board, Family, Row
 from attnsearch.leaderboard.entry import EntryCell
 from attnsearch.leaderboard.tables import waiting
+from attnsearch.spec.names import Names
 from attnsearch.stats.survival import summarise
 
 FORMAT_VERSION = 1
@@ -58,6 +59,8 @@ def _record(row: Row, family: Family, board: Board) -> dict[str, Any]:
 
 def document(board: Board) -> dict[str, Any]:
     """Everything as JSON values."""
+    rows = [row for family in board.families for row in family.rows]
+    names = Names(cell.spec for row in rows for cell in row.cells)
     return {
         "format_version": FORMAT_VERSION,
         "suite": board.suite.name,
@@ -71,7 +74,7 @@ def document(board: Board) -> dict[str, Any]:
                         "settings": dict(row.entry.mixer.settings),
                         "environment": dict(row.entry.environment),
                         "tried": [] if row.choice is None else [asdict(tried) for tried in row.choice.tried],
-                        "cells": [_cell(cell) for cell in row.cells],
+                        "cells": [_cell(cell, names) for cell in row.cells],
                     }
                     for row in family.rows
                 ],
@@ -87,9 +90,9 @@ def document(board: Board) -> dict[str, Any]:
     }
 
 
-def _cell(cell: EntryCell) -> dict[str, Any]:
+def _cell(cell: EntryCell, names: Names) -> dict[str, Any]:
     return {
-        **cell.spec.flat(),
+        **names.facts(cell.spec),
         "log2_search_space": cell.bits,
         "plateau_length": asdict(waiting(cell)),
         "mastery_step": asdict(summarise(cell.mastery, cell.spec.budget.steps)),

@@ -7,14 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from attnsearch.base import Plateaus
 from attnsearch.report.folders import Folders
 from attnsearch.results.cells import Cell
 from attnsearch.results.column import Column
+from attnsearch.results.run_columns import RunRow
 from attnsearch.results.study import Study
 from attnsearch.results.table import NONE, Table, counted, steps
 from attnsearch.results.tables import READ, WAITED
 from attnsearch.results.tables import cell_table as table_of
+from attnsearch.results.tables import run_table as runs_of
 from attnsearch.results.warnings import flags
 from attnsearch.runs.store import StoredRun
 from attnsearch.spec.names import heading
@@ -74,36 +75,11 @@ def comparison_table(study: Study) -> Table | None:
 
 def run_table(study: Study, folders: Folders) -> Table:
     """One row a run, with its folder where there are several."""
-    rows = tuple(
-        (
-            study.name(cell),
-            str(run.spec.seed),
-            str(run.spec.rule_seed),
-            run.status,
-            _step(run.measures.plateau),
-            _step(run.measures.mastery),
-            f"{run.measures.found.observed.sum()} of {len(run.measures.found.observed)}",
-            run.spec.digest[:16],
-            *([folders.text(run)] if folders.several else []),
-        )
-        for cell in study.cells
-        for run in cell.runs
-    )
-    numbers = ("seed", "rule seed", "plateau length", "mastery", "targets found")
-    return Table(
-        "Every run; > marks a censored one",
-        (
-            "cell",
-            "seed",
-            "rule seed",
-            "status",
-            *numbers[2:],
-            "digest",
-            *(["folder"] if folders.several else []),
-        ),
-        frozenset(numbers),
-        rows,
-    )
+
+    def folder(row: RunRow) -> str:
+        return folders.text(row.run)
+
+    return runs_of(study, Column("folder", "folder", folder, folder, lambda row: folders.several))
 
 
 def settings(study: Study) -> list[tuple[str, str]]:
@@ -140,7 +116,3 @@ def _terms(environment: Mapping[str, Any]) -> list[tuple[str, str]]:
         )
         for name, value in environment.items()
     ]
-
-
-def _step(waited: Plateaus) -> str:
-    return ("" if waited.observed[0] else "> ") + steps(waited.length[0])

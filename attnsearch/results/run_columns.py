@@ -112,7 +112,14 @@ RUN: tuple[Column[RunRow], ...] = (
         lambda r: str(r.run.spec.seed),
         definition="Seed of initialisation and of the order of data.",
     ),
-    Column("rule_seed", "", lambda r: r.run.spec.rule_seed, definition="Seed of the hidden rule."),
+    Column(
+        "rule_seed",
+        "rule seed",
+        lambda r: r.run.spec.rule_seed,
+        lambda r: str(r.run.spec.rule_seed),
+        lambda r: r.run.spec.rule_seed != r.run.spec.seed,
+        definition="Seed of the hidden rule.",
+    ),
 )
 """Which run a row is of. The settings follow, then `OF_RUN`."""
 
@@ -247,15 +254,19 @@ OF_RUN: tuple[Column[RunRow], ...] = (
 )
 """What a run has come to."""
 
+
+def _of_its_run(column: Column[RunRow]) -> Column[TargetRow]:
+    return Column(
+        column.key,
+        column.heading,
+        lambda t: column.value(t.of),
+        lambda t: column.text(t.of),
+        definition=column.definition,
+    )
+
+
 TARGET: tuple[Column[TargetRow], ...] = (
-    Column("run", "run", lambda t: t.of.name, lambda t: t.of.name, definition=RUN_NAME),
-    Column(
-        "seed",
-        "seed",
-        lambda t: t.of.run.spec.seed,
-        lambda t: str(t.of.run.spec.seed),
-        definition="Seed of initialisation and of the order of data.",
-    ),
+    *(_of_its_run(column) for column in RUN if column.key in ("run", "seed")),
     Column("target", "target", lambda t: t.target, lambda t: str(t.target), definition="Its number, from 0."),
 )
 """Which target a row is of. The settings follow, then `OF_TARGET`."""

@@ -9,7 +9,7 @@ from attnsearch.results.cells import Cell
 from attnsearch.results.column import Column
 from attnsearch.results.columns import COLUMNS
 from attnsearch.results.long_form import run_rows
-from attnsearch.results.run_columns import OF_RUN, OF_TARGET, RUN, TARGET, targets
+from attnsearch.results.run_columns import OF_RUN, OF_TARGET, RUN, TARGET, RunRow, targets
 from attnsearch.results.study import Study
 from attnsearch.results.table import Table
 from attnsearch.spec.names import heading
@@ -83,10 +83,10 @@ def tables(study: Study) -> tuple[Table, ...]:
     )
 
 
-def run_table(study: Study) -> Table:
-    """One row a run."""
+def run_table(study: Study, *more: Column[RunRow]) -> Table:
+    """One row a run, with `more` columns of words at its end."""
     rows = [(row, row.run.spec.cell) for row in run_rows(study.cells, study.names)]
-    return _long(study, "Every run; > marks a censored one", RUN, OF_RUN, rows)
+    return _long(study, "Every run; > marks a censored one", RUN, (*OF_RUN, *more), rows, more)
 
 
 def target_table(study: Study) -> Table:
@@ -103,12 +103,20 @@ def _long(
     first: Sequence[Column[Row]],
     then: Sequence[Column[Row]],
     rows: Sequence[tuple[Row, CellSpec]],
+    said: Sequence[Column[Row]] = (),
 ) -> Table:
-    """The columns with a heading, the settings in which cells differ between them."""
+    """The columns with a heading, the settings in which cells differ between them; `said` holds words."""
     names = study.names
-    before, after = ([column for column in some if column.heading] for some in (first, then))
+    before, after = (
+        [column for column in some if column.heading and any(column.shown(row) for row, _ in rows)]
+        for some in (first, then)
+    )
     words = frozenset(
-        ["run", "status", *(heading(name) for name in names.telling if not names.is_number(name))]
+        [
+            *("run", "status"),
+            *(heading(name) for name in names.telling if not names.is_number(name)),
+            *(column.heading for column in said),
+        ]
     )
     headings = (
         *(column.heading for column in before),

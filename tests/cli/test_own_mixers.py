@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.own_modules import SUITE, message, standing_in
+from helpers.complaint import message
+from helpers.own_modules import SUITE, standing_in
 
 from attnsearch.cli import main as cli
 from attnsearch.spec.run import MixerSpec, RunSpec, settings

@@ -70,7 +70,7 @@ def test_two_folders_are_told_apart_and_what_lies_in_both_is_said(
     assert f"attnsearch: warning: {said}" in done.stderr
     found = Page(target.read_text(encoding="utf-8"))
     assert said in found.words
-    assert [row["folder"] for row in found.rows("digest")] == [
+    assert [row["folder"] for row in found.rows("run")] == [
         *[str(one)] * 2,
         f"{one} and {other}",
         str(other),

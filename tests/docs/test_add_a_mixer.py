@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from helpers.own_modules import describe
 from helpers.pages import Page
 
 from attnsearch.base import AttnsearchError
@@ -95,12 +96,7 @@ def test_the_python_of_the_page_runs(
 def test_the_entry_point_is_one(here: Path) -> None:
     (snippet,) = PAGE.code("toml")
     ((group, points),) = tomllib.loads(snippet)["project"]["entry-points"].items()
-    info = here / "my_package-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-package\nVersion: 1.0\n")
-    lines = [f"{name} = {value}" for name, value in points.items()]
-    (info / "entry_points.txt").write_text("\n".join([f"[{group}]", *lines]))
-    sys.path.insert(0, str(here))
+    describe(here, group, points)
     assert plugins.find("triangle", MIXERS, Mixer).__name__ == "Triangle"
 
 

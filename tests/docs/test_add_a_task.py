@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from helpers.own_modules import describe
 from helpers.pages import Page, status_of
 
 from attnsearch import Truth
@@ -114,12 +115,7 @@ def test_another_fact_is_one_line(here: Path) -> None:
 
 def test_the_entry_point_is_one(here: Path) -> None:
     ((group, points),) = tomllib.loads(ENTRY_POINT)["project"]["entry-points"].items()
-    info = here / "my_package-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-package\nVersion: 1.0\n")
-    lines = [f"{name} = {value}" for name, value in points.items()]
-    (info / "entry_points.txt").write_text("\n".join([f"[{group}]", *lines]))
-    sys.path.insert(0, str(here))
+    describe(here, group, points)
     assert plugins.find("lookup", GENERATORS, Generator).__name__ == "Lookup"
 
 

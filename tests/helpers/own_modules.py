@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-
-from attnsearch.base import AttnsearchError
 
 MODULE = """\
 from attnsearch import Mixer
@@ -60,21 +58,19 @@ def standing_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
             del sys.modules[name]
 
 
-def install(folder: Path, group: str, **points: str) -> None:
-    """A package as installers leave it: its metadata beside its modules."""
-    info = folder / "site" / "my_package-1.0.dist-info"
+def describe(folder: Path, group: str, points: Mapping[str, str]) -> None:
+    """The metadata of a package with these entry points in `folder`, which becomes a place to import from."""
+    info = folder / "my_package-1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-package\nVersion: 1.0\n")
     lines = [f"{name} = {value}" for name, value in points.items()]
     (info / "entry_points.txt").write_text("\n".join([f"[{group}]", *lines]) + "\n")
-    (info.parent / "my_installed.py").write_text(MODULE.replace("depth", "height"))
-    (info.parent / "my_broken.py").write_text("import my_missing_dependency\n")
-    sys.path.insert(0, str(info.parent))
+    sys.path.insert(0, str(folder))
 
 
-def message(call: Callable[[], object]) -> str:
-    with pytest.raises(AttnsearchError) as caught:
-        call()
-    text = str(caught.value)
-    assert len(text.splitlines()) == 1
-    return text
+def install(folder: Path, group: str, **points: str) -> None:
+    """A package as installers leave it: its metadata beside its modules."""
+    site = folder / "site"
+    describe(site, group, points)
+    (site / "my_installed.py").write_text(MODULE.replace("depth", "height"))
+    (site / "my_broken.py").write_text("import my_missing_dependency\n")

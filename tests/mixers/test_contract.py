@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import pytest
 from flax import nnx
-from helpers.own_modules import message
+from helpers.complaint import message
 
 from attnsearch.base import AttnsearchError
 from attnsearch.generators import LinearMap

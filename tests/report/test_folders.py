@@ -21,7 +21,7 @@ def test_each_run_is_there_once_with_its_folders(runs: list[StoredRun]) -> None:
     shown = page_of({"old": runs[:10], "new": runs[8:]})
     assert shown.data["folders"] == ["old", "new"]
     assert [run["folders"] for run in shown.data["runs"]] == [[0]] * 8 + [[0, 1]] * 2 + [[1]] * 22
-    assert [row["folder"] for row in shown.rows("digest")[7:11]] == [
+    assert [row["folder"] for row in shown.rows("run")[7:11]] == [
         "old",
         "old and new",
         "old and new",
@@ -49,6 +49,6 @@ def test_a_run_that_went_another_way_in_the_other_folder_is_told(runs: list[Stor
 
 def test_one_folder_is_not_told(runs: list[StoredRun]) -> None:
     shown = page_of({"old": runs[:8]})
-    assert "folder" not in shown.rows("digest")[0]
+    assert "folder" not in shown.rows("run")[0]
     assert "folder" not in shown.rows("plateau length, median")[0]
     assert shown.words.count("old") == Page(report(Study(runs[:8]))).words.count("old")

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from helpers.own_modules import MODULE, install, message, standing_in
+from helpers.complaint import message
+from helpers.own_modules import MODULE, install, standing_in
 
 from attnsearch.cli import main as cli
 from attnsearch.generators import GENERATORS, Generator, LinearMap

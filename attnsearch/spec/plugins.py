@@ -29,7 +29,7 @@ def find(name: str, known: Mapping[str, type[_Kind]], kind: type[_Kind]) -> type
         return known[name]
     word = _word(kind)
     if ":" in name:
-        return _checked(_imported(name, kind), name, kind)
+        return imported(name, kind, word, f"attnsearch.{kind.__name__}")
     points = installed(kind)
     if name not in points:
         hint = nearest(name, [*known, *points])
@@ -41,7 +41,17 @@ def find(name: str, known: Mapping[str, type[_Kind]], kind: type[_Kind]) -> type
         raise AttnsearchError(
             f"{word} {name!r} is an entry point, {point.value}, that cannot be loaded: {reason(error)}"
         ) from error
-    return _checked(loaded, f"{name}, an entry point that is {point.value},", kind)
+    return _checked(
+        loaded, f"{name}, an entry point that is {point.value},", kind, f"attnsearch.{kind.__name__}"
+    )
+
+
+def imported(name: str, kind: type[_Kind], word: str, base: str) -> type[_Kind]:
+    """The subclass of `kind`, known to users as `base`, at `package.module:Class`: a `word`, "mixer".
+
+    Errors: AttnsearchError for a class that cannot be had, saying what stands in the way.
+    """
+    return _checked(_imported(name, kind, word), name, kind, base)
 
 
 def require_named(name: str, known: Mapping[str, type[_Kind]], kind: type[_Kind]) -> None:
@@ -102,8 +112,7 @@ def _word(kind: type) -> str:
     return kind.__name__.lower()
 
 
-def _imported(name: str, kind: type) -> object:
-    word = _word(kind)
+def _imported(name: str, kind: type, word: str) -> object:
     module_name, _, class_name = name.partition(":")
     if not all(part.isidentifier() for part in [*module_name.split("."), *class_name.split(".")]):
         raise AttnsearchError(f"{word} {name!r} is neither a name nor of the form package.module:Class")
@@ -128,11 +137,11 @@ def _imported(name: str, kind: type) -> object:
         raise AttnsearchError(f"{word} {name!r}: module {module_name} has no {class_name}.{hint}") from error
 
 
-def _checked(found: object, name: str, kind: type[_Kind]) -> type[_Kind]:
+def _checked(found: object, name: str, kind: type[_Kind], base: str) -> type[_Kind]:
     if isinstance(found, type) and _is_one(found, kind):
         return found
     what = "a class" if isinstance(found, type) else f"a {type(found).__name__}"
-    raise AttnsearchError(f"{name} is {what}, not a subclass of attnsearch.{kind.__name__}")
+    raise AttnsearchError(f"{name} is {what}, not a subclass of {base}")
 
 
 def _is_one(found: object, kind: type) -> bool:

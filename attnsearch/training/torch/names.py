@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+PREFIX = "torch:"
+"""Of the name of every mixer that is written in PyTorch."""
+
 TORCH_MIXERS: Mapping[str, str] = MappingProxyType(
     {
         "attention": "attnsearch.training.torch.mixers.attention:Attention",

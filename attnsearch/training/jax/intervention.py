@@ -33,15 +33,21 @@ def biases(
 ) -> LayerBiases:
     """What each layer adds to the attention logits of the sequence `tokens` after `step` steps."""
     active = (given.first <= step) & (step < given.last)
-    target_at = np.full(generator.context_length, -1)
-    target_at[generator.query_positions[generator.is_target]] = np.arange(generator.is_target.sum())
 
     def added(strength: jax.Array, positions: Integers | jax.Array) -> jax.Array:
-        targets = jnp.asarray(target_at)[positions]
-        one = jnp.maximum(targets, 0)
-        right = generator.supports(rule, tokens, one)
-        wrong = generator.placebo(rule, tokens, one)
-        chosen = jnp.where(given.placebo, wrong, right) & (targets >= 0)[:, None]
-        return chosen * jnp.where(active, strength, 0.0)
+        return chosen(generator, rule, tokens, given.placebo, positions) * jnp.where(active, strength, 0.0)
 
     return [partial(added, strength) for strength in given.strength]
+
+
+def chosen(
+    generator: Generator, rule: Rule, tokens: jax.Array, placebo: Any, positions: Integers | jax.Array
+) -> jax.Array:
+    """`bool[P, L]`: the map at `positions` of the sequence `tokens`, or the wrong map where `placebo`."""
+    target_at = np.full(generator.context_length, -1)
+    target_at[generator.query_positions[generator.is_target]] = np.arange(generator.is_target.sum())
+    targets = jnp.asarray(target_at)[positions]
+    one = jnp.maximum(targets, 0)
+    right = generator.supports(rule, tokens, one)
+    wrong = generator.placebo(rule, tokens, one)
+    return jnp.where(placebo, wrong, right) & (targets >= 0)[:, None]

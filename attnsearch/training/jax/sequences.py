@@ -132,6 +132,10 @@ class Sequences:
         tokens, replaced = _host(_probes(self.generator, self._rule, self._seed))
         return Probes(tokens, replaced, self.generator.probed_positions.nonzero()[0])
 
+    def looked_at(self) -> Integers:
+        """`i32[PROBE_SEQUENCES, L]`: the sequences on which attention heads are looked at."""
+        return _host(_looked_at(self.generator, self._rule, self._seed))
+
     def map(self, moved: Floats) -> tuple[Floats, Floats]:
         """The measured map, as the fields of `Influence`: `f32[K, L]` and the mass on the supports, `f32[K]`.
 
@@ -168,6 +172,9 @@ def _steps(
 def _probes(generator: Generator, rule: Rule, seed: Any) -> tuple[jax.Array, jax.Array]:
     found = probes(generator, rule, seed)
     return found.tokens, found.replaced
+
+
+_looked_at = _static(probe_sequences)
 
 
 @_static

@@ -1,0 +1,44 @@
+"""Runs in PyTorch that differ in nothing that fixes shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, is_dataclass
+
+import numpy as np
+
+from attnsearch.generators.base import Generator
+from attnsearch.spec.run import RunSpec, Value
+from attnsearch.training.torch.added import strengths
+from attnsearch.training.torch.network import TorchNetwork
+from attnsearch.training.torch.trainer import TorchRun
+
+INIT = 1
+"""Of a seed's uses here; the sequences are drawn from the seed by the generator of jax."""
+
+
+@dataclass(frozen=True)
+class TorchCohort:
+    """Runs of one network, generator and batch size."""
+
+    network: TorchNetwork
+    generator: Generator
+    batch_size: int
+    specs: tuple[RunSpec, ...]
+
+    @property
+    def static(self) -> Mapping[str, Value]:
+        """What all of its runs share because it fixes shapes."""
+        assert is_dataclass(self.generator)
+        return {
+            **{field.name: getattr(self.generator, field.name) for field in fields(self.generator)},
+            **dict(self.network.mixer_settings),
+            **asdict(self.network.spec),
+            "batch_size": self.batch_size,
+            "map_bias": bool(strengths(self.specs[0])),
+        }
+
+    def run(self, spec: RunSpec) -> TorchRun:
+        """What a worker must know of a run, besides its sequences."""
+        seed = int(np.random.SeedSequence([spec.seed, INIT]).generate_state(1, np.uint64)[0] >> 1)
+        return TorchRun(self.network, spec.cell.optimizer, seed, strengths(spec))

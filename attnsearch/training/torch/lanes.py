@@ -1,0 +1,206 @@
+"""The runs that are trained side by side in PyTorch, each by a worker, on sequences that are drawn here."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Collection, Mapping, Sequence
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+import torch
+
+from attnsearch.base import RECORDING_INTERVAL, Floats, Integers, MapRecord
+from attnsearch.generators.base import Generator
+from attnsearch.spec.run import RunSpec
+from attnsearch.training.engine import Begun, Leaves, Points
+from attnsearch.training.jax import devices
+from attnsearch.training.jax.influence import distances
+from attnsearch.training.jax.sequences import Probes, Sequences
+from attnsearch.training.torch.added import AddedMap
+from attnsearch.training.torch.cohorts import TorchCohort
+from attnsearch.training.torch.trainer import Batches, TorchTrainer, device
+from attnsearch.training.torch.worker import Worker
+
+
+class _Run:
+    """What this process knows of a run in a lane: its sequences, and those of the next steps, drawn early."""
+
+    def __init__(self, cohort: TorchCohort, spec: RunSpec, step: int):
+        self.sequences = Sequences.of(cohort.generator, spec)
+        self.added = AddedMap.of(spec, cohort.generator, self.sequences.rule)
+        self.step = step
+        self._next: Batches | None = None
+
+    def draw(self) -> None:
+        """Draw the next batches, unless that is done."""
+        if self._next is None:
+            tokens, answers = self.sequences.steps(self.step, RECORDING_INTERVAL)
+            steps = self.step + np.arange(RECORDING_INTERVAL)
+            added = self.added and np.stack(list(map(self.added.at, tokens, steps)))
+            self._next = Batches(tokens, answers, added)
+
+    def take(self) -> Batches:
+        """The next batches, which are then done."""
+        self.draw()
+        assert self._next is not None
+        taken, self._next = self._next, None
+        self.step += RECORDING_INTERVAL
+        return taken
+
+    def added_to(self, tokens: Integers) -> Floats | None:
+        """The map that is added to the logits of `tokens`, `i32[B, L]`, in the step after the present one."""
+        return self.added and self.added.at(tokens, self.step)
+
+
+class TorchLanes:
+    """`training.engine.Lanes`: a worker each. No network is in this process, unless a worker is."""
+
+    preparation = "starting PyTorch"
+
+    def __init__(self, cohort: TorchCohort, workers: Sequence[Worker]):
+        self._cohort, self._workers = cohort, workers
+        self._runs: dict[int, _Run] = {}
+        self._asked: Collection[int] = ()
+
+    @property
+    def count(self) -> int:
+        """One a worker."""
+        return len(self._workers)
+
+    @property
+    def environment(self) -> Mapping[str, Any]:
+        """Versions, the device of a worker, and lanes."""
+        return describe(self.count)
+
+    def begin(self, specs: Mapping[int, RunSpec]) -> Mapping[int, Begun]:
+        """Build the networks, and measure their maps."""
+        self._build(specs)
+        maps = self.look(specs)
+        return {lane: Begun(self._runs[lane].sequences.truth(), maps[lane]) for lane in specs}
+
+    def fits(self, lane: int, spec: RunSpec, leaves: Leaves) -> bool:
+        """Builds the network in that lane."""
+        self._build({lane: spec})
+        self._workers[lane].tell("fits", leaves)
+        return self._workers[lane].answer()
+
+    def restore(self, saved: Mapping[int, tuple[RunSpec, Leaves]]) -> None:
+        """Their networks were built when they were asked whether they fit."""
+        for lane, (_, leaves) in saved.items():
+            self._workers[lane].tell("restore", leaves)
+            self._runs[lane].step = int(leaves[-1])
+        self._collect(saved)
+
+    def advance(self, lanes: Collection[int]) -> None:
+        """Hand the next sequences to every worker, and draw those after them meanwhile."""
+        self._asked = tuple(lanes)
+        for lane in lanes:
+            self._workers[lane].tell("advance", self._runs[lane].take())
+        for lane in lanes:
+            self._runs[lane].draw()
+
+    def points(self) -> Points:
+        """Waits for every worker."""
+        found = self._collect(self._asked)
+        nothing = np.full(len(self._cohort.generator.query_positions), np.nan, np.float32)
+        every = [found[lane] if lane in found else (nothing, nothing) for lane in range(self.count)]
+        return Points(*map(np.stack, zip(*every, strict=True)))
+
+    def look(self, lanes: Collection[int]) -> Mapping[int, MapRecord]:
+        """The influence of every token, and what the heads look at; all lanes at once."""
+        probes = {lane: self._runs[lane].sequences.probes() for lane in lanes}
+        untouched, *others = [
+            self._answers(probes, position) for position in (-1, *self._cohort.generator.probed_positions.nonzero()[0])
+        ]
+        heads, found = self._heads(lanes), {}
+        for lane in lanes:
+            moved = np.stack([distances(answers[lane], untouched[lane]) for answers in others])
+            mean, mass = self._runs[lane].sequences.map(moved)
+            found[lane] = MapRecord(mean, mass, *heads[lane])
+        return found
+
+    def leaves(self, lanes: Collection[int]) -> Mapping[int, tuple[np.ndarray, ...]]:
+        """As the workers send them."""
+        return self._each(lanes, "leaves")
+
+    def parameters(self, lanes: Collection[int]) -> Mapping[int, Mapping[str, Floats]]:
+        """As the workers send them."""
+        return self._each(lanes, "parameters")
+
+    def _build(self, specs: Mapping[int, RunSpec]) -> None:
+        for lane, spec in specs.items():
+            self._runs[lane] = _Run(self._cohort, spec, 0)
+            self._workers[lane].tell("begin", TorchTrainer, self._cohort.run(spec))
+        self._collect(specs)
+
+    def _answers(self, probes: Mapping[int, Probes], position: int) -> Mapping[int, Floats]:
+        """`f32[P, K, V]` of each lane, with the token at `position` replaced, or with none where that is -1."""
+
+        def changed(lane: int) -> tuple[Any, ...]:
+            tokens, replaced, _ = probes[lane]
+            shown = np.where(np.arange(tokens.shape[1]) == position, replaced, tokens)
+            run = self._runs[lane]
+            return shown, run.added_to(shown), run.sequences.mapped_queries
+
+        return self._each(probes, "probabilities", changed)
+
+    def _heads(self, lanes: Collection[int]) -> Mapping[int, tuple[Floats, Floats, Floats]]:
+        """The weights of all heads, their mass on the supports and their entropy: means over sequences.
+
+        One sequence after another, for the weights of all at once would not fit at long contexts.
+        """
+        generator = self._cohort.generator
+        sums: dict[int, tuple[Floats, Floats, Floats]] = {}
+        shown = {lane: self._runs[lane].sequences.looked_at() for lane in lanes}
+        count = len(next(iter(shown.values())))
+        for number in range(count):
+            one = {lane: tokens[number : number + 1] for lane, tokens in shown.items()}
+
+            def asked(lane: int, one: Mapping[int, Integers] = one) -> tuple[Any, ...]:
+                run = self._runs[lane]
+                positions = generator.query_positions[run.sequences.mapped_queries]
+                return one[lane], run.added_to(one[lane]), positions
+
+            for lane, weights in self._each(lanes, "weights", asked).items():
+                supports = self._runs[lane].sequences.supports(one[lane])
+                seen = _seen(weights[0], supports[0])
+                sums[lane] = tuple(map(np.add, sums[lane], seen)) if lane in sums else seen
+        return {lane: tuple(total / count for total in totals) for lane, totals in sums.items()}
+
+    def _each(
+        self,
+        lanes: Collection[int],
+        method: str,
+        arguments: Callable[[int], tuple[Any, ...]] = lambda lane: (),
+    ) -> Mapping[int, Any]:
+        """What each of `lanes` answers; they work side by side."""
+        for lane in lanes:
+            self._workers[lane].tell(method, *arguments(lane))
+        return self._collect(lanes)
+
+    def _collect(self, lanes: Collection[int]) -> dict[int, Any]:
+        return {lane: self._workers[lane].answer() for lane in lanes}
+
+
+def describe(num_lanes: int) -> dict[str, Any]:
+    """The environment of a run, as JSON values: versions, device, lanes."""
+    found = devices.describe(num_lanes)
+    where = device()
+    name = torch.cuda.get_device_name(where) if where.type == "cuda" else "cpu"
+    versions = {"attnsearch", "jax", "numpy"}
+    return {
+        **found,
+        "versions": {
+            **{package: metadata.version(package) for package in sorted(versions)},
+            "torch": torch.__version__,
+        },
+        "python": platform.python_version(),
+        "device": name,
+    }
+
+
+def _seen(weights: Floats, supports: Any) -> tuple[Floats, Floats, Floats]:
+    """Of one sequence: weights `f32[A, K, L]`, their mass on `supports`, `bool[K, L]`, and their entropy."""
+    positive = np.where(weights > 0, weights, 1.0)
+    return weights, (weights * supports).sum(axis=-1), -(positive * np.log(positive)).sum(axis=-1)

@@ -10,6 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from attnsearch.backends import Backends as Backends
+    from attnsearch.backends import run as run
+    from attnsearch.backends import specify as specify
     from attnsearch.base import AttnsearchError as AttnsearchError
     from attnsearch.base import Example as Example
     from attnsearch.base import Truth as Truth
@@ -23,13 +26,12 @@ if TYPE_CHECKING:
     from attnsearch.runs.store import Store as Store
     from attnsearch.training.backend import TrainingSettings as TrainingSettings
     from attnsearch.training.jax.backend import JaxBackend as JaxBackend
-    from attnsearch.training.jax.backend import run as run
-    from attnsearch.training.jax.backend import specify as specify
     from attnsearch.training.jax.devices import use_every_core as use_every_core
     from attnsearch.training.observer import Observer as Observer
 
 _HOMES = {
     "AttnsearchError": "base",
+    "Backends": "backends",
     "Example": "base",
     "GENERATORS": "generators",
     "Generator": "generators",
@@ -43,8 +45,8 @@ _HOMES = {
     "TrainingSettings": "training.backend",
     "Truth": "base",
     "load": "results.loading",
-    "run": "training.jax.backend",
-    "specify": "training.jax.backend",
+    "run": "backends",
+    "specify": "backends",
     "use_every_core": "training.jax.devices",
 }
 

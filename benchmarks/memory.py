@@ -17,9 +17,10 @@ import time
 
 import jax
 
+from attnsearch.backends import specify
 from attnsearch.mixers import attention
 from attnsearch.spec.run import Value
-from attnsearch.training.jax.backend import JaxBackend, specify
+from attnsearch.training.jax.backend import JaxBackend
 
 WHOLE = 2**40
 """Logits that are never reached: nothing is taken in parts."""

@@ -18,10 +18,11 @@ import jax
 from rich.console import Console
 from rich.table import Table
 
+from attnsearch.backends import specify
 from attnsearch.base import RECORDING_INTERVAL
 from attnsearch.runs.recorder import is_map_step
 from attnsearch.training.jax import probes
-from attnsearch.training.jax.backend import JaxBackend, specify
+from attnsearch.training.jax.backend import JaxBackend
 
 
 class Case(NamedTuple):

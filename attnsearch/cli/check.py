@@ -25,12 +25,12 @@ from attnsearch.cli.options import (
 from attnsearch.cli.output import emit_json, note_lines, say
 
 if TYPE_CHECKING:
+    from attnsearch.backends import Backends
     from attnsearch.gate.baseline import Baseline
     from attnsearch.gate.verdict import Report
     from attnsearch.runs.store import Store, StoredRun
     from attnsearch.spec.run import RunSpec
     from attnsearch.training.backend import TrainingSettings
-    from attnsearch.training.jax.backend import JaxBackend
     from attnsearch.training.observer import Observer
 
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -117,7 +117,7 @@ def check_anew(
     specs: Sequence[RunSpec],
     recorded: Baseline,
     store: Store,
-    backend: JaxBackend,
+    backend: Backends,
     *,
     name: str,
     tolerance: float,

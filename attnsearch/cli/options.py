@@ -14,11 +14,10 @@ from attnsearch.cli.flags import switch
 from attnsearch.cli.values import Assignment, Seeds, WholeNumber
 
 if TYPE_CHECKING:
+    from attnsearch.backends import Assigned, Backends
     from attnsearch.spec.grid import KnownMixers, Lists
     from attnsearch.spec.run import MixerSpec, Value
     from attnsearch.spec.suite import Suite
-    from attnsearch.training.jax.backend import JaxBackend
-    from attnsearch.training.jax.cohorts import JaxCohort
 
 OUT = click.Path(path_type=Path, file_okay=False)
 
@@ -211,23 +210,23 @@ def suite_of(
     training: Lists,
     mixers: str | None = None,
     mixer_settings: Assignments = (),
-) -> tuple[Suite, JaxBackend]:
+) -> tuple[Suite, Backends]:
     """A suite with the values of flags in place of its own, and the backend that knows its mixers.
 
     Errors: AttnsearchError for a suite, a mixer or a setting that cannot be used.
     """
+    from attnsearch.backends import Backends
     from attnsearch.spec.suite import Suite, find_suite
-    from attnsearch.training.jax.backend import JaxBackend
     from attnsearch.training.jax.devices import use_every_core
 
-    path, backend = find_suite(name), JaxBackend()
+    path, backend = find_suite(name), Backends()
     replaced = mixers_in_place(mixers, mixer_settings, backend.known_mixers)
     suite = Suite.read(path, backend.known_mixers).reduced(seeds, training, replaced)
     use_every_core()
     return suite, backend
 
 
-def cohorts_of(suite: Suite, backend: JaxBackend, name: str) -> list[JaxCohort]:
+def cohorts_of(suite: Suite, backend: Backends, name: str) -> list[Assigned]:
     """The cohorts of all runs that a suite plans. Errors: AttnsearchError, with the suite's `name`, for a run
     that the backend cannot train."""
     from attnsearch.spec.reading import placed

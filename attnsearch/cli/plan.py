@@ -17,7 +17,8 @@ from attnsearch.spec.run import FORMAT_VERSION
 
 if TYPE_CHECKING:
     from attnsearch.results.table import Table
-    from attnsearch.training.jax.forecast import Forecast, Rate
+    from attnsearch.training.backend import Rate
+    from attnsearch.training.forecast import Forecast
 
 
 @click.command(cls=SettingsCommand)
@@ -44,17 +45,17 @@ def plan(
     from attnsearch.cli.console import console
     from attnsearch.cli.live import telling
     from attnsearch.runs.store import Store
-    from attnsearch.training.jax.forecast import MEASURED_SECONDS, forecast
+    from attnsearch.training.forecast import MEASURED_SECONDS, forecast
 
     asked, backend = suite_of(suite, seeds, given(ctx), mixers, mixer_settings)
     store = Store(out)
-    forecasts = [forecast(cohort, store, 0.0) for cohort in cohorts_of(asked, backend, suite)]
+    forecasts = [forecast(cohort, store, backend, 0.0) for cohort in cohorts_of(asked, backend, suite)]
     with telling(quiet) as tell:
         for index, name in enumerate(_common_and_labels(forecasts)[1]):
             row = forecasts[index]
             if row.pending and not no_measurement:
                 tell(f"measuring cohort {index + 1} of {len(forecasts)}: {name}")
-                forecasts[index] = forecast(row.cohort, store, MEASURED_SECONDS)
+                forecasts[index] = forecast(row.cohort, store, backend, MEASURED_SECONDS)
     if as_json:
         emit_json(document(forecasts, suite, str(out)))
         return
@@ -62,7 +63,7 @@ def plan(
     say(summary(forecasts))
 
 
-def table(forecasts: Sequence[Forecast]) -> Table:
+def table(forecasts: Sequence[Forecast[Any]]) -> Table:
     """One row a cohort."""
     from attnsearch.results.table import Table
 
@@ -89,7 +90,7 @@ def table(forecasts: Sequence[Forecast]) -> Table:
     )
 
 
-def summary(forecasts: Sequence[Forecast]) -> str:
+def summary(forecasts: Sequence[Forecast[Any]]) -> str:
     """All cohorts in one line."""
     from attnsearch.results.table import counted
 
@@ -106,7 +107,7 @@ def summary(forecasts: Sequence[Forecast]) -> str:
     )
 
 
-def document(forecasts: Sequence[Forecast], suite: str, store: str) -> dict[str, Any]:
+def document(forecasts: Sequence[Forecast[Any]], suite: str, store: str) -> dict[str, Any]:
     """The same as JSON values. Steps and seconds are bounds; null where no time was measured."""
     return {
         "format_version": FORMAT_VERSION,
@@ -135,7 +136,7 @@ def _measured(rate: Rate | None) -> dict[str, Any]:
     }
 
 
-def _totals(forecasts: Sequence[Forecast]) -> dict[str, Any]:
+def _totals(forecasts: Sequence[Forecast[Any]]) -> dict[str, Any]:
     runs = sum(len(row.cohort.specs) for row in forecasts)
     seconds = [row.seconds for row in forecasts]
     return {
@@ -154,7 +155,7 @@ def _sum_of_known(numbers: Iterable[float | None]) -> float | None:
     return None if None in known else sum(number for number in known if number is not None)
 
 
-def _common_and_labels(forecasts: Sequence[Forecast]) -> tuple[str, list[str]]:
+def _common_and_labels(forecasts: Sequence[Forecast[Any]]) -> tuple[str, list[str]]:
     """What all cohorts have in common, and what tells each from the others: task, mixer, knobs, and whatever
     else fixes shapes and differs."""
     parts = []

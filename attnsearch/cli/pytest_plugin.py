@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 if TYPE_CHECKING:
+    from torch import nn
+
+    from attnsearch.backends import Backends
     from attnsearch.mixers import Mixer
     from attnsearch.spec.run import RunSpec, Value
-    from attnsearch.training.jax.backend import JaxBackend
 
 _UPDATE = "--attnsearch-update"
 
@@ -35,7 +37,7 @@ class Plateau:
 
     def check(
         self,
-        mixer: type[Mixer] | str,
+        mixer: type[Mixer] | type[nn.Module] | str,
         *,
         task: str,
         baseline: str | Path,
@@ -57,8 +59,8 @@ class Plateau:
 
         The test also fails where data are too few to tell, and for a setting that is unknown or out of range.
         """
+        from attnsearch.backends import specify
         from attnsearch.base import AttnsearchError
-        from attnsearch.training.jax.backend import specify
 
         update = bool(self._config.getoption(_UPDATE))
         path = self._config.rootpath / baseline
@@ -78,11 +80,11 @@ class Plateau:
         # Outside of the handler, where pytest would show both errors.
         _fail(complaint)
 
-    def _record(self, specs: list[RunSpec], path: Path, backend: JaxBackend) -> None:
+    def _record(self, specs: list[RunSpec], path: Path, backend: Backends) -> None:
+        from attnsearch.backends import run
         from attnsearch.gate import baseline_file
         from attnsearch.gate.baseline import Baseline
         from attnsearch.runs.store import Store
-        from attnsearch.training.jax.backend import run
 
         recorded = self._config.stash.setdefault(_RECORDED, set())
         if path in recorded:
@@ -93,9 +95,7 @@ class Plateau:
         baseline_file.write(Baseline.of(path.stem, runs), path)
         self._properties.append((_PROPERTY, f"recorded {len(runs)} runs in {path}"))
 
-    def _compare(
-        self, specs: list[RunSpec], path: Path, tolerance: float | None, backend: JaxBackend
-    ) -> None:
+    def _compare(self, specs: list[RunSpec], path: Path, tolerance: float | None, backend: Backends) -> None:
         from attnsearch.cli.check import check_anew
         from attnsearch.gate import baseline_file
         from attnsearch.gate.decision import TOLERANCE
@@ -121,18 +121,18 @@ def _fail(*lines: str) -> NoReturn:
     pytest.fail("\n".join(map(plain, ("attnsearch: " + lines[0], *lines[1:]))), pytrace=False)
 
 
-def _backend_for(mixer: type[Mixer] | str) -> tuple[JaxBackend, str]:
+def _backend_for(mixer: type[Mixer] | type[nn.Module] | str) -> tuple[Backends, str]:
     """A backend that knows `mixer`, and by which name."""
-    from attnsearch.training.jax.backend import JaxBackend
+    from attnsearch.backends import PREFIX, Backends
+    from attnsearch.mixers import MIXERS, Mixer
 
-    backend = JaxBackend()
     if isinstance(mixer, str):
-        return backend, mixer
-    for name, known in backend.mixers.items():
-        if known is mixer:
-            return backend, name
-    name = f"{mixer.__module__}:{mixer.__qualname__}"
-    return JaxBackend(mixers={**backend.mixers, name: mixer}), name
+        return Backends(), mixer
+    place = f"{mixer.__module__}:{mixer.__qualname__}"
+    if issubclass(mixer, Mixer):
+        names = [name for name, known in MIXERS.items() if known is mixer]
+        return Backends(mixers={**MIXERS, place: mixer}), next(iter(names), place)
+    return Backends(torch_mixers={PREFIX + place: mixer}), PREFIX + place
 
 
 @pytest.fixture

@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 
 class _RunCommand(TaskCommand):
     def known_mixers(self) -> KnownMixers:
-        from attnsearch.training.jax.backend import JaxBackend
+        from attnsearch.backends import Backends
 
-        return JaxBackend().known_mixers
+        return Backends().known_mixers
 
 
 @click.command(cls=_RunCommand)
@@ -87,13 +87,13 @@ def run(
     grid. Runs that are already stored are not trained again. `attnsearch run --task NAME --help` lists the
     task's own flags too.
     """
+    from attnsearch.backends import Backends, specify
     from attnsearch.cli.train import Output, sweep
     from attnsearch.spec.grid import DEFAULT_SEEDS
     from attnsearch.training.backend import TrainingSettings
-    from attnsearch.training.jax.backend import JaxBackend, specify
 
     del tasks
-    names, flags, backend = names_in(mixers or DEFAULT_MIXER), given(ctx), JaxBackend()
+    names, flags, backend = names_in(mixers or DEFAULT_MIXER), given(ctx), Backends()
     taken = names_taken(tasks_of(ctx))
     listed = mixer_lists(names, mixer_settings, backend.known_mixers)
     settings = {of_mixer(name, taken): values for name, values in listed.items()}

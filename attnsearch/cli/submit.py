@@ -23,9 +23,9 @@ from attnsearch.cli.options import (
 from attnsearch.cli.output import complain, emit_json, say
 
 if TYPE_CHECKING:
+    from attnsearch.backends import Backends
     from attnsearch.leaderboard.entry import Entry
     from attnsearch.spec.suite import Suite
-    from attnsearch.training.jax.backend import JaxBackend
 
 
 @click.command()
@@ -55,16 +55,14 @@ def submit(
     number is computed anew when it is read. It also holds the cost of the mixer, measured here in a few
     seconds of training.
     """
+    from attnsearch.backends import Backends
     from attnsearch.files import write_whole
     from attnsearch.leaderboard.candidates import of_runs
     from attnsearch.leaderboard.entry_file import parsed, written
     from attnsearch.leaderboard.shortcomings import unverified
-    from attnsearch.mixers import Mixer
     from attnsearch.runs.lookup import collect, standings
-    from attnsearch.spec.plugins import require_named
     from attnsearch.spec.suite import Suite, find_suite
-    from attnsearch.training.jax.backend import JaxBackend
-    from attnsearch.training.jax.cost import cost
+    from attnsearch.training.cost import cost
     from attnsearch.training.jax.devices import use_every_core
 
     asked = Suite.read(find_suite(suite), None)
@@ -72,9 +70,9 @@ def submit(
     candidates, _ = of_runs(asked, collect(runs, complain), standing)
     entry = _chosen([one.entry for one in candidates], mixer, mixer_settings, suite)
     _check(asked, entry, suite, runs)
-    backend = JaxBackend()
+    backend = Backends()
     if entry.mixer.name != mixer:
-        require_named(entry.mixer.name, backend.mixers, Mixer)
+        backend.require_named(entry.mixer.name)
     use_every_core()
     specs = [run.spec for cell in entry.scored for run in cell.runs]
     entry = replace(_still_verified(entry, backend), cost=cost(specs, backend))
@@ -131,7 +129,7 @@ def _check(asked: Suite, entry: Entry, suite: str, runs: Sequence[str]) -> None:
     raise AttnsearchError(f"{'; '.join(missing)}. To train the missing runs, give `{shlex.join(words)}`")
 
 
-def _still_verified(entry: Entry, backend: JaxBackend) -> Entry:
+def _still_verified(entry: Entry, backend: Backends) -> Entry:
     """The entry, without its verification where the mixer's class is of other code than was verified."""
     from attnsearch.probing.verify import sources_of
 

@@ -14,9 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from attnsearch.runs.store import Store, StoredRun
+from attnsearch.spec.grid import grid
 from attnsearch.spec.run import RunSpec
-from attnsearch.training.jax.backend import run, specify
+from attnsearch.training.jax.backend import JaxBackend
 from attnsearch.training.observer import Observer
+from attnsearch.training.runner import run
 
 COMMAND = "attnsearch run --task linear_map --sparsity 0.5"
 """The command whose runs meet the bounds. `make run` gives it."""
@@ -81,13 +83,15 @@ BOUNDS = (
 def specs() -> list[RunSpec]:
     """The runs that are trained here, with as many steps as the bounds allow."""
     steps = int(max(bound.high for bound in BOUNDS))
-    return specify(["linear_map"], ["attention"], {"sparsity": [0.5], "steps": [steps]}, seeds=range(SEEDS))
+    values = {"sparsity": [0.5], "steps": [steps]}
+    known_mixers = JaxBackend().known_mixers
+    return grid(["linear_map"], ["attention"], values, known_mixers=known_mixers, seeds=range(SEEDS))
 
 
 def train(observer: Observer) -> list[StoredRun]:
     """The runs of `specs`, trained anew and kept nowhere."""
     with tempfile.TemporaryDirectory(prefix="attnsearch-") as folder:
-        return run(specs(), Store.open(Path(folder)), observer=observer)
+        return run(specs(), Store.open(Path(folder)), JaxBackend(), observer)
 
 
 def faults(runs: Sequence[StoredRun]) -> list[str]:

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeVar
 
-from attnsearch.base import Floats
+from attnsearch.base import RECORDING_INTERVAL, Floats
 from attnsearch.runs.claims import SharedRuns
 from attnsearch.runs.store import StoredRun
 from attnsearch.spec.grid import KnownMixers
-from attnsearch.spec.run import RunSpec
+from attnsearch.spec.run import RunSpec, Value
 from attnsearch.training.observer import Observer
 
 
@@ -35,12 +35,61 @@ class Ended(NamedTuple):
     parameters: Mapping[str, Floats] | None
 
 
+class Rate(NamedTuple):
+    """What a cohort was measured to take on this machine, in seconds.
+
+    lanes:        runs that were trained at once
+    compilation:  before the first step; next to nothing where programs were compiled before
+    point:        ten steps of every lane
+    map:          one measured map of every lane
+    """
+
+    lanes: int
+    compilation: float
+    point: float
+    map: float
+
+    @property
+    def steps_per_second(self) -> float:
+        """Of all lanes together."""
+        return self.lanes * RECORDING_INTERVAL / self.point
+
+
+class Size(NamedTuple):
+    """How large the network of a cohort is.
+
+    parameters:       trained numbers
+    flops_per_token:  floating-point operations of a forward pass over one sequence, for each of its tokens;
+                      None where they cannot be counted
+    device:           what it would be trained on, in words
+    """
+
+    parameters: int
+    flops_per_token: float | None
+    device: str
+
+
 class Cohort(Protocol):
-    """Runs that a backend trains together, because they share what it compiles."""
+    """Runs that a backend trains together, because they share what fixes shapes."""
 
     @property
     def specs(self) -> Sequence[RunSpec]:
         """All of them, stored or not."""
+        ...
+
+    @property
+    def static(self) -> Mapping[str, Value]:
+        """What all of its runs share because it fixes shapes, by name."""
+        ...
+
+    @property
+    def context_length(self) -> int:
+        """Tokens of a sequence, L."""
+        ...
+
+    @property
+    def batch_size(self) -> int:
+        """Sequences of a step, B."""
         ...
 
 
@@ -76,4 +125,12 @@ class Backend(Protocol[CohortKind]):
         ended is given back. Errors: AttnsearchError where a run cannot be trained on this machine;
         KeyboardInterrupt when `observer` wants to stop, with every run in training checkpointed.
         """
+        ...
+
+    def rate(self, cohort: CohortKind, pending: Sequence[RunSpec], seconds: float) -> Rate:
+        """What the `pending` runs of `cohort` would take: trained for about `seconds`, for nothing."""
+        ...
+
+    def size(self, cohort: CohortKind) -> Size:
+        """How large the network of `cohort` is."""
         ...

@@ -6,11 +6,12 @@ import shlex
 from functools import lru_cache
 from pathlib import Path
 
+from attnsearch.backends import specify
 from attnsearch.cli.flags import given, tasks_of
 from attnsearch.cli.options import DEFAULT_MIXER, mixer_lists, names_in
 from attnsearch.cli.run import run as run_command
 from attnsearch.spec.run import RunSpec
-from attnsearch.training.jax.backend import JaxBackend, specify
+from attnsearch.training.jax.backend import JaxBackend
 
 _RUN = "attnsearch run --task "
 _LINEAR = _RUN + "linear_map --num-heads 8 "

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 from helpers.made_runs import ATTENTION, MINE, SUITE, run, runs, stored, suite, verification
 
-import attnsearch.training.jax.cost
+import attnsearch.training.cost
 import attnsearch.training.jax.devices
 from attnsearch.base import AttnsearchError
 from attnsearch.cli.submit import submit
@@ -29,7 +29,7 @@ MLP = MixerSpec("mlp_mixer", settings({"expansion": 4}))
 @pytest.fixture
 def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Suite:
     """The suite, in a process that measures nothing and keeps its devices."""
-    monkeypatch.setattr(attnsearch.training.jax.cost, "cost", lambda specs, registries: COST)
+    monkeypatch.setattr(attnsearch.training.cost, "cost", lambda specs, registries: COST)
     monkeypatch.setattr(attnsearch.training.jax.devices, "use_every_core", lambda: None)
     return suite(tmp_path)
 

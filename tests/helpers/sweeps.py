@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from attnsearch.backends import specify
 from attnsearch.runs.store import Store, StoredRun
 from attnsearch.spec.run import RunSpec
-from attnsearch.training.jax.backend import specify
 from attnsearch.training.observer import Observer
 from helpers.tiny import VALUES
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from attnsearch.runs.store import Store
 from attnsearch.training.backend import TrainingSettings
-from attnsearch.training.jax.backend import run, specify
+from attnsearch.backends import run, specify
 from attnsearch.training.observer import Observer
 
 root, values, stop = Path(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[5]

@@ -12,13 +12,14 @@ from flax import nnx
 from helpers.tiny import VALUES
 
 from attnsearch import MIXERS, Mixer
+from attnsearch.backends import run, specify
 from attnsearch.base import AttnsearchError
 from attnsearch.generators import LinearMap
 from attnsearch.runs.parameters import unpacked
 from attnsearch.runs.store import Store
 from attnsearch.spec.run import NetworkSpec
 from attnsearch.training.backend import TrainingSettings
-from attnsearch.training.jax.backend import JaxBackend, run, specify
+from attnsearch.training.jax.backend import JaxBackend
 from attnsearch.training.jax.network import Network
 from attnsearch.training.jax.parameters import named, rebuilt
 

@@ -17,6 +17,7 @@ from helpers.tiny import VALUES
 from rich.console import Console
 from scipy.stats import spearmanr
 
+from attnsearch.backends import run, specify
 from attnsearch.base import AttnsearchError, Floats
 from attnsearch.cli.ablate import ablate as command
 from attnsearch.probing import ablation
@@ -28,7 +29,7 @@ from attnsearch.runs.store import Store, StoredRun, read
 from attnsearch.spec.run import InterventionSpec, RunSpec
 from attnsearch.training.backend import TrainingSettings
 from attnsearch.training.jax import sequences as drawn
-from attnsearch.training.jax.backend import JaxBackend, run, specify
+from attnsearch.training.jax.backend import JaxBackend
 from attnsearch.training.jax.parameters import named
 
 

@@ -14,11 +14,11 @@ from helpers.hand_made import run_of, spec_of
 from helpers.pages import DOCS
 from helpers.terminal import Outcome, attnsearch
 
+from attnsearch.backends import specify
 from attnsearch.cli.main import cli
 from attnsearch.probing import installation
 from attnsearch.probing.installation import BOUNDS, COMMAND, SEEDS, faults, specs
 from attnsearch.runs.store import StoredRun
-from attnsearch.training.jax.backend import specify
 
 
 def run(seed: int, found: Sequence[int | None], diverges: int | None = None) -> StoredRun:

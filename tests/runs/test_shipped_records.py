@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from attnsearch.backends import specify
 from attnsearch.mixers import MIXERS
 from attnsearch.runs.standing import standing
 from attnsearch.runs.verification import SHIPPED, records
 from attnsearch.spec.run import CellSpec
 from attnsearch.spec.suite import Suite, find_suite
 from attnsearch.spec.task_file import shipped_tasks
-from attnsearch.training.jax.backend import JaxBackend, specify
+from attnsearch.training.jax.backend import JaxBackend
 
 BACKEND = JaxBackend()
 

@@ -16,10 +16,11 @@ from attnsearch.spec.run import InterventionSpec, RunSpec
 
 def asked(line: str) -> list[RunSpec]:
     """The runs that `attnsearch run` would make of a command line."""
+    from attnsearch.backends import specify
     from attnsearch.cli.flags import given as given_values
     from attnsearch.cli.flags import tasks_of
     from attnsearch.cli.options import mixer_lists, names_in
-    from attnsearch.training.jax.backend import JaxBackend, specify
+    from attnsearch.training.jax.backend import JaxBackend
 
     program, name, *arguments = shlex.split(line)
     assert (program, name) == ("attnsearch", "run")

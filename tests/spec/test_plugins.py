@@ -10,12 +10,13 @@ import pytest
 from helpers.complaint import message
 from helpers.own_modules import MODULE, install, standing_in
 
+from attnsearch.backends import specify
 from attnsearch.cli import main as cli
 from attnsearch.generators import GENERATORS, Generator, LinearMap
 from attnsearch.mixers import MIXERS, Attention, Mixer
 from attnsearch.spec import plugins
 from attnsearch.spec.run import MixerSpec, settings
-from attnsearch.training.jax.backend import JaxBackend, specify
+from attnsearch.training.jax.backend import JaxBackend
 
 
 @pytest.fixture(autouse=True)

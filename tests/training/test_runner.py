@@ -10,10 +10,11 @@ import pytest
 from helpers.sweeps import Watcher, sweep
 from helpers.tiny import VALUES
 
+from attnsearch.backends import run, specify
 from attnsearch.base import AttnsearchError
 from attnsearch.runs.store import Store, StoredRun
 from attnsearch.spec.run import PlateauRule, RunSpec
-from attnsearch.training.jax.backend import JaxBackend, run, specify
+from attnsearch.training.jax.backend import JaxBackend
 
 TINY = {**VALUES, "support_size": [2], "steps": [60]}
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from attnsearch.base import AttnsearchError
 from attnsearch.generators import GENERATORS
@@ -12,19 +11,19 @@ from attnsearch.generators.base import Generator
 from attnsearch.mixers import MIXERS
 from attnsearch.mixers.base import LogitMixer, Mixer, default_settings
 from attnsearch.runs.claims import SharedRuns
-from attnsearch.runs.store import Store, StoredRun
 from attnsearch.spec import contract, plugins
-from attnsearch.spec.grid import DEFAULT_SEEDS, KnownMixers, grid
+from attnsearch.spec.grid import KnownMixers
 from attnsearch.spec.run import CellSpec, InterventionSpec, MixerSpec, NetworkSpec, RunSpec, TaskSpec, Value
-from attnsearch.spec.task_file import TaskFile
-from attnsearch.training import runner
-from attnsearch.training.backend import Ended, TrainingSettings
+from attnsearch.training.backend import Ended, Rate, Size, TrainingSettings
 from attnsearch.training.engine import Engine, OutOfDeviceMemory
+from attnsearch.training.forecast import measure
 from attnsearch.training.jax import devices
 from attnsearch.training.jax.cohorts import JaxCohort
 from attnsearch.training.jax.compiled import CompiledLanes, lanes_that_pay
 from attnsearch.training.jax.lanes import JaxLanes
 from attnsearch.training.jax.network import Network
+from attnsearch.training.jax.sequences import sequences_of_a_step
+from attnsearch.training.jax.size import size
 from attnsearch.training.jax.trainer import Trainer
 from attnsearch.training.observer import Observer
 
@@ -133,6 +132,16 @@ class JaxBackend:
                 self._programs.clear()
                 self._lanes_per_device[asked] = count // 2
 
+    def rate(self, cohort: JaxCohort, pending: Sequence[RunSpec], seconds: float) -> Rate:
+        """What the `pending` runs of `cohort` would take; compiles as training would."""
+        missing = replace(cohort, specs=tuple(pending))
+        lanes = JaxLanes(missing, self._compiled(missing, lanes_that_pay(missing)))
+        return measure(lanes, missing.specs, seconds)
+
+    def size(self, cohort: JaxCohort) -> Size:
+        """How large the network of `cohort` is, by the compiler's count."""
+        return size(cohort.trainer.network)
+
     def _compiled(self, cohort: JaxCohort, lanes_per_device: int) -> CompiledLanes:
         """The lanes of a cohort; the same ones for all of its runs that keep as many devices busy."""
         used = devices.needed(len(cohort.specs), lanes_per_device)
@@ -146,12 +155,8 @@ class JaxBackend:
         static = (cell.network, cell.mixer, made)
         if static not in self._networks:
             self._networks[static] = Network.of(cell.network, mixer, cell.mixer.settings, made)
-        network, tokens = self._networks[static], cell.budget.tokens_per_step
-        if tokens < made.context_length:
-            raise AttnsearchError(
-                f"tokens_per_step {tokens} is less than one sequence of {cell.task.name}:"
-                f" at least {made.context_length}"
-            )
+        network = self._networks[static]
+        batch_size = sequences_of_a_step(cell, made)
         biased = cell.intervention != InterventionSpec()
         if biased and not issubclass(mixer, LogitMixer):
             able = [name for name, known in self.mixers.items() if issubclass(known, LogitMixer)]
@@ -161,7 +166,7 @@ class JaxBackend:
             )
         if biased:
             network.contract.check_bias()
-        return Trainer(made, network, tokens // made.context_length, biased=biased)
+        return Trainer(made, network, batch_size, biased=biased)
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,29 +181,3 @@ class _KnownMixers(Mapping[str, Mapping[str, Value]]):
 
     def __len__(self) -> int:
         return len(self.mixers)
-
-
-def specify(
-    tasks: Sequence[str | Path | TaskFile],
-    mixers: Sequence[str],
-    values: Mapping[str, Sequence[Value]],
-    *,
-    seeds: Iterable[int] = range(DEFAULT_SEEDS),
-    rule_seed: int | None = None,
-    backend: JaxBackend | None = None,
-) -> list[RunSpec]:
-    """The runs of a grid (see `spec.grid.grid`) over mixers that `backend` knows."""
-    known_mixers = (backend or JaxBackend()).known_mixers
-    return grid(tasks, mixers, values, known_mixers=known_mixers, seeds=seeds, rule_seed=rule_seed)
-
-
-def run(
-    specs: Sequence[RunSpec],
-    store: Store,
-    *,
-    backend: JaxBackend | None = None,
-    observer: Observer | None = None,
-    settings: TrainingSettings | None = None,
-) -> list[StoredRun]:
-    """Train the runs of `specs` that `store` does not hold; all in order, as `training.runner.run` has it."""
-    return runner.run(specs, store, backend or JaxBackend(), observer, settings)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, is_dataclass
 
 import numpy as np
 
-from attnsearch.spec.run import CellSpec, RunSpec
+from attnsearch.spec.run import CellSpec, RunSpec, Value
 from attnsearch.training.jax.intervention import MapBias
 from attnsearch.training.jax.sequences import traced_knobs
 from attnsearch.training.jax.trainer import RunInputs, Trainer
@@ -18,6 +19,29 @@ class JaxCohort:
 
     trainer: Trainer
     specs: tuple[RunSpec, ...]
+
+    @property
+    def static(self) -> Mapping[str, Value]:
+        """What all of its runs share because it fixes shapes, by name."""
+        generator, network = self.trainer.generator, self.trainer.network
+        assert is_dataclass(generator)
+        return {
+            **{field.name: getattr(generator, field.name) for field in fields(generator)},
+            **dict(network.mixer_settings),
+            **asdict(network.spec),
+            "batch_size": self.batch_size,
+            "map_bias": self.trainer.biased,
+        }
+
+    @property
+    def context_length(self) -> int:
+        """Tokens of a sequence, L."""
+        return self.trainer.generator.context_length
+
+    @property
+    def batch_size(self) -> int:
+        """Sequences of a step, B."""
+        return self.trainer.batch_size
 
     def inputs(self, spec: RunSpec) -> RunInputs:
         """What makes this run differ from the others of its cohort, as scalars on the host."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,12 @@ def describe(num_lanes: int) -> dict[str, Any]:
         "devices": len(devices),
         "lanes": num_lanes,
     }
+
+
+def in_words(environment: Mapping[str, Any]) -> str:
+    """The devices of an environment as `describe` has it, in words."""
+    processor = f", {environment['processor']}" if environment["processor"] else ""
+    return f"{environment['devices']} x {environment['device']}{processor}"
 
 
 def _processor() -> str:

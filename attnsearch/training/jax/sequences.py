@@ -13,9 +13,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from attnsearch.base import Bools, Example, Floats, Integers, Truth
+from attnsearch.base import AttnsearchError, Bools, Example, Floats, Integers, Truth
 from attnsearch.generators.base import Generator, Rule
-from attnsearch.spec.run import RunSpec
+from attnsearch.spec.run import CellSpec, RunSpec
 from attnsearch.training.jax.influence import Influence, mapped_queries, measured
 
 INIT, DATA, PROBE, RULE, FRESH = range(5)
@@ -80,6 +80,16 @@ def probes(generator: Generator, rule: Rule, seed: Any) -> Probes:
     return Probes(tokens, (tokens + shifts) % generator.num_symbols, positions)
 
 
+def sequences_of_a_step(cell: CellSpec, generator: Generator) -> int:
+    """The batch size of a cell's runs, B. Errors: AttnsearchError where a step has not one whole sequence."""
+    tokens, length = cell.budget.tokens_per_step, generator.context_length
+    if tokens < length:
+        raise AttnsearchError(
+            f"tokens_per_step {tokens} is less than one sequence of {cell.task.name}: at least {length}"
+        )
+    return tokens // length
+
+
 def traced_knobs(generator: Generator, spec: RunSpec) -> dict[str, np.ndarray]:
     """The knobs of a run that its `generator` takes as arrays, scalars on the host."""
     knobs = dict(spec.cell.task.knobs)
@@ -105,7 +115,7 @@ class Sequences:
     @classmethod
     def of(cls, generator: Generator, spec: RunSpec) -> Self:
         """The sequences of the run of `spec`, whose task has this generator."""
-        batch_size = spec.cell.budget.tokens_per_step // generator.context_length
+        batch_size = sequences_of_a_step(spec.cell, generator)
         return cls(generator, batch_size, spec.seed, spec.rule_seed, traced_knobs(generator, spec))
 
     @cached_property

@@ -38,6 +38,11 @@ class TorchCohort:
             "map_bias": bool(strengths(self.specs[0])),
         }
 
+    @property
+    def context_length(self) -> int:
+        """Tokens of a sequence, L."""
+        return self.generator.context_length
+
     def run(self, spec: RunSpec) -> TorchRun:
         """What a worker must know of a run, besides its sequences."""
         seed = int(np.random.SeedSequence([spec.seed, INIT]).generate_state(1, np.uint64)[0] >> 1)

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 
 from attnsearch.base import RECORDING_INTERVAL, Floats, Integers, MapRecord
-from attnsearch.generators.base import Generator
 from attnsearch.spec.run import RunSpec
 from attnsearch.training.engine import Begun, Leaves, Points
 from attnsearch.training.jax import devices
@@ -104,14 +103,15 @@ class TorchLanes:
         """Waits for every worker."""
         found = self._collect(self._asked)
         nothing = np.full(len(self._cohort.generator.query_positions), np.nan, np.float32)
-        every = [found[lane] if lane in found else (nothing, nothing) for lane in range(self.count)]
+        every = [found.get(lane, (nothing, nothing)) for lane in range(self.count)]
         return Points(*map(np.stack, zip(*every, strict=True)))
 
     def look(self, lanes: Collection[int]) -> Mapping[int, MapRecord]:
         """The influence of every token, and what the heads look at; all lanes at once."""
         probes = {lane: self._runs[lane].sequences.probes() for lane in lanes}
         untouched, *others = [
-            self._answers(probes, position) for position in (-1, *self._cohort.generator.probed_positions.nonzero()[0])
+            self._answers(probes, position)
+            for position in (-1, *self._cohort.generator.probed_positions.nonzero()[0])
         ]
         heads, found = self._heads(lanes), {}
         for lane in lanes:
@@ -135,7 +135,7 @@ class TorchLanes:
         self._collect(specs)
 
     def _answers(self, probes: Mapping[int, Probes], position: int) -> Mapping[int, Floats]:
-        """`f32[P, K, V]` of each lane, with the token at `position` replaced, or with none where that is -1."""
+        """`f32[P, K, V]` of each lane, with the token at `position` replaced; with none where that is -1."""
 
         def changed(lane: int) -> tuple[Any, ...]:
             tokens, replaced, _ = probes[lane]

@@ -22,7 +22,7 @@ class Weighing(Protocol):
     """A mixer whose heads give every position a weight."""
 
     def weights(self, x: Tensor, positions: Tensor) -> Tensor:
-        """`f32[B, H, Q, L]`: the weights of every head's query at `positions`, `i64[Q]`, for `f32[B, L, D]`."""
+        """`f32[B, H, Q, L]`: the weights of every head's query at `positions`, `i64[Q]`."""
         ...
 
 
@@ -98,9 +98,7 @@ def build(kind: type[nn.Module], settings: Settings, width: int, context_length:
         return cast("Any", kind)(width, context_length, **dict(settings))
 
 
-def check(
-    kind: type[nn.Module], settings: Settings, width: int, context_length: int, queries: int
-) -> None:
+def check(kind: type[nn.Module], settings: Settings, width: int, context_length: int, queries: int) -> None:
     """Build and call a mixer once. Errors: AttnsearchError where that fails, or returns a wrong shape."""
     with seeded(0), torch.no_grad():
         mixer = build(kind, settings, width, context_length)

@@ -44,12 +44,10 @@ class TorchNetwork:
         """
         queries = tuple(int(position) for position in generator.query_positions)
         mixers.check(mixer, mixer_settings, spec.width, generator.context_length, len(queries))
-        return cls(
-            spec, mixer, mixer_settings, generator.vocab_size, generator.context_length, queries
-        )
+        return cls(spec, mixer, mixer_settings, generator.vocab_size, generator.context_length, queries)
 
     def require_logits(self, name: str) -> None:
-        """Errors: AttnsearchError where the mixer, called `name`, has no logits to which a map can be added."""
+        """Errors: AttnsearchError where the mixer, called `name`, has no logits for a map to be added to."""
         if not issubclass(self.mixer, Biased):
             raise AttnsearchError(
                 f"mixer {name} has no attention logits to which a map could be added: --map-bias works with"
@@ -105,9 +103,7 @@ class _Block(nn.Module):
         super().__init__()
         spec = network.spec
         self.mixer_norm = nn.LayerNorm(spec.width, eps=LAYER_NORM_EPSILON)
-        self.mixer = mixers.build(
-            network.mixer, network.mixer_settings, spec.width, network.context_length
-        )
+        self.mixer = mixers.build(network.mixer, network.mixer_settings, spec.width, network.context_length)
         self.mlp_norm = nn.LayerNorm(spec.width, eps=LAYER_NORM_EPSILON)
         self.mlp_in = Linear(spec.width, spec.mlp_width)
         self.mlp_out = Linear(spec.mlp_width, spec.width)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from attnsearch.base import Bools, Floats, Integers
+from attnsearch.base import Floats, Integers
 from attnsearch.spec.run import OptimizerSpec
 from attnsearch.training.torch.network import LayerBiases, TorchNetwork
 
@@ -94,7 +94,7 @@ class TorchTrainer:
         return Recorded(loss.cpu().numpy(), accuracy.cpu().numpy())
 
     def probabilities(self, tokens: Integers, added: Floats | None, queries: Integers) -> Floats:
-        """`f32[B, K, V]`: the answers to the queries numbered `queries`, `i64[K]`, of sequences `i32[B, L]`."""
+        """`f32[B, K, V]`: the answers to `queries`, `i64[K]` of the Q, in sequences `i32[B, L]`."""
         with torch.no_grad():
             logits = self._model(self._put(tokens).long(), self._biases(self._maybe(added)))
             return torch.softmax(logits[:, self._put(queries)], dim=-1).cpu().numpy()

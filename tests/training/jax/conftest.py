@@ -3,9 +3,10 @@
 import pytest
 from helpers.sweeps import Undisturbed, stored, sweep
 
+from attnsearch.backends import run
 from attnsearch.runs.store import Store
 from attnsearch.training.backend import TrainingSettings
-from attnsearch.training.jax.backend import JaxBackend, run
+from attnsearch.training.jax.backend import JaxBackend
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,9 @@
 
 import pytest
 
+from attnsearch.backends import specify
 from attnsearch.base import AttnsearchError
-from attnsearch.training.jax.backend import JaxBackend, specify
+from attnsearch.training.jax.backend import JaxBackend
 from attnsearch.training.jax.network import Network
 
 TINY = {"state_size": [4], "width": [32], "num_heads": [4], "mlp_width": [64], "tokens_per_step": [64]}

@@ -3,8 +3,9 @@
 import jax
 import pytest
 
+from attnsearch.backends import specify
 from attnsearch.training.jax import compiled as calibration
-from attnsearch.training.jax.backend import JaxBackend, specify
+from attnsearch.training.jax.backend import JaxBackend
 from attnsearch.training.jax.compiled import doubled_while_it_pays, lanes_that_pay
 
 

@@ -11,6 +11,7 @@ import pytest
 from helpers.sweeps import Undisturbed, Watcher, all_the_same, same, stored, sweep
 from helpers.worker import worker
 
+from attnsearch.backends import run
 from attnsearch.base import AttnsearchError, MapRecord
 from attnsearch.runs.checkpoints import Checkpoint
 from attnsearch.runs.claims import SharedRuns
@@ -20,7 +21,7 @@ from attnsearch.spec.run import RunSpec
 from attnsearch.training import runner
 from attnsearch.training.backend import TrainingSettings
 from attnsearch.training.jax import backend as jax_backend
-from attnsearch.training.jax.backend import JaxBackend, run
+from attnsearch.training.jax.backend import JaxBackend
 
 TWO_LANES = TrainingSettings(lanes=2, checkpoint_every=1e9)
 

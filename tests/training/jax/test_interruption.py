@@ -10,11 +10,12 @@ import pytest
 from helpers.sweeps import Undisturbed, Watcher, all_the_same, sweep
 from helpers.worker import heard, worker
 
+from attnsearch.backends import run
 from attnsearch.runs.store import Store
 from attnsearch.spec.run import RunSpec
 from attnsearch.training import runner
 from attnsearch.training.backend import TrainingSettings
-from attnsearch.training.jax.backend import JaxBackend, run
+from attnsearch.training.jax.backend import JaxBackend
 
 TWO_LANES = TrainingSettings(lanes=2, checkpoint_every=1e9)
 

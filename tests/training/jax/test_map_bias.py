@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from attnsearch.backends import specify
 from attnsearch.base import AttnsearchError, Floats, Integers
 from attnsearch.generators import CellularAutomaton, LinearMap
 from attnsearch.generators.base import Generator
@@ -16,7 +17,7 @@ from attnsearch.mixers import MIXERS, LogitMixer
 from attnsearch.mixers.base import LogitBias
 from attnsearch.spec.run import InterventionSpec, NetworkSpec, settings
 from attnsearch.training.jax import probes
-from attnsearch.training.jax.backend import JaxBackend, specify
+from attnsearch.training.jax.backend import JaxBackend
 from attnsearch.training.jax.compiled import CompiledLanes, stacked
 from attnsearch.training.jax.network import Network
 from attnsearch.training.jax.trainer import MapBias, RunInputs, RunState, Trainer

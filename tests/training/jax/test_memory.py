@@ -8,11 +8,12 @@ import jax
 import pytest
 from helpers.sweeps import Undisturbed, Watcher, same, sweep
 
+from attnsearch.backends import run
 from attnsearch.base import AttnsearchError
 from attnsearch.runs.store import Store
 from attnsearch.spec.run import RunSpec
 from attnsearch.training.backend import TrainingSettings
-from attnsearch.training.jax.backend import JaxBackend, run
+from attnsearch.training.jax.backend import JaxBackend
 from attnsearch.training.jax.compiled import CompiledLanes
 
 

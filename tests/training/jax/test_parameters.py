@@ -17,13 +17,14 @@ from helpers.tiny import VALUES
 from safetensors import safe_open
 from safetensors.numpy import load_file
 
+from attnsearch.backends import run
 from attnsearch.base import AttnsearchError, Curves
 from attnsearch.runs.claims import SharedRuns
 from attnsearch.runs.parameters import FILE, unpacked
 from attnsearch.runs.store import Store, StoredRun, read
 from attnsearch.spec.run import RunSpec
 from attnsearch.training.backend import TrainingSettings
-from attnsearch.training.jax.backend import JaxBackend, run
+from attnsearch.training.jax.backend import JaxBackend
 from attnsearch.training.jax.parameters import named, rebuilt
 
 TINY = {**VALUES, "steps": [60]}

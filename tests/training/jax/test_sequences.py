@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from helpers.trainers import SPEC
 
+from attnsearch.backends import specify
 from attnsearch.spec.run import RunSpec
 from attnsearch.training.jax import probes
-from attnsearch.training.jax.backend import JaxBackend, specify
+from attnsearch.training.jax.backend import JaxBackend
 from attnsearch.training.jax.cohorts import JaxCohort
 from attnsearch.training.jax.influence import distances
 from attnsearch.training.jax.sequences import Sequences

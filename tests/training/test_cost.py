@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 
-import pytest
-
 import attnsearch.training.jax.cost
-from attnsearch.spec.run import RunSpec
-from attnsearch.training.jax.backend import JaxBackend, specify
-from attnsearch.training.jax.cohorts import JaxCohort
+import pytest
 from attnsearch.training.jax.cost import cost, flops_per_token, parameters
 from attnsearch.training.jax.forecast import Rate
+
+from attnsearch.backends import specify
+from attnsearch.spec.run import RunSpec
+from attnsearch.training.jax.backend import JaxBackend
+from attnsearch.training.jax.cohorts import JaxCohort
 
 WIDTH, MLP_WIDTH = 32, 64
 

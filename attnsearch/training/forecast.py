@@ -8,47 +8,24 @@ from __future__ import annotations
 
 import heapq
 import time
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
-
-import jax
-import numpy as np
+from typing import Generic
 
 from attnsearch.base import RECORDING_INTERVAL
 from attnsearch.runs.recorder import is_map_step
 from attnsearch.runs.store import Store
 from attnsearch.spec.run import RunSpec, Value
-from attnsearch.training.jax import devices
-from attnsearch.training.jax.cohorts import JaxCohort
-from attnsearch.training.jax.compiled import CompiledLanes, lanes_that_pay, stacked
+from attnsearch.training.backend import Backend, CohortKind, Rate
+from attnsearch.training.engine import Lanes
 
 MEASURED_SECONDS = 2.0
 """Training that is timed for each cohort, once it is compiled."""
 
 
-class Rate(NamedTuple):
-    """What a cohort was measured to take on this machine, in seconds.
-
-    lanes:        runs that were trained at once
-    compilation:  of its programs; next to nothing where they were compiled before
-    point:        ten steps of every lane
-    map:          one measured map of every lane
-    """
-
-    lanes: int
-    compilation: float
-    point: float
-    map: float
-
-    @property
-    def steps_per_second(self) -> float:
-        """Of all lanes together."""
-        return self.lanes * RECORDING_INTERVAL / self.point
-
-
 @dataclass(frozen=True)
-class Forecast:
+class Forecast(Generic[CohortKind]):
     """What one cohort would do.
 
     cohort:   its runs, stored or not
@@ -56,7 +33,7 @@ class Forecast:
     rate:     None where none was measured
     """
 
-    cohort: JaxCohort
+    cohort: CohortKind
     pending: tuple[RunSpec, ...]
     rate: Rate | None
 
@@ -71,18 +48,9 @@ class Forecast:
         return self.cohort.specs[0].cell.mixer.name
 
     @property
-    def static(self) -> dict[str, Value]:
+    def static(self) -> Mapping[str, Value]:
         """What all of its runs share because it fixes shapes."""
-        trainer = self.cohort.trainer
-        generator, network = trainer.generator, trainer.network
-        assert is_dataclass(generator)
-        return {
-            **{field.name: getattr(generator, field.name) for field in fields(generator)},
-            **dict(network.mixer_settings),
-            **asdict(network.spec),
-            "batch_size": trainer.batch_size,
-            "map_bias": trainer.biased,
-        }
+        return self.cohort.static
 
     @property
     def cells(self) -> int:
@@ -121,40 +89,33 @@ def _maps_within(steps: int) -> int:
     return sum(map(is_map_step, range(0, steps + 1, RECORDING_INTERVAL))) + 1
 
 
-def forecast(cohort: JaxCohort, store: Store, seconds: float) -> Forecast:
+def forecast(
+    cohort: CohortKind, store: Store, backend: Backend[CohortKind], seconds: float
+) -> Forecast[CohortKind]:
     """What `cohort` would do, with a rate measured for `seconds`, or without where that is 0.
 
     Whether a run is stored is asked of the folder alone; nothing is read, and nothing written.
     """
     pending = tuple(spec for spec in cohort.specs if not store.path(spec).is_dir())
     measured = pending and seconds
-    return Forecast(
-        cohort, pending, measure_rate(JaxCohort(cohort.trainer, pending), seconds) if measured else None
-    )
+    return Forecast(cohort, pending, backend.rate(cohort, pending, seconds) if measured else None)
 
 
-def measure_rate(cohort: JaxCohort, seconds: float) -> Rate:
-    """Compile `cohort` for this machine as training would, and train for about `seconds`, for nothing."""
-    per_device = lanes_that_pay(cohort)
-    lanes = CompiledLanes(cohort.trainer, devices.needed(len(cohort.specs), per_device), per_device)
-    busy = min(lanes.count, len(cohort.specs))
-    specs = [cohort.specs[min(lane, busy - 1)] for lane in range(lanes.count)]
-    inputs = stacked([cohort.inputs(spec) for spec in specs])
-    active = np.arange(lanes.count) < busy
-
+def measure(lanes: Lanes, specs: Sequence[RunSpec], seconds: float) -> Rate:
+    """Train `specs` in `lanes` for about `seconds`, for nothing, as the engine would."""
+    busy = dict(enumerate(specs[: lanes.count]))
     began = time.perf_counter()
-    states = lanes.begin(inputs)
-    lanes.look(states, active)
-    states, record = lanes.advance(states, active)
-    jax.block_until_ready(record)
-    compiled = time.perf_counter()
-    lanes.look(states, active)
+    lanes.begin(busy)
+    lanes.advance(busy)
+    lanes.points()
+    prepared = time.perf_counter()
+    lanes.look(busy)
     mapped = time.perf_counter()
     points = 0
     while points == 0 or time.perf_counter() - mapped < seconds:
-        states, record = lanes.advance(states, active)
+        lanes.advance(busy)
         # As training does, which looks at every point.
-        jax.block_until_ready(record)
+        lanes.points()
         points += 1
     point = (time.perf_counter() - mapped) / points
-    return Rate(busy, compiled - began, point, mapped - compiled)
+    return Rate(len(busy), prepared - began, point, mapped - prepared)

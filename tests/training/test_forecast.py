@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from attnsearch.backends import specify
 from attnsearch.cli.plan import document, summary
 from attnsearch.runs.store import Store
-from attnsearch.training.jax.backend import JaxBackend, specify
+from attnsearch.training.backend import Rate
+from attnsearch.training.forecast import Forecast, forecast
+from attnsearch.training.jax.backend import JaxBackend
 from attnsearch.training.jax.cohorts import JaxCohort
-from attnsearch.training.jax.forecast import Forecast, Rate, forecast
 
 TINY = {"state_size": [4], "width": [32], "num_heads": [4], "mlp_width": [64], "tokens_per_step": [64]}
 # Compiled in 5 s, 0.01 s for ten steps, 1 s for a map.
@@ -64,7 +66,7 @@ def test_what_fixes_shapes_is_static() -> None:
 def test_a_rate_is_measured_by_training_a_little(tmp_path: Path) -> None:
     # More steps than there is time for: a run is not trained to its end.
     long = cohort([2_000_000_000], 1)
-    found = forecast(long, Store(tmp_path / "none"), 0.01)
+    found = forecast(long, Store(tmp_path / "none"), JaxBackend(), 0.01)
     assert found.rate is not None
     assert found.rate.lanes == 1
     assert min(found.rate) > 0

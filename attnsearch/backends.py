@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,17 +79,20 @@ class Backends:
     @cached_property
     def torch(self) -> TorchBackend:
         """The torch backend. Errors: AttnsearchError where torch is not installed."""
-        if find_spec("torch") is None:
+        try:
+            import torch  # noqa: F401
+        except ImportError as error:
             raise AttnsearchError(
                 f"mixers that are called {PREFIX}... need PyTorch: pip install 'attnsearch[torch]'"
-            )
+            ) from error
         from attnsearch.training.torch.backend import TorchBackend
 
         return TorchBackend(self.jax.generator, self._torch_mixers)
 
     @property
     def known_mixers(self) -> KnownMixers:
-        """Each mixer's settings with their defaults. Lists all that ship, and finds all others.
+        """Each mixer's settings with their defaults. Lists the mixers in jax, and finds all others. It
+        lists none in PyTorch, for torch takes seconds to load.
 
         Errors: AttnsearchError, when asked for a mixer that cannot be had.
         """
@@ -146,11 +148,10 @@ class _KnownMixers(Mapping[str, Mapping[str, Value]]):
         return backend.known_mixers[name]
 
     def __iter__(self) -> Iterator[str]:
-        yield from self.backends.jax.known_mixers
-        yield from (f"{PREFIX}{name}" for name in TORCH_MIXERS)
+        return iter(self.backends.jax.known_mixers)
 
     def __len__(self) -> int:
-        return len(self.backends.jax.known_mixers) + len(TORCH_MIXERS)
+        return len(self.backends.jax.known_mixers)
 
 
 def is_torch(mixer: str) -> bool:

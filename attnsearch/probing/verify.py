@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from importlib import metadata
+from itertools import takewhile
 from pathlib import Path
 
 from attnsearch.base import AttnsearchError
@@ -62,15 +63,20 @@ def examine(subject: Subject, checks: Sequence[Check[Subject]] = CHECKS) -> Iter
         yield Finding(check.name, check.proves, verdict, evidence)
 
 
-def sources_of(mixer: type[Mixer]) -> dict[str, str]:
+def sources_of(mixer: type) -> dict[str, str]:
     """The modules that a mixer is made of (see `runs.sources`): where its class and those it inherits from
     stand, and the helpers that these import. An edit of any changes them.
 
     A class without a source file, from an interactive session, has none: it is known by its name alone.
     """
-    own = mixer.__mro__[: mixer.__mro__.index(Mixer)]
+    own = takewhile(_is_own, mixer.__mro__)
     files = {kind.__module__: file for kind in own if (file := _source(kind))}
     return sources(files)
+
+
+def _is_own(kind: type) -> bool:
+    """Whether a class is of a mixer, and not of what mixers are made with."""
+    return kind is not Mixer and kind.__module__.partition(".")[0] != "torch"
 
 
 def _source(kind: type) -> Path | None:

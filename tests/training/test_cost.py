@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-import attnsearch.training.jax.cost
 import pytest
-from attnsearch.training.jax.cost import cost, flops_per_token, parameters
-from attnsearch.training.jax.forecast import Rate
 
 from attnsearch.backends import specify
 from attnsearch.spec.run import RunSpec
+from attnsearch.training.backend import Rate
+from attnsearch.training.cost import cost
 from attnsearch.training.jax.backend import JaxBackend
 from attnsearch.training.jax.cohorts import JaxCohort
+from attnsearch.training.jax.size import flops_per_token, parameters
 
 WIDTH, MLP_WIDTH = 32, 64
 
@@ -51,11 +52,11 @@ def test_the_cost_is_that_of_the_largest_context(monkeypatch: pytest.MonkeyPatch
     # Two lanes, ten steps of which take half a second; what is real is measured in the tests of the forecast.
     asked: list[tuple[int, float]] = []
 
-    def measured(cohort: JaxCohort, seconds: float) -> Rate:
-        asked.append((cohort.trainer.generator.context_length, seconds))
+    def measured(backend: JaxBackend, cohort: JaxCohort, pending: Sequence[RunSpec], seconds: float) -> Rate:
+        asked.append((cohort.context_length, seconds))
         return Rate(lanes=2, compilation=1.0, point=0.5, map=1.0)
 
-    monkeypatch.setattr(attnsearch.training.jax.cost, "measure_rate", measured)
+    monkeypatch.setattr(JaxBackend, "rate", measured)
     specs = specs_of("mlp_mixer", [8, 4])
     found = cost(specs, JaxBackend(), seconds=0.2)
     assert asked == [(16, 0.2)]

@@ -23,7 +23,7 @@ from attnsearch.training.torch.worker import Worker
 
 
 class _Run:
-    """What this process knows of a run in a lane: its sequences, and those of the next steps, drawn early."""
+    """What this process knows of a run in a lane. The sequences of the next steps are drawn early."""
 
     def __init__(self, cohort: TorchCohort, spec: RunSpec, step: int):
         self.sequences = Sequences.of(cohort.generator, spec)

@@ -9,7 +9,7 @@ from attnsearch.leaderboard.entry import EntryCell
 from attnsearch.leaderboard.ranking import Pair, least_p
 from attnsearch.results import learning_rates
 from attnsearch.results.comparisons import REFERENCE
-from attnsearch.results.table import NONE, Table, counted, number, rate, steps
+from attnsearch.results.table import NONE, Table, counted, number, rate, ratio, steps
 from attnsearch.runs.cost import Cost
 from attnsearch.spec.names import told_apart
 from attnsearch.stats.comparison import SIGNIFICANCE
@@ -38,7 +38,7 @@ def _ratio(row: Row, family: Family, board: Board) -> str:
         return NOT_SEPARABLE
     if row.ratio is None:
         return NONE
-    return f"{row.ratio.value:.2f}\n{row.ratio.low:.2f} to {row.ratio.high:.2f}"
+    return ratio(row.ratio.value, row.ratio.low, row.ratio.high)
 
 
 def _learning_rate(row: Row, family: Family, board: Board) -> str:
@@ -182,9 +182,7 @@ def pair_table(family: Family) -> Table:
         (
             family.ranked[pair.first].name,
             family.ranked[pair.second].name,
-            NONE
-            if pair.ratio is None
-            else f"{pair.ratio.value:.2f}\n{pair.ratio.low:.2f} to {pair.ratio.high:.2f}",
+            NONE if pair.ratio is None else ratio(pair.ratio.value, pair.ratio.low, pair.ratio.high),
             f"{pair.plateau_p:.2g}",
             f"{pair.frontier_p:.2g}",
             verdict(pair, family),

@@ -10,6 +10,7 @@ from typing import Any
 from attnsearch.report.folders import Folders
 from attnsearch.results.cells import Cell
 from attnsearch.results.column import Column
+from attnsearch.results.comparisons import figures
 from attnsearch.results.run_columns import RunRow
 from attnsearch.results.study import Study
 from attnsearch.results.table import NONE, Table, counted, steps
@@ -57,9 +58,8 @@ def comparison_table(study: Study) -> Table | None:
             study.series_names[one.candidate.spec],
             study.series_names[one.reference.spec],
             f"{one.comparison.runs[0]} / {one.comparison.runs[1]}",
-            f"{one.comparison.ratio:.2f}\n{one.comparison.low:.2f} to {one.comparison.high:.2f}",
             steps(one.comparison.horizon),
-            f"{one.p_value:.2g}\n{one.comparison.method}",
+            *figures(one.comparison, one.p_value),
             one.verdict,
         )
         for one in study.comparisons
@@ -67,8 +67,8 @@ def comparison_table(study: Study) -> Table | None:
     return Table(
         "Mixers, and interventions, compared: ratio of restricted mean plateau lengths with its bootstrap"
         f" interval; p of a log-rank test, adjusted over {len(rows)} of them (Benjamini and Hochberg)",
-        ("cell", "mixer", "against", "runs", "ratio", "horizon", "p, adjusted", "verdict: its plateau is"),
-        frozenset({"runs", "ratio", "horizon", "p, adjusted"}),
+        ("cell", "mixer", "against", "runs", "up to step", "ratio", "p, adjusted", "verdict: its plateau is"),
+        frozenset({"runs", "up to step", "ratio", "p, adjusted"}),
         rows,
     )
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from attnsearch.results.cells import Cell
+from attnsearch.results.table import ratio
 from attnsearch.spec.run import CellSpec, InterventionSpec
 from attnsearch.stats.comparison import Comparison, benjamini_hochberg, compare
+from attnsearch.stats.together import Together
 
 REFERENCE = "attention"
 """The mixer that others are compared with, where it is among them."""
@@ -44,6 +46,11 @@ def comparisons(cells: Sequence[Cell]) -> tuple[Compared, ...]:
         Compared(candidate, reference, one, float(p_value))
         for (candidate, reference), one, p_value in zip(pairs, found, adjusted, strict=True)
     )
+
+
+def figures(of: Comparison | Together, p_value: float) -> tuple[str, str]:
+    """The ratio over its interval, and `p_value` over how it was found."""
+    return ratio(of.ratio, of.low, of.high), f"{p_value:.2g}\n{of.method}"
 
 
 def _pairs(cells: Sequence[Cell]) -> Iterator[tuple[Cell, Cell]]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from attnsearch.base import AttnsearchError, Plateaus
 from attnsearch.results.cells import Cell, plateau_of
-from attnsearch.results.comparisons import Compared
+from attnsearch.results.comparisons import Compared, figures
 from attnsearch.results.table import Table, counted, listed, steps
 from attnsearch.runs.store import StoredRun
 from attnsearch.spec.names import Names, heading
@@ -75,7 +75,7 @@ def table(contrast: Contrast, a: str, b: str) -> Table:
             *(shown.value(one.reference.spec, name) for name in telling),
             f"{one.comparison.runs[1]} / {one.comparison.runs[0]}",
             steps(one.comparison.horizon),
-            *_numbers(one.comparison, one.p_value),
+            *figures(one.comparison, one.p_value),
             one.verdict,
         )
         for one in contrast.compared
@@ -83,7 +83,7 @@ def table(contrast: Contrast, a: str, b: str) -> Table:
     if (over_all := contrast.together) is not None:
         seeds = f"{over_all.seeds[1]} / {over_all.seeds[0]} seeds"
         first = ("together", *[""] * (len(telling) - 1))
-        rows.append((*first, seeds, "", *_numbers(over_all, over_all.p_value), over_all.verdict))
+        rows.append((*first, seeds, "", *figures(over_all, over_all.p_value), over_all.verdict))
     words = listed(map(heading, contrast.differing)) if contrast.differing else "their runs alone"
     numbers = ("runs, A / B", "up to step", "ratio, B / A", "p, adjusted")
     return Table(
@@ -93,10 +93,6 @@ def table(contrast: Contrast, a: str, b: str) -> Table:
         tuple(rows),
         labels=len(telling),
     )
-
-
-def _numbers(of: Comparison | Together, p_value: float) -> tuple[str, str]:
-    return f"{of.ratio:.2f}\n{of.low:.2f} to {of.high:.2f}", f"{p_value:.2g}\n{of.method}"
 
 
 def records(contrast: Contrast) -> list[dict[str, Value]]:

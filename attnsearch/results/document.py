@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from attnsearch.results.columns import COLUMNS
 from attnsearch.results.scaling import Growth, sentences
 from attnsearch.results.study import Study
 from attnsearch.spec.run import FORMAT_VERSION
@@ -57,20 +58,20 @@ def law_document(study: Study) -> dict[str, Any]:
     }
 
 
+_OBSERVED = {
+    *("verification", "verification_failed", "verification_reason", "log2_search_space", "runs", "diverged"),
+    *("escaped", "mastered", "plateau_length_median"),
+}
+
+
 def _cells(study: Study, growth: Growth) -> list[dict[str, Any]]:
     """Each cell's settings, what was observed, and what the law says."""
     return [
         {
             **study.names.facts(cell.spec),
-            "verification": None if cell.standing is None else cell.standing.state,
-            "verification_failed": None if cell.standing is None else ", ".join(cell.standing.failed),
-            "verification_reason": None if cell.standing is None else cell.standing.reason,
+            **{column.key: column.value(cell) for column in COLUMNS if column.key in _OBSERVED},
+            # Of the size that the law is fitted to.
             "log2_search_space": bits,
-            "runs": len(cell.runs),
-            "diverged": cell.diverged,
-            "escaped": cell.plateau.observed,
-            "mastered": cell.mastery.observed,
-            "plateau_length_median": cell.plateau.median,
             "median_in_model": None if residual is None else residual.length,
             "median_by_law": None if residual is None else residual.by_law,
             "factor": None if residual is None else residual.factor,

@@ -130,6 +130,11 @@ def rate(proportion: Proportion) -> str:
     return f"{proportion.count} of {proportion.of}\n{proportion.low:.0%} to {proportion.high:.0%}"
 
 
+def ratio(value: float, low: float, high: float) -> str:
+    """`1.05` over its interval, `0.93 to 1.17`."""
+    return f"{value:.2f}\n{low:.2f} to {high:.2f}"
+
+
 def counted(count: int, noun: str) -> str:
     """`1 run`, `2,048 runs`."""
     return f"{count:,} {noun}{'s' * (count != 1)}"

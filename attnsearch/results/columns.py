@@ -281,7 +281,7 @@ COLUMNS: tuple[Column[Cell], ...] = (
     # What the runs that escaped read, beside the level before anything was learned.
     Column(
         "map_mass",
-        "map mass\nby chance",
+        "map mass\n(by chance)",
         lambda c: c.alignment.map_mass,
         lambda c: f"{number(c.alignment.map_mass, '.2f')}\n{c.alignment.chance_map_mass:.2f}",
         unit="share",
@@ -314,7 +314,7 @@ COLUMNS: tuple[Column[Cell], ...] = (
     ),
     Column(
         "attention_mass",
-        "attention mass,\nbest head\nuntrained",
+        "attention mass,\nbest head\n(untrained)",
         lambda c: c.alignment.attention_mass,
         lambda c: (
             f"{number(c.alignment.attention_mass, '.2f')}"
@@ -334,7 +334,7 @@ COLUMNS: tuple[Column[Cell], ...] = (
     ),
     Column(
         "entropy",
-        "its entropy\n(nats)\nuntrained",
+        "its entropy, nats\n(untrained)",
         lambda c: c.alignment.entropy,
         lambda c: f"{number(c.alignment.entropy, '.2f')}\n{number(c.alignment.untrained_entropy, '.2f')}",
         lambda c: c.alignment.entropy is not None,

@@ -158,7 +158,7 @@ def test_what_was_found_is_a_table_of_its_own(page: Page, runs: list[StoredRun])
         alignment = align(cell.runs)
         assert row["map risen, of found"] == f"{alignment.rises} of {alignment.found}"
         mass = "–" if alignment.map_mass is None else f"{alignment.map_mass:.2f}"
-        assert row["map mass by chance"] == f"{mass} | {alignment.chance_map_mass:.2f}"
+        assert row["map mass (by chance)"] == f"{mass} | {alignment.chance_map_mass:.2f}"
 
 
 def test_cheaper_routes_are_shown_where_there_are_any(page: Page, runs: list[StoredRun]) -> None:

@@ -49,7 +49,7 @@ def test_tables_say_what_records_say(study: Study) -> None:
         f"{second['plateau_length_restricted_mean']:,.0f}\nnone escaped"
     )
     assert shown(trained_table(study))["escaped"] == texts["escaped"]
-    mass = shown(tables(study)[2])["map mass by chance"]
+    mass = shown(tables(study)[2])["map mass (by chance)"]
     assert mass[0] == f"{first['map_mass']:.2f}\n{first['chance_map_mass']:.2f}"
     assert mass[1].startswith("–\n")
 
@@ -101,7 +101,7 @@ def test_escape_and_mastery_stand_beside_each_other_on_eighty_columns() -> None:
 
 
 def test_attention_is_a_column_only_where_there_is_some(runs: list[StoredRun]) -> None:
-    name = "attention mass, best head untrained"
+    name = "attention mass, best head (untrained)"
     assert name in shown(tables(Study(runs))[2])
     assert name not in shown(tables(Study(runs[4:]))[2])
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from attnsearch.base import AttnsearchError as AttnsearchError
     from attnsearch.base import Example as Example
     from attnsearch.base import Truth as Truth
+    from attnsearch.foreign.recorder import Recorder as Recorder
     from attnsearch.generators import GENERATORS as GENERATORS
     from attnsearch.generators.base import Generator as Generator
     from attnsearch.mixers import MIXERS as MIXERS
@@ -40,6 +41,7 @@ _HOMES = {
     "MIXERS": "mixers",
     "Mixer": "mixers",
     "Observer": "training.observer",
+    "Recorder": "foreign.recorder",
     "Store": "runs.store",
     "Study": "results.study",
     "TrainingSettings": "training.backend",

@@ -23,7 +23,9 @@ def draw(study: Study, folder: Path) -> list[Path]:
     drawn: list[Path] = []
     for cell in study.cells:
         run = cell.middle_run
-        drawn += [draw_losses(run, study.names, folder), draw_maps(run, study.names, folder)]
+        drawn.append(draw_losses(run, study.names, folder))
+        if len(run.maps.step):
+            drawn.append(draw_maps(run, study.names, folder))
     if len(study.cells) > 1:
         drawn.append(draw_plateaus(study, folder))
     return drawn
@@ -43,7 +45,7 @@ def draw_losses(run: StoredRun, names: Names, folder: Path) -> Path:
 
 
 def draw_maps(run: StoredRun, names: Names, folder: Path) -> Path:
-    """The measured map of `run` at its start, escape and end, beside the true one."""
+    """The measured map of `run`, which has recorded some, at its start, escape and end, beside the true one."""
     moments = [("start", 0)]
     if run.measures.escaped:
         at = int(np.searchsorted(run.maps.step, run.measures.plateau_length))

@@ -32,7 +32,7 @@ class Alignment:
     untrained_attention_mass: the same before the first step, of the head that was best then
     entropy:          nats; of the heads that are best at the end
     untrained_entropy: nats; of the same heads before the first step
-    rises:            mapped targets found whose map has risen, of `found`
+    rises:            mapped targets found whose map has risen, of `found`, in runs that recorded maps
     lead:             median over these of the steps at which a target was found over the step at which
                       its map had risen: above 1 the map is there first; None where there are none. Maps
                       are recorded at steps a factor of 1.19 apart, so a ratio is known to that factor
@@ -57,6 +57,8 @@ def align(runs: Sequence[StoredRun]) -> Alignment:
     heads = [best_heads(run.heads) for run in escaped if _has(run)]
     leads, found = [], 0
     for run in escaped:
+        if not len(run.maps.step):
+            continue
         mapped = run.truth.mapped
         rise, known = risen(run), run.measures.found.observed[mapped]
         found += int(known.sum())

@@ -42,7 +42,8 @@ def flags(cell: Cell) -> tuple[str, ...]:
     found = [f"{len(cell.runs)} seeds"] if len(cell.runs) < FEWEST_SEEDS else []
     standing = cell.standing
     if standing is not None and standing.state != "verified":
-        found.append(standing.reason if standing.state == "failed" else standing.state)
+        state = "foreign" if cell.spec.mixer.foreign else standing.state
+        found.append(standing.reason if standing.state == "failed" else state)
     found += [f"{cell.diverged} diverged"] if cell.diverged else []
     against = sum(map(contradicts_itself, cell.runs))
     found += [f"{against} mastered without its map"] if against else []
@@ -120,6 +121,8 @@ def _not_verified(cells: Sequence[Cell]) -> list[str]:
         found = cell.standing
         if found is not None and found.state == "failed":
             lines[f"{name} {plain(found.reason)}: its numbers do not count"] = None
+        elif found is not None and cell.spec.mixer.foreign:
+            lines[f"{name} {plain(found.reason)}: its numbers are as good as that loop"] = None
         elif found is not None and found.state == "not checked":
             asked = verify_command(cell.spec.mixer, cell.spec.network.width)
             lines[f"{name} {plain(found.reason)}: `{plain(asked)}` says whether its numbers may count"] = None

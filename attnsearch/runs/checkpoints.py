@@ -120,7 +120,7 @@ def _content(checkpoint: Checkpoint) -> bytes:
         "loss": _stacked(recording.loss, queries),
         "accuracy": _stacked(recording.accuracy, queries),
         "map_steps": np.array(recording.map_steps, np.int64),
-        **_stacked_maps(recording),
+        **recording.stacked_maps()._asdict(),
     }
     leaves = [np.asarray(leaf) for leaf in checkpoint.leaves]
     _check(arrays, leaves)
@@ -152,14 +152,6 @@ def _read(content: bytes, spec: RunSpec) -> Checkpoint:
 
 def _stacked(points: Sequence[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
     return np.stack(points) if points else np.zeros((0, *shape), np.float32)
-
-
-def _stacked_maps(recording: Recording) -> Mapping[str, np.ndarray]:
-    shape = recording.truth.attention_map.shape
-    nothing = MapRecord.of(np.zeros(shape, np.float32), np.zeros(shape[:1], np.float32))
-    records = recording.maps or [nothing._replace(weights=nothing.weights.astype(np.uint8))]
-    stacked = zip(MapRecord._fields, map(np.stack, zip(*records, strict=True)), strict=True)
-    return {name: array[: len(recording.maps)] for name, array in stacked}
 
 
 def _check(arrays: Mapping[str, np.ndarray], leaves: Sequence[np.ndarray]) -> None:

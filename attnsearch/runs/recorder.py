@@ -87,10 +87,31 @@ class Recording:
         assert self.status is not None
         steps = RECORDING_INTERVAL * np.arange(1, len(self.loss) + 1, dtype=np.int32)
         curves = Curves(steps, np.stack(self.loss), np.stack(self.accuracy))
-        recorded = MapRecord(*map(np.stack, zip(*self.maps, strict=True)))
+        recorded = self.stacked_maps()
         maps = Maps(np.array(self.map_steps, np.int32), recorded.influence, recorded.map_mass)
         heads = Heads(recorded.weights, recorded.mass, recorded.entropy)
         return StoredRun(self.spec, self.status, environment, self.truth, curves, maps, heads)
+
+    def stacked_maps(self) -> MapRecord:
+        """The maps so far, a leading axis M on every field; M = 0 where none was measured."""
+        shape = self.truth.attention_map.shape
+        nothing = MapRecord.of(np.zeros(shape, np.float32), np.zeros(shape[:1], np.float32))
+        records = self.maps or [nothing._replace(weights=nothing.weights.astype(np.uint8))]
+        stacked = map(np.stack, zip(*records, strict=True))
+        return MapRecord(*(array[: len(self.maps)] for array in stacked))
+
+    def until(self, step: int) -> Recording:
+        """What was recorded up to `step`, a multiple of `RECORDING_INTERVAL`, as of a run that goes on."""
+        points = step // RECORDING_INTERVAL
+        maps = sum(at <= step for at in self.map_steps)
+        return Recording(
+            self.spec,
+            self.truth,
+            loss=self.loss[:points],
+            accuracy=self.accuracy[:points],
+            map_steps=self.map_steps[:maps],
+            maps=self.maps[:maps],
+        )
 
     def _masters(self, points: list[Floats]) -> bool:
         losses = np.stack(points)[:, self.truth.is_target]

@@ -13,6 +13,9 @@ from attnsearch.runs.sources import difference
 from attnsearch.runs.verification import CHECKS, Verification
 from attnsearch.spec.run import CellSpec
 
+FOREIGN_REASON = "was trained by a loop of its own, which cannot be checked here"
+"""Of a foreign run, in words that follow the mixer's name."""
+
 State = Literal["verified", "failed", "not checked"]
 """A mixer is verified where it has passed every check; where nobody can tell, it is not checked."""
 
@@ -39,8 +42,10 @@ def standing(cell: CellSpec, records: Sequence[Verification]) -> Standing:
     """How the mixer of `cell` stands by the `records` of its name.
 
     A mixer with other settings, at another width or of other code is another mixer. Of several records the
-    task's own count, and a failed one before a passed one.
+    task's own count, and a failed one before a passed one. Of a foreign run nobody here has the code.
     """
+    if cell.mixer.foreign:
+        return _unchecked(FOREIGN_REASON)
     of_mixer = [record for record in records if record.mixer == cell.mixer]
     if not of_mixer:
         return _unchecked("has not been checked" + (" with these settings" if records else ""))

@@ -50,9 +50,12 @@ def _mixer_settings(mixer: MixerSpec) -> list[str]:
 
 
 def commands(specs: Sequence[RunSpec]) -> list[str]:
-    """What trains exactly `specs`: one command for each cell and way of choosing the hidden rule."""
+    """What trains exactly `specs`: one command for each cell and way of choosing the hidden rule.
+
+    None trains a foreign run again: its loop is not known here.
+    """
     groups: dict[tuple[CellSpec, int | None], list[int]] = {}
-    for spec in specs:
+    for spec in (spec for spec in specs if not spec.cell.mixer.foreign):
         groups.setdefault((spec.cell, _fixed_rule(spec, specs)), []).append(spec.seed)
     return [command(cell, seeds, rule_seed) for (cell, rule_seed), seeds in groups.items()]
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 from attnsearch.base import AttnsearchError, nearest
 from attnsearch.files import reason
 from attnsearch.generators.base import Generator
-from attnsearch.spec.run import TaskSpec
+from attnsearch.spec.run import FOREIGN, TaskSpec
 
 _Kind = TypeVar("_Kind")
 
@@ -27,6 +27,7 @@ def find(name: str, known: Mapping[str, type[_Kind]], kind: type[_Kind]) -> type
     """
     if name in known:
         return known[name]
+    _require_own(name)
     word = _word(kind)
     if ":" in name:
         return imported(name, kind, word, f"attnsearch.{kind.__name__}")
@@ -60,10 +61,19 @@ def require_named(name: str, known: Mapping[str, type[_Kind]], kind: type[_Kind]
     For names out of stored data, which anyone may have written. Of one's own modules, only what the user
     named is imported.
     """
+    _require_own(name)
     if ":" in name and name not in known:
         word = _word(kind)
         raise AttnsearchError(
             f"{word} {name!r} is a module that stored data names: to import it, give --{word} {name}"
+        )
+
+
+def _require_own(name: str) -> None:
+    if name.startswith(FOREIGN):
+        raise AttnsearchError(
+            f"{name} was trained by a loop of its own and recorded with attnsearch.Recorder: only that loop"
+            " can train it"
         )
 
 

@@ -21,6 +21,13 @@ Settings = tuple[tuple[str, Value], ...]
 """Names and values, sorted by name: a mapping that is hashable and has one written form."""
 
 
+FOREIGN = "foreign:"
+"""How the name of a mixer begins that a loop of one's own trains; `attnsearch.Recorder` records its runs."""
+
+UNTOLD = -1
+"""A setting of network or optimizer that whoever recorded a foreign run has not told."""
+
+
 def settings(mapping: Mapping[str, Value]) -> Settings:
     """`mapping` as sorted pairs."""
     return tuple(sorted(mapping.items()))
@@ -61,10 +68,15 @@ class TaskSpec:
 
 @dataclass(frozen=True)
 class MixerSpec:
-    """A mixer with every setting of its constructor."""
+    """A mixer with every setting of its constructor, or what a loop of one's own trains, as it told."""
 
     name: str
     settings: Settings
+
+    @property
+    def foreign(self) -> bool:
+        """Whether a loop of one's own trained it, so that it cannot be trained here."""
+        return self.name.startswith(FOREIGN)
 
 
 @dataclass(frozen=True)
@@ -145,7 +157,7 @@ class CellSpec:
     intervention: InterventionSpec = InterventionSpec()
 
     def flat(self, others: Collection[str] = ()) -> dict[str, Value]:
-        """Every setting by its one name, as flags and columns call it.
+        """Every setting by its one name, as flags and columns call it; without what is not told.
 
         others:  names of the knobs of other cells at hand, if any
         """
@@ -158,7 +170,8 @@ class CellSpec:
         }
         taken = {"generator", *named, *training, *others}
         mixer = {of_mixer(name, taken): value for name, value in self.mixer.settings}
-        return {**named, **mixer, **training}
+        told = {name: value for name, value in training.items() if value != UNTOLD}
+        return {**named, **mixer, **told}
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,10 @@ async function selectRun(index, travel = false) {
   // Side by side on a phone where their cells stay large enough.
   find("maps").style.setProperty("--map-width", `${Math.max(136, 40 + Math.min(480, 9 * (detail.positions.length + detail.gaps.length)))}px`);
   const slider = find("slider");
+  const mapped = detail.map_step.length > 0;
+  for (const id of ["measured-figure", "map-mass"]) find(id).hidden = !mapped;
+  find("no-map").hidden = mapped;
+  for (const id of ["slider", "play"]) find(id).disabled = !mapped;
   slider.max = Math.max(detail.map_step.length - 1, 0);
   // Where half of what is found has been found, there is most to see on either side.
   const most = run.counts.at(-1)?.[1] ?? 0;
@@ -57,6 +61,9 @@ async function selectRun(index, travel = false) {
     slider.focus({ preventScroll: true });
   }
 }
+
+// The step of a recorded map; the last one of a run that recorded none.
+const stepAt = ({ detail }, at) => detail.map_step[at] ?? (detail.map_step.length ? 0 : detail.loss_step.at(-1) ?? 0);
 
 // The step, the target and the head that an address asks for.
 function takeWanted({ map_step: steps, names }) {
@@ -97,7 +104,7 @@ function redrawCurves() {
 function move(at) {
   state.at = at;
   const run = current();
-  const step = run.detail.map_step[at] ?? 0;
+  const step = stepAt(run, at);
   const slider = find("slider");
   slider.value = at;
   const text = `step ${count(step)}: ${countBy(run, step)} of ${run.targets} targets found`;
@@ -113,7 +120,7 @@ function move(at) {
 function drawMaps() {
   const run = current(), { detail } = run, { at } = state;
   if (!detail.losses) return;
-  const step = detail.map_step[at] ?? 0;
+  const step = stepAt(run, at);
   const lit = foundBy(run.found, step);
   const top = 1 / Math.min(...detail.support.map((row) => Math.max(row.length, 1)));
   const mass = mean(detail.support.map((_, target) => detail.masses.at(at, target)).filter(Number.isFinite));
@@ -122,7 +129,7 @@ function drawMaps() {
     ...common, dotted: false, label: "Ground truth: the positions that each target depends on",
     value: (row, column) => (detail.support[row].includes(detail.positions[column]) ? 1 / detail.support[row].length : 0),
   });
-  drawMap(find("map-measured"), run, {
+  if (detail.map_step.length) drawMap(find("map-measured"), run, {
     ...common, dotted: true, value: (row, column) => detail.shares.at(at, row, column),
     label: `Measured map at step ${count(step)}: map mass ${decimal(mass)} in the mean, ${countBy(run, step)} of ${run.targets} targets found`,
   });
@@ -145,8 +152,8 @@ function drawMaps() {
 // Lines of found targets light up with their rows; the one that is pointed at stands out.
 function highlight() {
   const run = current();
-  const { lines, map_step: steps } = run.detail;
-  const step = steps[state.at] ?? 0;
+  const { lines } = run.detail;
+  const step = stepAt(run, state.at);
   const chosen = picked();
   for (const line of document.querySelectorAll("#browser .curve[data-target]")) {
     const index = Number(line.dataset.target);

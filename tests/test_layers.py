@@ -33,6 +33,7 @@ ROOMS: dict[str, tuple[int, str]] = {
     "backends": (8, "jax"),
     "probing": (8, "jax"),
     "examples": (8, "jax"),
+    "foreign": (8, "jax"),
     "leaderboard": (7, ""),
     "cli": (9, ""),
     "__main__": (10, ""),

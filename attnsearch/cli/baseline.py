@@ -15,6 +15,7 @@ from attnsearch.cli.options import (
     engine_options,
     json_option,
     output_option,
+    stored_in_place,
     suite_of,
     suite_options,
 )
@@ -44,6 +45,9 @@ def baseline(
 ) -> None:
     """Record the runs of a suite as a baseline for `check`.
 
+    In place of SUITE, a folder of stored runs is taken as it is, and nothing is trained. So it is done for
+    runs that a loop of one's own has trained.
+
     Runs that are already stored are not trained again: give an empty --out if the code has changed since. A
     baseline is recorded once and checked often. A check tells more against a baseline with four times as many
     seeds as its own.
@@ -57,12 +61,15 @@ def baseline(
     from attnsearch.training.backend import TrainingSettings
     from attnsearch.training.runner import run
 
-    asked, backend = suite_of(suite, seeds, given(ctx), mixers, mixer_settings)
-    cohorts_of(asked, backend, suite)
-    store = Store.open(out)
-    with progress_for(quiet, store) as observer:
-        runs = run(asked.runs(), store, backend, observer, TrainingSettings(lanes, checkpoint_every))
-    recorded = Baseline.of(asked.name, runs)
+    if (runs := stored_in_place(ctx, suite)) is None:
+        asked, backend = suite_of(suite, seeds, given(ctx), mixers, mixer_settings)
+        cohorts_of(asked, backend, suite)
+        store, name = Store.open(out), asked.name
+        with progress_for(quiet, store) as observer:
+            runs = run(asked.runs(), store, backend, observer, TrainingSettings(lanes, checkpoint_every))
+    else:
+        name = suite
+    recorded = Baseline.of(name, runs)
     baseline_file.write(recorded, output)
     cells, size, lines = len(recorded.cells), output.stat().st_size, outlook(recorded, DEFAULT_SEEDS)
     if as_json:

@@ -19,6 +19,7 @@ from attnsearch.cli.options import (
     Assignments,
     engine_options,
     json_option,
+    stored_in_place,
     suite_of,
     suite_options,
 )
@@ -75,18 +76,32 @@ def check(
     the other half is trained and all are compared. A workflow of GitHub also gets annotations and a job
     summary.
 
+    In place of SUITE, a folder of stored runs is judged as it is, and nothing is trained. So it is done for
+    runs that a loop of one's own has trained.
+
     \b
     Exit status: 0 pass   1 regression   2 something given cannot be used
                  3 too few data to tell  4 nothing measured, or a run failed
     """
     from attnsearch.cli.progress import progress_for
     from attnsearch.gate import baseline_file
+    from attnsearch.gate.check import check as judge
     from attnsearch.gate.decision import TOLERANCE
     from attnsearch.gate.verdict import Failure, Report
     from attnsearch.runs.store import Store
     from attnsearch.training.backend import TrainingSettings
 
     recorded, tolerated = baseline_file.read(baseline), TOLERANCE if tolerance is None else tolerance
+    if (stored := stored_in_place(ctx, suite)) is not None:
+        by_spec = {run.spec: run for run in stored}
+        report = judge(
+            list(by_spec),
+            recorded,
+            lambda specs: [by_spec[spec] for spec in specs],
+            name=str(baseline),
+            tolerance=tolerated,
+        )
+        return _told(report, junit, trend, as_json)
     try:
         asked, backend = suite_of(suite, seeds, given(ctx), mixers, mixer_settings)
         with ExitStack() as held:
@@ -106,6 +121,10 @@ def check(
     except Exception as error:
         # Whoever asked for files is told in them as well.
         report = Report(recorded.suite, str(baseline), tolerated, 0, failure=Failure.of(error))
+    return _told(report, junit, trend, as_json)
+
+
+def _told(report: Report, junit: Path | None, trend: Path | None, as_json: bool) -> int:
     try:
         _write(report, junit, trend)
     finally:

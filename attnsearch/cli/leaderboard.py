@@ -36,9 +36,10 @@ FORMS = {
     "html: one page with the curves  [default: the ending of -o, else table]",
 )
 @output_option("the file to write: .html, .md, .csv, .json or .txt  [default: standard output]")
+@click.option("--foreign", is_flag=True, help="list runs apart that a loop of one's own has trained")
 @json_option
 def leaderboard(
-    runs: Sequence[str], suite: str, form: str | None, output: Path | None, as_json: bool
+    runs: Sequence[str], suite: str, form: str | None, output: Path | None, foreign: bool, as_json: bool
 ) -> None:
     """Rank mixers by the largest search space that they master, then by how long they search.
 
@@ -53,7 +54,7 @@ def leaderboard(
 
     form = chosen_form(form, as_json) or ("table" if output is None else _form_of(output))
     asked = Suite.read(find_suite(suite), None)
-    made = board(asked, *gather(runs, asked))
+    made = board(asked, *gather(runs, asked, foreign=foreign))
     if output is not None:
         write_whole(output, _text(made, form))
         say(str(output))

@@ -10,11 +10,13 @@ import click
 
 from attnsearch.base import AttnsearchError, nearest
 from attnsearch.cli.completing import files, mixer_names, suite_names
-from attnsearch.cli.flags import switch
+from attnsearch.cli.flags import given, switch
+from attnsearch.cli.output import complain
 from attnsearch.cli.values import Assignment, Seeds, WholeNumber
 
 if TYPE_CHECKING:
     from attnsearch.backends import Assigned, Backends
+    from attnsearch.runs.store import StoredRun
     from attnsearch.spec.grid import KnownMixers, Lists
     from attnsearch.spec.run import MixerSpec, Value
     from attnsearch.spec.suite import Suite
@@ -224,6 +226,25 @@ def suite_of(
     suite = Suite.read(path, backend.known_mixers).reduced(seeds, training, replaced)
     use_every_core()
     return suite, backend
+
+
+def stored_in_place(ctx: click.Context, suite: str) -> list[StoredRun] | None:
+    """The stored runs of the folder that is named in place of a suite; None for a suite.
+
+    Errors: AttnsearchError for a flag that says what to train, or how.
+    """
+    from attnsearch.runs.lookup import collect, store_at
+    from attnsearch.spec.suite import shipped_suites
+
+    if suite in shipped_suites() or store_at(Path(suite)) is None:
+        return None
+    of_training = ("seeds", "mixers", "mixer_settings", "lanes", "checkpoint_every", "out")
+    sources = [ctx.get_parameter_source(name) for name in of_training]
+    if given(ctx) or click.core.ParameterSource.COMMANDLINE in sources:
+        raise AttnsearchError(
+            f"{suite} is a folder of stored runs, and nothing is trained: leave out the flags of training"
+        )
+    return collect([suite], complain)
 
 
 def cohorts_of(suite: Suite, backend: Backends, name: str) -> list[Assigned]:

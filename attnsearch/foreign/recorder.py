@@ -10,17 +10,19 @@ from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from attnsearch.base import RECORDING_INTERVAL, AttnsearchError, Bools, Example, Floats, Integers
-from attnsearch.foreign.measuring import Logits, floats, loss_and_accuracy, measured, query_logits, shape
+from attnsearch.base import RECORDING_INTERVAL, AttnsearchError, Bools, Floats, Integers
+from attnsearch.foreign.given import by_query, check_step, loss_and_accuracy, query_logits
+from attnsearch.foreign.measuring import Logits, measured
 from attnsearch.runs.checkpoints import Checkpoint
 from attnsearch.runs.claims import SharedRuns
 from attnsearch.runs.recorder import Recording, is_map_step
 from attnsearch.runs.store import Status, Store, StoredRun
 from attnsearch.spec.foreign import foreign_run
+from attnsearch.spec.reading import placed
 from attnsearch.spec.run import RunSpec, Value
 from attnsearch.spec.task_file import TaskFile, find_task
 from attnsearch.training.jax.backend import JaxBackend
@@ -35,8 +37,12 @@ NOTHING: Mapping[str, Value] = MappingProxyType({})
 _FRAMEWORKS = ("torch", "tensorflow", "mlx")
 """Their versions are noted where a loop has imported them; the versions of jax and flax always are."""
 
-_ROUNDING = 1e-3
-"""Nats by which a cross entropy may be below 0."""
+
+class Batch(NamedTuple):
+    """The sequences of one step: `tokens`, `i32[B, L]`, and the answers that are right, `i32[B, Q]`."""
+
+    tokens: Integers
+    answers: Integers
 
 
 class Recorder:
@@ -83,7 +89,7 @@ class Recorder:
         self._runs = SharedRuns(Store.open(Path(out)), _warned)
         self._stored = self._runs.find(self.spec)
         self._interval: list[tuple[Floats, Floats]] = []
-        self._batch: Example | None = None
+        self._batch: Batch | None = None
         self._logits: Logits | None = None
         self._map_is_due = True
         self._closed = self._finished = False
@@ -143,7 +149,7 @@ class Recorder:
         self._recording = found.recording.until(step)
         self._map_is_due = is_map_step(step) and step not in self._recording.map_steps
 
-    def batches(self, logits: Logits | None = None) -> Iterator[Example]:
+    def batches(self, logits: Logits | None = None) -> Iterator[Batch]:
         """What to train on, step by step, until the run has ended: tokens `i32[B, L]`, answers `i32[B, Q]`.
 
         logits:  the network as it is when it is called: from tokens `i32[B, L]`, an array of numpy, to logits
@@ -157,7 +163,7 @@ class Recorder:
             self._measure()
             tokens, answers = self._sequences.steps(self._recording.step, RECORDING_INTERVAL)
             for place in range(len(self._interval), RECORDING_INTERVAL):
-                self._batch = Example(tokens[place], answers[place])
+                self._batch = Batch(tokens[place], answers[place])
                 yield self._batch
                 if self._batch is not None:
                     raise AttnsearchError(
@@ -177,13 +183,13 @@ class Recorder:
         taken in, for a step that was recorded already, other shapes, losses of which some are not finite,
         and numbers that cannot be.
         """
-        if self._batch is None:
-            raise AttnsearchError(f"no batch waits to be recorded: {self.step} steps are recorded already")
-        if self._closed:
-            raise AttnsearchError(f"run {self._digest} is closed: record within the block of its Recorder")
-        lost = self._by_query("loss", loss)
-        right = np.full_like(lost, np.nan) if accuracy is None else self._by_query("accuracy", accuracy)
-        self._check(lost, right)
+        self._awaited()
+        with placed(f"step {self.step}"):
+            lost = by_query(self._sequences, "loss", loss)
+            right = np.full_like(lost, np.nan)
+            if accuracy is not None:
+                right = by_query(self._sequences, "accuracy", accuracy)
+            check_step(lost, right)
         self._batch = None
         self._interval.append((lost, right))
         if len(self._interval) == RECORDING_INTERVAL or not np.isfinite(lost).all():
@@ -192,10 +198,10 @@ class Recorder:
     def record_logits(self, logits: Any) -> None:
         """Take in the step of the last batch by the logits of the network before the step's update,
         `f32[B, Q, V]` or `f32[B, L, V]`. Errors: as of `record`."""
-        if self._batch is None:
-            raise AttnsearchError(f"no batch waits to be recorded: {self.step} steps are recorded already")
-        answers = np.asarray(self._batch.answers)
-        self.record(*loss_and_accuracy(query_logits(self._sequences, logits, len(answers)), answers))
+        answers = self._awaited().answers
+        with placed(f"step {self.step}"):
+            found = query_logits(self._sequences, logits, len(answers))
+        self.record(*loss_and_accuracy(found, answers))
 
     def finish(self) -> StoredRun:
         """Store the run, which has ended, and return it as `attnsearch.run` does.
@@ -238,37 +244,20 @@ class Recorder:
         finally:
             self._runs.give_back(self.spec)
 
+    def _awaited(self) -> Batch:
+        """The batch that waits to be recorded. Errors: AttnsearchError where there is none."""
+        if self._closed:
+            raise AttnsearchError(f"run {self._digest} is closed: record within the block of its Recorder")
+        if self._batch is None:
+            raise AttnsearchError(
+                f"no batch waits to be recorded: {self.step} steps are recorded, each once. Take the next of"
+                " batches"
+            )
+        return self._batch
+
     @property
     def _digest(self) -> str:
         return self.spec.digest[:12]
-
-    def _by_query(self, what: str, given: Any) -> Floats:
-        """`f32[Q]`, the mean over sequences. Errors: AttnsearchError for another shape."""
-        found, queries = floats(what, given), len(self.query_positions)
-        batch = self._sequences.batch_size
-        if found.shape not in ((queries,), (batch, queries)):
-            raise AttnsearchError(
-                f"step {self.step}: {what} is {shape(found)}: expected f32[{queries}], one for each of"
-                f" query_positions, or f32[{batch}, {queries}], one for each sequence too"
-            )
-        return found if found.ndim == 1 else found.mean(axis=0)
-
-    def _check(self, loss: Floats, accuracy: Floats) -> None:
-        """Errors: AttnsearchError for numbers that cannot be, or that only a mistake explains."""
-        finite = np.isfinite(loss)
-        if finite.any() and not finite.all():
-            query = int(np.argmin(finite))
-            raise AttnsearchError(
-                f"step {self.step}: the loss of query {query} is {loss[query]}, and other queries have finite"
-                " ones: see how it is computed. What was recorded before is kept"
-            )
-        if (loss < -_ROUNDING).any():
-            raise AttnsearchError(
-                f"step {self.step}: a loss is {np.nanmin(loss):.3g}, and a cross entropy is not below 0: see"
-                " whether its sign is right"
-            )
-        if (accuracy < 0).any() or (accuracy > 1).any():
-            raise AttnsearchError(f"step {self.step}: accuracy must be from 0 to 1")
 
     def _add_point(self) -> None:
         loss, accuracy = (np.mean(part, axis=0) for part in zip(*self._interval, strict=True))

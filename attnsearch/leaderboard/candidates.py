@@ -17,7 +17,7 @@ from attnsearch.leaderboard.entry_file import OtherVersion, read
 from attnsearch.leaderboard.shortcomings import difference
 from attnsearch.results.table import counted
 from attnsearch.runs.lookup import collect, standings
-from attnsearch.runs.standing import Standing
+from attnsearch.runs.standing import FOREIGN_REASON, Standing
 from attnsearch.runs.store import StoredRun
 from attnsearch.runs.verification import Verification
 from attnsearch.spec.run import CellSpec, MixerSpec
@@ -45,11 +45,14 @@ class LeftOut:
     reason: str
 
 
-def gather(names: Sequence[str], suite: Suite) -> tuple[list[Candidate], list[LeftOut]]:
+def gather(
+    names: Sequence[str], suite: Suite, *, foreign: bool = False
+) -> tuple[list[Candidate], list[LeftOut]]:
     """The candidates that `names` stand for on `suite`, and the rest with the reasons.
 
     A name is the file of an entry, a folder of such files, or what `runs.lookup.collect` takes for stored
-    runs. All stored runs together make one candidate for each mixer.
+    runs. All stored runs together make one candidate for each mixer. Foreign runs and their entries are left
+    out unless `foreign`: nobody here knows what trained them.
     Errors: AttnsearchError for a name that stands for nothing, and for a file that is not a sound entry.
     """
     candidates: list[Candidate] = []
@@ -66,10 +69,21 @@ def gather(names: Sequence[str], suite: Suite) -> tuple[list[Candidate], list[Le
                 left_out.append(LeftOut(file.name, str(error)))
     if stores:
         runs = collect(stores, lambda line: left_out.append(LeftOut("a stored run", line)))
+        if not foreign:
+            apart = Counter(run.spec.cell.mixer.name for run in runs if run.spec.cell.mixer.foreign)
+            left_out += [_foreign(f"{counted(n, 'stored run')} of {name}") for name, n in apart.items()]
+            runs = [run for run in runs if not run.spec.cell.mixer.foreign]
         made, strays = of_runs(suite, runs, standings(stores))
         candidates += made
         left_out += strays
+    if not foreign:
+        left_out += [_foreign(one.source) for one in candidates if one.entry.mixer.foreign]
+        candidates = [one for one in candidates if not one.entry.mixer.foreign]
     return candidates, left_out
+
+
+def _foreign(what: str) -> LeftOut:
+    return LeftOut(what, f"{FOREIGN_REASON}: --foreign lists it apart")
 
 
 def _entries_in(name: str) -> list[Path] | None:

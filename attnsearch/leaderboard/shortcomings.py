@@ -10,6 +10,7 @@ from dataclasses import fields
 
 from attnsearch.base import AttnsearchError
 from attnsearch.leaderboard.entry import Entry, EntryCell, learning_rate
+from attnsearch.runs.standing import FOREIGN_REASON
 from attnsearch.runs.verification import CHECKS
 from attnsearch.spec.names import Names, contrast, heading
 from attnsearch.spec.run import BudgetSpec, CellSpec, PlateauRule, RunSpec
@@ -37,6 +38,8 @@ def shortcomings(suite: Suite, entry: Entry) -> list[str]:
 
 def unverified(entry: Entry) -> str | None:
     """Why the mixer's numbers may not count; None where it has passed every check."""
+    if entry.mixer.foreign:
+        return FOREIGN_REASON
     if entry.verification is None:
         return "has not been checked"
     if not entry.verification.passed:

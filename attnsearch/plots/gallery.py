@@ -45,7 +45,7 @@ def draw_losses(run: StoredRun, names: Names, folder: Path) -> Path:
 
 
 def draw_maps(run: StoredRun, names: Names, folder: Path) -> Path:
-    """The measured map of `run`, which has recorded some, at its start, escape and end, beside the true one."""
+    """The measured map of `run`, which has recorded one, at start, escape and end, beside the true one."""
     moments = [("start", 0)]
     if run.measures.escaped:
         at = int(np.searchsorted(run.maps.step, run.measures.plateau_length))

@@ -44,8 +44,8 @@ def foreign_run(
 ) -> RunSpec:
     """The run of what is called `name` on the task of `file`.
 
-    given:  knobs of the task, and settings of every run; those of network and optimizer that are not among
-            them stay untold, since nobody here knows them
+    given:  knobs of the task, and settings of every run. A setting of network or optimizer that is not among
+            them stays untold, since nobody here knows it
     about:  what else tells the network from others of its name
 
     Errors: AttnsearchError for anything unknown or out of range, naming what would be right.

@@ -117,6 +117,13 @@ class Maps(NamedTuple):
     mass: Floats
 
 
+class MapMass(NamedTuple):
+    """`Maps` without the influence, which takes most of the room: `step` and `mass`, as there."""
+
+    step: Integers
+    mass: Floats
+
+
 class Heads(NamedTuple):
     """What the attention heads of a network looked at, at the steps of its `Maps`; A = 0 for one without.
 
@@ -136,6 +143,13 @@ class Heads(NamedTuple):
         recorded, rows, length = maps.influence.shape
         nothing = np.zeros((recorded, 0, rows), np.float32)
         return cls(np.zeros((recorded, 0, rows, length), np.uint8), nothing, nothing)
+
+
+class HeadMass(NamedTuple):
+    """`Heads` without the weights, which take most of the room: `mass` and `entropy`, as there."""
+
+    mass: Floats
+    entropy: Floats
 
 
 class MapRecord(NamedTuple):

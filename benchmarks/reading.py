@@ -1,18 +1,20 @@
-"""How long it takes to sum up a store of many runs: `attnsearch results`, `law` and `report`.
+"""How long it takes to sum up a store of many runs, and how much memory: `results`, `law` and `report`.
 
     .venv/bin/python benchmarks/reading.py STORE [--runs 1000]
 
 The runs of STORE are stored again under other seeds until there are so many; each command is then started
-as a user would start it, and timed from its start to its end.
+as a user would start it, and timed from its start to its end. Its largest memory is printed too.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,18 +38,27 @@ def main() -> None:
         filled = Path(folder) / "results"
         size = fill(arguments.store, filled, arguments.runs)
         console.print(f"{arguments.runs:,} runs, {size / 1e6:.0f} MB")
-        table = Table("command", "seconds")
+        table = Table("command", "seconds", "of a core", "memory (MB)")
         for command in COMMANDS:
-            start = time.perf_counter()
             name, *rest = command
-            subprocess.run(
-                [sys.executable, "-m", "attnsearch", name, str(filled), *rest],
-                check=True,
-                cwd=folder,
-                stdout=subprocess.DEVNULL,
-            )
-            table.add_row(" ".join(command), f"{time.perf_counter() - start:.2f}")
+            seconds, busy, memory = timed([name, str(filled), *rest], Path(folder))
+            table.add_row(" ".join(command), f"{seconds:.1f}", f"{busy:.1f}", f"{memory:,.0f}")
         console.print(table)
+
+
+def timed(command: Sequence[str], folder: Path) -> tuple[float, float, float]:
+    """Seconds, seconds of a core, and megabytes that a command takes that is given in `folder`."""
+    start = time.perf_counter()
+    started = subprocess.Popen(
+        [sys.executable, "-m", "attnsearch", *command], cwd=folder, stdout=subprocess.DEVNULL
+    )
+    _, status, used = os.wait4(started.pid, 0)
+    started.returncode = os.waitstatus_to_exitcode(status)
+    if started.returncode:
+        raise SystemExit(f"attnsearch {' '.join(command)} ended with {started.returncode}")
+    # Linux counts in kilobytes, macOS in bytes.
+    unit = 1e3 if sys.platform == "linux" else 1e6
+    return time.perf_counter() - start, used.ru_utime + used.ru_stime, used.ru_maxrss / unit
 
 
 def fill(source: Path, target: Path, count: int) -> int:

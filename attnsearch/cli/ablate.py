@@ -63,7 +63,8 @@ def ablate(
     from attnsearch.results.head_costs import sentences, table
     from attnsearch.runs import parameters as parameter_files
     from attnsearch.runs.lookup import DEFAULT_STORE, folder_of
-    from attnsearch.runs.store import UnreadableRun, read
+    from attnsearch.runs.run_files import UnreadableRun
+    from attnsearch.runs.store import read
     from attnsearch.spec.names import Names
 
     parameter_files.require_safetensors()

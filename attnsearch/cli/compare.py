@@ -71,7 +71,7 @@ def _cells(side: str, places: Sequence[str]) -> Sequence[Cell]:
     from attnsearch.results.selection import select
     from attnsearch.results.study import Study
     from attnsearch.runs.lookup import collect, standings, stands_for_runs
-    from attnsearch.runs.store import opener
+    from attnsearch.runs.opened import opener
 
     if stands_for_runs(side):
         return Study(collect([side], complain, opener()), standings([side])).cells

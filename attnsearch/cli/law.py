@@ -26,8 +26,9 @@ def law(runs: Sequence[str], as_json: bool) -> None:
     from attnsearch.results.scaling import sentences, table
     from attnsearch.results.study import Study
     from attnsearch.runs.lookup import collect, standings
+    from attnsearch.runs.opened import opener
 
-    study = Study(collect(runs, complain), standings(runs))
+    study = Study(collect(runs, complain, opener()), standings(runs))
     for warning in study.warnings:
         complain(f"warning: {warning}")
     if as_json:

@@ -30,8 +30,9 @@ def report(runs: Sequence[str], output: Path, title: str | None, as_json: bool) 
     from attnsearch.report.report import report as page_of
     from attnsearch.results.study import Study
     from attnsearch.runs.lookup import collect_by_folder, standings
+    from attnsearch.runs.opened import opener
 
-    folders = folders_of(collect_by_folder(runs, complain))
+    folders = folders_of(collect_by_folder(runs, complain, opener()))
     study = Study(folders.runs, standings(runs))
     page = page_of(study, title=title, folders=folders)
     write_whole(output, page)

@@ -92,7 +92,7 @@ def ablate(
         truth=run.truth,
         whole=np.asarray(whole, np.float64).mean(axis=0),
         without=np.asarray(without, np.float64).mean(axis=1),
-        mass=run.heads.mass[-1] if run.heads.mass.size else None,
+        mass=run.head_mass.mass[-1] if run.head_mass.mass.size else None,
     )
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from attnsearch.base import Floats, Heads, Plateaus
+from attnsearch.base import Floats, Heads, Integers, Plateaus
 from attnsearch.runs.measures import chance_map_mass, first_step
 from attnsearch.runs.store import StoredRun
 
@@ -54,30 +55,31 @@ class Alignment:
 def align(runs: Sequence[StoredRun]) -> Alignment:
     """The alignment of one cell's `runs`, at least one."""
     escaped = [run for run in runs if run.measures.escaped and run.status != "diverged"]
-    heads = [best_heads(run.heads) for run in escaped if _has(run)]
+    weighed, last = list[_Weighed](), list[float]()
     leads, found = [], 0
     for run in escaped:
-        if not len(run.maps.step):
+        if not len(run.map_mass.step):
             continue
+        last += run.map_mass.mass[-1].tolist()
+        # A mixer without attention weights has no heads.
+        if run.head_mass.mass.shape[1]:
+            weighed.append(_Weighed.of(*run.head_mass))
         mapped = run.truth.mapped
         rise, known = risen(run), run.measures.found.observed[mapped]
         found += int(known.sum())
         both = known & rise.observed
         steps = run.measures.found.length[mapped]
         leads += (steps[both] / np.maximum(rise.length[both], 1)).tolist()
-    masses = np.array([known for run in escaped if len(run.maps.step) for known in run.maps.mass[-1]])
-    masses = masses[np.isfinite(masses)]
+    masses = np.array(last)[np.isfinite(last)]
     return Alignment(
         runs=len(runs),
         escaped=len(escaped),
         map_mass=_mean(masses),
         chance_map_mass=float(np.mean([chance_map_mass(run.truth).mean() for run in runs])),
-        attention_mass=_mean([best.mass[-1].mean() for best in heads]),
-        untrained_attention_mass=_mean(
-            [run.heads.mass[0].max(axis=0).mean() for run in escaped if _has(run)]
-        ),
-        entropy=_mean([best.entropy[-1].mean() for best in heads]),
-        untrained_entropy=_mean([best.entropy[0].mean() for best in heads]),
+        attention_mass=_mean([one.attention_mass for one in weighed]),
+        untrained_attention_mass=_mean([one.untrained_attention_mass for one in weighed]),
+        entropy=_mean([one.entropy for one in weighed]),
+        untrained_entropy=_mean([one.untrained_entropy for one in weighed]),
         found=found,
         rises=len(leads),
         lead=float(np.median(leads)) if leads else None,
@@ -89,7 +91,7 @@ def risen(run: StoredRun) -> Plateaus:
     chance = chance_map_mass(run.truth)
     # A target that depends on all that can be seen has its mass from the start.
     threshold = np.minimum(chance + HALFWAY * (1 - chance), 1 - 1e-6)
-    return first_step(run.maps.step, np.nan_to_num(run.maps.mass) >= threshold)
+    return first_step(run.map_mass.step, np.nan_to_num(run.map_mass.mass) >= threshold)
 
 
 def contradicts_itself(run: StoredRun) -> bool:
@@ -99,7 +101,7 @@ def contradicts_itself(run: StoredRun) -> bool:
     """
     if not run.measures.mastered or run.status == "diverged":
         return False
-    maps, chance = run.maps, run.measures.chance_map_mass
+    maps, chance = run.map_mass, run.measures.chance_map_mass
     if not len(maps.step) or maps.step[-1] < run.measures.mastery_step:
         return False
     only_way = (run.truth.cheapest_route == run.truth.attention_map).all(axis=1)
@@ -110,8 +112,7 @@ def contradicts_itself(run: StoredRun) -> bool:
 
 def best_heads(heads: Heads) -> Heads:
     """`heads` with A = 1: for each row the head with most weight on the support at the last map."""
-    best = heads.mass[-1].argmax(axis=0)
-    rows = np.arange(heads.mass.shape[2])
+    best, rows = _best(heads.mass)
     return Heads(
         heads.weights[:, best, rows][:, None],
         heads.mass[:, best, rows][:, None],
@@ -119,8 +120,29 @@ def best_heads(heads: Heads) -> Heads:
     )
 
 
-def _has(run: StoredRun) -> bool:
-    return bool(run.heads.mass.shape[1] and len(run.maps.step))
+def _best(mass: Floats) -> tuple[Integers, Integers]:
+    """`i64[K]` twice, of `mass`, `f32[M, A, K]`: for each row its best head, and its number."""
+    return mass[-1].argmax(axis=0), np.arange(mass.shape[2])
+
+
+class _Weighed(NamedTuple):
+    """What the heads of one run have on the support, means over rows, each number as in `Alignment`."""
+
+    attention_mass: float
+    untrained_attention_mass: float
+    entropy: float
+    untrained_entropy: float
+
+    @classmethod
+    def of(cls, mass: Floats, entropy: Floats) -> _Weighed:
+        """Of `mass` and `entropy`, `f32[M, A, K]`."""
+        best, rows = _best(mass)
+        return cls(
+            mass[-1, best, rows].mean(),
+            mass[0].max(axis=0).mean(),
+            entropy[-1, best, rows].mean(),
+            entropy[0, best, rows].mean(),
+        )
 
 
 def _mean(values: Sequence[float] | Floats) -> float | None:

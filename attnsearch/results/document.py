@@ -29,7 +29,7 @@ def document(study: Study, store: str, pictures: Sequence[str]) -> dict[str, Any
                 "spec": run.spec.to_json(),
                 "status": run.status,
                 "environment": dict(run.environment),
-                "measures": run.measures.to_json(run.maps),
+                "measures": run.measures.to_json(run.map_mass),
                 "log2_search_space_of_targets": run.truth.log2_search_space.tolist(),
             }
             for cell in study.cells

@@ -6,7 +6,7 @@ import os
 
 from attnsearch.results.study import Study
 from attnsearch.runs.lookup import collect, standings
-from attnsearch.runs.store import opener
+from attnsearch.runs.opened import opener
 
 
 def load(*names: str | os.PathLike[str]) -> Study:

@@ -48,7 +48,7 @@ class RunRow:
     @classmethod
     def of(cls, run: StoredRun, settings: Mapping[str, Value], standing: Standing | None) -> RunRow:
         """What the columns of `run` read."""
-        truth, curves, maps = run.truth, run.curves, run.maps
+        truth, curves, maps = run.truth, run.curves, run.map_mass
         recorded, predicted = len(curves.step), not truth.is_target.all()
         rows = len(truth.mapped)
         return cls(

@@ -26,19 +26,14 @@ class Sensitivity:
 
 def sensitivity(cells: Sequence[Cell], thresholds: Sequence[float] = THRESHOLDS) -> list[Sensitivity]:
     """The plateaus of `cells` measured anew from their curves."""
-    return [
-        Sensitivity(
-            cell,
-            tuple(
-                (
-                    threshold,
-                    summarise(pool(plateau_at(run, threshold) for run in cell.runs), cell.spec.budget.steps),
-                )
-                for threshold in thresholds
-            ),
-        )
-        for cell in cells
-    ]
+    return [_sensitivity(cell, thresholds) for cell in cells]
+
+
+def _sensitivity(cell: Cell, thresholds: Sequence[float]) -> Sensitivity:
+    # Run by run, so that the curves of each are read once.
+    plateaus = [[plateau_at(run, threshold) for threshold in thresholds] for run in cell.runs]
+    waits = [summarise(pool(lengths), cell.spec.budget.steps) for lengths in zip(*plateaus, strict=True)]
+    return Sensitivity(cell, tuple(zip(thresholds, waits, strict=True)))
 
 
 def plateau_at(run: StoredRun, threshold: float) -> Plateaus:

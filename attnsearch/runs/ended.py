@@ -11,7 +11,8 @@ from dataclasses import replace
 from itertools import chain, islice
 
 from attnsearch.base import AttnsearchError
-from attnsearch.runs.store import Store, UnreadableRun, steps_trained
+from attnsearch.runs.run_files import UnreadableRun, steps_trained
+from attnsearch.runs.store import Store
 from attnsearch.spec.run import CellSpec, RunSpec
 
 NEIGHBOURS = 32

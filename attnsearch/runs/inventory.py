@@ -17,7 +17,9 @@ from attnsearch import files
 from attnsearch.runs import lookup
 from attnsearch.runs.checkpoints import checkpoint_file
 from attnsearch.runs.claims import Claim
-from attnsearch.runs.store import StoredRun, UnreadableRun, opener
+from attnsearch.runs.opened import opener
+from attnsearch.runs.run_files import UnreadableRun
+from attnsearch.runs.store import StoredRun
 
 DAMAGED, UNFINISHED, IN_TRAINING = "damaged", "unfinished", "in training"
 """States of what is not a finished run: unreadable; a checkpoint that nobody goes on with; one in use."""

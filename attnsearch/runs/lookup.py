@@ -9,8 +9,9 @@ from pathlib import Path
 
 from attnsearch.base import AttnsearchError
 from attnsearch.runs import verification
+from attnsearch.runs.run_files import UnreadableRun
 from attnsearch.runs.standing import Standing, standing
-from attnsearch.runs.store import Store, StoredRun, UnreadableRun, read
+from attnsearch.runs.store import Store, StoredRun, read
 from attnsearch.spec.run import CellSpec
 
 DEFAULT_STORE = Path("results")

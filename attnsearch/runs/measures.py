@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from attnsearch.base import Bools, Curves, Floats, Maps, Plateaus, Truth
+from attnsearch.base import Bools, Curves, Floats, MapMass, Maps, Plateaus, Truth
 from attnsearch.spec.run import PlateauRule
 
 MASTERY_HOLD = 3
@@ -71,7 +71,7 @@ class Measures:
             return None
         return float(self.state_loss[0] - self.state_loss[-1])
 
-    def to_json(self, maps: Maps) -> dict[str, Any]:
+    def to_json(self, maps: Maps | MapMass) -> dict[str, Any]:
         """JSON values, with the map mass of the run's `maps`.
 
         A length that was not observed is the steps trained without the event.

@@ -16,43 +16,31 @@ import errno
 import itertools
 import json
 import os
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
-
-import numpy as np
+from typing import Any, Self
 
 from attnsearch import files
-from attnsearch.base import AttnsearchError, Curves, Floats, Heads, Maps, Truth
-from attnsearch.runs import layout
+from attnsearch.base import Curves, Floats, HeadMass, Heads, MapMass, Maps, Truth
 from attnsearch.runs import parameters as parameter_files
-from attnsearch.runs.layout import Layout
 from attnsearch.runs.measures import Measures, measure
+from attnsearch.runs.run_files import (
+    LAYOUTS,
+    Status,
+    UnreadableRun,
+    arrays_of,
+    check,
+    check_arrays,
+    explaining_damage,
+    question,
+)
 from attnsearch.spec.run import FORMAT_VERSION, PlateauRule, RunSpec
-
-Status = Literal["mastered", "exhausted", "diverged"]
-"""How a run ended: every target mastered, step budget used up, or a loss that is not finite."""
-
-# The layouts of the files of arrays, by their stems.
-_LAYOUTS: Mapping[str, Layout] = {
-    "truth": layout.TRUTH,
-    "curves": layout.CURVES,
-    "maps": layout.MAPS,
-    "heads": layout.HEADS,
-}
-
-_KINDS: Mapping[str, type[Any]] = {"truth": Truth, "curves": Curves, "maps": Maps, "heads": Heads}
 
 # System errors that say nothing against the file that was to be read.
 _INNOCENT = (errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE)
-
-
-class UnreadableRun(AttnsearchError):
-    """A stored run that is damaged or of another format; the text names the file and the reason."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,138 +63,30 @@ class StoredRun:
         """The run's measures under the thresholds of its specification, from its curves."""
         return measure(self.curves, self.truth, self.spec.cell.task.plateau)
 
+    @property
+    def map_mass(self) -> MapMass:
+        """The maps without their influence."""
+        return MapMass(self.maps.step, self.maps.mass)
+
+    @property
+    def head_mass(self) -> HeadMass:
+        """The heads without their weights."""
+        return HeadMass(self.heads.mass, self.heads.entropy)
+
     def under(self, rule: PlateauRule) -> Self:
         """The same run, measured under `rule`."""
         task = replace(self.spec.cell.task, plateau=rule)
         return replace(self, spec=replace(self.spec, cell=replace(self.spec.cell, task=task)))
 
 
-class ArrayFiles:
-    """The arrays of stored runs, read when they are asked for.
-
-    What was read last is kept, up to `most` bytes, so that to ask twice does not mean to read twice.
-    """
-
-    def __init__(self, most: int):
-        self._most, self._held = most, 0
-        self._kept: OrderedDict[tuple[Path, str], tuple[np.ndarray, ...]] = OrderedDict()
-
-    def __call__(self, folder: Path, stem: str) -> Any:
-        """The NamedTuple of one file of the run in `folder`. Errors: one of `files.DAMAGE`."""
-        found = self._kept.get((folder, stem))
-        if found is None:
-            found = self._kept[folder, stem] = _arrays(folder, stem)
-            self._held += _bytes(found)
-            while self._held > self._most and len(self._kept) > 1:
-                self._held -= _bytes(self._kept.popitem(last=False)[1])
-        else:
-            self._kept.move_to_end((folder, stem))
-        return found
-
-
-class _OpenedRun(StoredRun):
-    """A run whose arrays stay on the disk: each is read when it is asked for."""
-
-    @classmethod
-    def at(cls, folder: Path, arrays: Mapping[str, ArrayFiles]) -> Self:
-        """The run in `folder`. Its truth and its curves are read and checked, and measured."""
-        made = cls.__new__(cls)
-        vars(made).update(_question(folder), _folder=folder, _arrays=arrays)
-        _check(folder, {stem: getattr(made, stem) for stem in ("truth", "curves")})
-        vars(made)["measures"] = made.measures
-        return made
-
-    def __getattr__(self, name: str) -> Any:
-        """An array field, which is not in memory. Errors: UnreadableRun."""
-        if name not in _LAYOUTS:
-            raise AttributeError(name)
-        folder, arrays = self._folder, self._arrays
-        with _unreadable(folder / f"{name}.npz"):
-            found = arrays[name](folder, name)
-        if name in ("maps", "heads"):
-            _check(
-                folder, {"truth": self.truth, "maps": self.maps if name == "heads" else found, name: found}
-            )
-        return found
-
-    def under(self, rule: PlateauRule) -> Self:
-        """The same run, measured under `rule`, its arrays where they were."""
-        made = self.__class__.__new__(self.__class__)
-        vars(made).update({name: value for name, value in vars(self).items() if name != "measures"})
-        task = replace(self.spec.cell.task, plateau=rule)
-        vars(made)["spec"] = replace(self.spec, cell=replace(self.spec.cell, task=task))
-        return made
-
-
-KEPT = 2**27
-"""Bytes of truths, and as many of other arrays, that the runs of one `opener` keep in memory together."""
-
-
-def opener() -> Callable[[Path], StoredRun]:
-    """As `read`, but that maps and heads are read, and checked, when they are asked for, and curves again.
-
-    However many runs there are, their arrays take little more memory than `KEPT` says.
-    """
-    truths, others = ArrayFiles(KEPT), ArrayFiles(KEPT)
-    arrays = {stem: truths if stem == "truth" else others for stem in _LAYOUTS}
-    return lambda folder: _OpenedRun.at(folder, arrays)
-
-
 def read(folder: Path) -> StoredRun:
     """The run stored in `folder`, whose name is the run's digest. Errors: UnreadableRun."""
-    question, arrays = _question(folder), {}
-    for stem in _LAYOUTS:
-        with _unreadable(folder / f"{stem}.npz"):
-            arrays[stem] = _arrays(folder, stem)
-    _check(folder, arrays)
-    return StoredRun(**question, **arrays)
-
-
-def steps_trained(folder: Path) -> int:
-    """The last recorded step of the run stored in `folder`; hardly more than this is read.
-
-    Errors: UnreadableRun.
-    """
-    file = folder / "curves.npz"
-    with _unreadable(file):
-        return int(files.unpacked_part(file, layout.CURVES, ["step"])["step"][-1])
-
-
-def _question(folder: Path) -> dict[str, Any]:
-    """The fields of a stored run that are not arrays. Errors: UnreadableRun."""
-    file = folder / "run.json"
-    with _unreadable(file):
-        document = json.loads(files.read_whole(file))
-        if document["format_version"] != FORMAT_VERSION:
-            raise ValueError(f"format version {document['format_version']}, expected {FORMAT_VERSION}")
-        spec, status = RunSpec.from_json(document["spec"]), document["status"]
-        if not spec.digest == document["digest"] == folder.name:
-            raise ValueError(f"its specification has the digest {spec.digest}, but it is stored as another")
-        if status not in get_args(Status):
-            raise ValueError(f"status {status!r}, expected one of {', '.join(get_args(Status))}")
-        return {"spec": spec, "status": status, "environment": dict(document["environment"])}
-
-
-def _arrays(folder: Path, stem: str) -> Any:
-    return _KINDS[stem](**files.unpacked(files.read_whole(folder / f"{stem}.npz"), _LAYOUTS[stem]))
-
-
-def _check(folder: Path, arrays: Mapping[str, Any]) -> None:
-    """Errors: UnreadableRun where arrays of the run in `folder` disagree."""
-    with _unreadable(folder):
-        _check_arrays(arrays)
-
-
-@contextmanager
-def _unreadable(file: Path) -> Iterator[None]:
-    try:
-        yield
-    except files.DAMAGE as error:
-        raise UnreadableRun(f"cannot read {file}: {files.reason(error)}") from error
-
-
-def _bytes(arrays: tuple[np.ndarray, ...]) -> int:
-    return sum(array.nbytes for array in arrays)
+    asked, arrays = question(folder), {}
+    for stem in LAYOUTS:
+        with explaining_damage(folder / f"{stem}.npz"):
+            arrays[stem] = arrays_of(folder, stem)
+    check(folder, arrays)
+    return StoredRun(**asked, **arrays)
 
 
 @dataclass(frozen=True)
@@ -306,25 +186,14 @@ class Store:
 
 
 def _contents(run: StoredRun) -> dict[str, bytes]:
-    _check_arrays({stem: getattr(run, stem) for stem in _LAYOUTS})
-    question = {"format_version": FORMAT_VERSION, "digest": run.spec.digest, "spec": run.spec.to_json()}
+    check_arrays({stem: getattr(run, stem) for stem in LAYOUTS})
+    asked = {"format_version": FORMAT_VERSION, "digest": run.spec.digest, "spec": run.spec.to_json()}
     answer = {
         "status": run.status,
         "environment": dict(run.environment),
-        "measures": run.measures.to_json(run.maps),
+        "measures": run.measures.to_json(run.map_mass),
     }
-    contents = {"run.json": json.dumps(question | answer, sort_keys=True, indent=2, allow_nan=False).encode()}
-    for stem in _LAYOUTS:
+    contents = {"run.json": json.dumps(asked | answer, sort_keys=True, indent=2, allow_nan=False).encode()}
+    for stem in LAYOUTS:
         contents[f"{stem}.npz"] = files.packed(getattr(run, stem)._asdict(), compressed=True)
     return contents
-
-
-def _check_arrays(files_of: Mapping[str, Any]) -> None:
-    """Errors: ValueError where arrays are not as their layouts say, or disagree; the truth is among them."""
-    sizes: Mapping[str, tuple[int, str]] = {}
-    for stem, fields in files_of.items():
-        # Named by their files too, for they agree across these.
-        arrays = {f"{stem}.npz: {name}": np.asarray(getattr(fields, name)) for name in _LAYOUTS[stem]}
-        sizes = layout.check(arrays, dict(zip(arrays, _LAYOUTS[stem].values(), strict=True)), sizes)
-    if (targets := int(np.sum(files_of["truth"].is_target))) != sizes["R"][0]:
-        raise ValueError(f"truth.npz: is_target has {targets} targets, but R = {sizes['R'][0]}")

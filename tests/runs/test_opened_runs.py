@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +14,10 @@ from helpers.hand_made import run_of, spec_of
 from helpers.stored import assert_same, make_run, unexpected
 
 from attnsearch import files
-from attnsearch.runs.store import ArrayFiles, Store, StoredRun, UnreadableRun, opener
+from attnsearch.results.alignment import align
+from attnsearch.runs.opened import ArrayFiles, opener
+from attnsearch.runs.run_files import UnreadableRun
+from attnsearch.runs.store import Store, StoredRun
 from attnsearch.spec.run import PlateauRule
 
 
@@ -28,15 +33,20 @@ def root(tmp_path: Path, runs: list[StoredRun]) -> Path:
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the files that are read from here on."""
+    """The names of the files that are read from here on, or of the arrays in them that alone are."""
     seen: list[str] = []
-    read_whole = files.read_whole
+    read_whole, unpacked_part = files.read_whole, files.unpacked_part
 
     def reading(path: Path, most: int = -1) -> bytes:
         seen.append(path.name)
         return read_whole(path, most)
 
+    def reading_part(path: Path, names: Collection[str], part: Collection[str]) -> dict[str, np.ndarray]:
+        seen.append(path.name if len(part) == len(names) else f"{path.stem}: {', '.join(part) or 'list'}")
+        return unpacked_part(path, names, part)
+
     monkeypatch.setattr(files, "read_whole", reading)
+    monkeypatch.setattr(files, "unpacked_part", reading_part)
     return seen
 
 
@@ -52,7 +62,7 @@ def test_an_opened_run_says_what_a_read_one_says(tmp_path: Path) -> None:
 
 def test_maps_and_heads_are_read_when_they_are_asked_for(root: Path, reads: list[str]) -> None:
     first, *_ = opened(root)
-    assert set(reads) == {"run.json", "truth.npz", "curves.npz"}
+    assert set(reads) == {"run.json", "truth.npz", "curves.npz", "maps: list", "heads: list"}
     reads.clear()
     assert first.measures.escaped
     assert reads == []
@@ -60,11 +70,12 @@ def test_maps_and_heads_are_read_when_they_are_asked_for(root: Path, reads: list
     assert reads == ["maps.npz"]
     assert first.heads.mass.shape[1] == 2
     assert len(first.maps.step)
-    assert reads == ["maps.npz", "heads.npz"]
+    assert reads == ["maps.npz", "heads.npz", "maps: step, mass"]
 
 
 def test_what_was_read_is_kept_up_to_a_size(root: Path, reads: list[str]) -> None:
     (folder, other, _), kept = Store(root).folders(), ArrayFiles(1)
+    reads.clear()
     kept(folder, "curves")
     kept(folder, "curves")
     assert reads == ["curves.npz"]
@@ -101,11 +112,41 @@ def test_damage_to_what_is_measured_is_told_at_once(root: Path, name: str) -> No
 
 
 @pytest.mark.parametrize("name", ["maps", "heads"])
-def test_damage_to_a_map_is_told_when_it_is_asked_for(root: Path, name: str) -> None:
-    (Store(root).folders()[0] / f"{name}.npz").write_bytes(b"damaged")
+def test_a_map_that_was_cut_short_is_told_at_once(root: Path, name: str) -> None:
+    file = Store(root).folders()[0] / f"{name}.npz"
+    file.write_bytes(file.read_bytes()[:-100])
+    told: list[str] = []
+    assert len(list(Store(root).runs(told.append, opener()))) == 2
+    (line,) = told
+    assert str(file) in line
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "part"), [("maps", "mass", "map_mass"), ("heads", "weights", "heads")]
+)
+def test_damage_to_a_map_is_told_when_it_is_asked_for(root: Path, name: str, array: str, part: str) -> None:
+    folder, *_ = Store(root).folders()
+    file = folder / f"{name}.npz"
+    content = bytearray(file.read_bytes())
+    with zipfile.ZipFile(file) as archive:
+        member = archive.getinfo(f"{array}.npy")
+    content[member.header_offset + len(member.filename) + 30 + member.compress_size // 2] ^= 0xFF
+    file.write_bytes(content)
     first, *_ = opened(root)
     with pytest.raises(UnreadableRun, match=f"cannot read .*{name}.npz"):
-        getattr(first, name)
+        getattr(first, part)
+    # Nobody asks for the weights: what is measured is not in doubt.
+    if array == "weights":
+        assert len(first.head_mass.mass)
+
+
+def test_alignment_reads_neither_influence_nor_weights(
+    root: Path, runs: list[StoredRun], reads: list[str]
+) -> None:
+    found, known = opened(root), {run.spec.digest: run for run in runs}
+    reads.clear()
+    assert align(found) == align([known[run.spec.digest] for run in found])
+    assert set(reads) == {"maps: step, mass", "heads: mass, entropy"}
 
 
 def test_maps_of_another_run_are_told(root: Path, tmp_path: Path) -> None:

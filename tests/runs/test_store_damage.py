@@ -27,7 +27,8 @@ from helpers.damage import (
 from helpers.stored import ARCHIVES, FILES, assert_same, make_run, names, unexpected
 
 from attnsearch.base import AttnsearchError
-from attnsearch.runs.store import Store, UnreadableRun, read
+from attnsearch.runs.run_files import UnreadableRun
+from attnsearch.runs.store import Store, read
 from attnsearch.spec.run import RunSpec
 
 

@@ -1,0 +1,121 @@
+"""Stored runs whose arrays stay on the disk, so that many of them take little memory.
+
+Numpy side; never imports jax.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from attnsearch.base import HeadMass, MapMass
+from attnsearch.runs.run_files import (
+    LAYOUTS,
+    PARTS,
+    arrays_of,
+    check,
+    explaining_damage,
+    list_arrays,
+    question,
+)
+from attnsearch.runs.store import StoredRun
+from attnsearch.spec.run import PlateauRule
+
+
+class ArrayFiles:
+    """The arrays of stored runs, read when they are asked for.
+
+    What was read last is kept, up to `most` bytes, so that to ask twice does not mean to read twice.
+    """
+
+    def __init__(self, most: int):
+        self._most, self._held = most, 0
+        self._kept: OrderedDict[tuple[Path, str], tuple[np.ndarray, ...]] = OrderedDict()
+
+    def __call__(self, folder: Path, part: str) -> Any:
+        """The NamedTuple of one part of the run in `folder`. Errors: one of `files.DAMAGE`."""
+        found = self._kept.get((folder, part))
+        if found is None:
+            found = self._kept[folder, part] = arrays_of(folder, part)
+            self._held += _bytes(found)
+            while self._held > self._most and len(self._kept) > 1:
+                self._held -= _bytes(self._kept.popitem(last=False)[1])
+        else:
+            self._kept.move_to_end((folder, part))
+        return found
+
+
+class _OpenedRun(StoredRun):
+    """A run whose arrays stay on the disk: each is read when it is asked for."""
+
+    @classmethod
+    def at(cls, folder: Path, arrays: Mapping[str, ArrayFiles]) -> Self:
+        """The run in `folder`. Its truth and its curves are read and checked, and measured.
+
+        Of the other files only the list of their arrays is read. It is at the end, so that a file which was
+        cut short is found out.
+        """
+        made = cls.__new__(cls)
+        vars(made).update(question(folder), _folder=folder, _arrays=arrays)
+        check(folder, {part: getattr(made, part) for part in ("truth", "curves")})
+        for stem in ("maps", "heads"):
+            list_arrays(folder, stem)
+        vars(made)["measures"] = made.measures
+        return made
+
+    def __getattr__(self, name: str) -> Any:
+        """An array field, which is not in memory. Errors: UnreadableRun."""
+        if name not in LAYOUTS:
+            raise AttributeError(name)
+        return self._part(name)
+
+    @property
+    def map_mass(self) -> MapMass:
+        return self._part("map_mass")
+
+    @property
+    def head_mass(self) -> HeadMass:
+        return self._part("head_mass")
+
+    def _part(self, name: str) -> Any:
+        """Arrays of a file, and no others of it. Errors: UnreadableRun."""
+        folder, (stem, _) = self._folder, PARTS[name]
+        with explaining_damage(folder / f"{stem}.npz"):
+            found = self._arrays[stem](folder, name)
+        if stem == "maps":
+            check(folder, {"truth": self.truth, name: found})
+        elif stem == "heads":
+            check(folder, {"truth": self.truth, "map_mass": self.map_mass, name: found})
+        return found
+
+    def under(self, rule: PlateauRule) -> Self:
+        """The same run, measured under `rule`, its arrays where they were."""
+        made = self.__class__.__new__(self.__class__)
+        vars(made).update({name: value for name, value in vars(self).items() if name != "measures"})
+        task = replace(self.spec.cell.task, plateau=rule)
+        vars(made)["spec"] = replace(self.spec, cell=replace(self.spec.cell, task=task))
+        return made
+
+
+KEPT = 2**27
+"""Bytes of truths, and as many of other arrays, that the runs of one `opener` keep in memory together."""
+
+
+def opener() -> Callable[[Path], StoredRun]:
+    """As `read`, but that maps and heads are read, and checked, when they are asked for, and curves again.
+
+    What asks for `map_mass` and `head_mass` reads these alone. However many runs there are, their arrays take
+    little more memory than `KEPT` says.
+    """
+    truths, others = ArrayFiles(KEPT), ArrayFiles(KEPT)
+    arrays = {stem: truths if stem == "truth" else others for stem in LAYOUTS}
+    return lambda folder: _OpenedRun.at(folder, arrays)
+
+
+def _bytes(arrays: tuple[np.ndarray, ...]) -> int:
+    return sum(array.nbytes for array in arrays)

@@ -22,8 +22,9 @@ from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 from speed import Runner  # noqa: E402
 
+from attnsearch.backends import specify  # noqa: E402
 from attnsearch.base import RECORDING_INTERVAL  # noqa: E402
-from attnsearch.training.jax.backend import JaxBackend, specify  # noqa: E402
+from attnsearch.training.jax.backend import JaxBackend  # noqa: E402
 
 TOKENS_PER_STEP = 2048
 LANES = (1, 2, 4, 8)

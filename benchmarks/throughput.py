@@ -25,11 +25,11 @@ from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 from speed import Plain, Runner  # noqa: E402
 
-from attnsearch.backends import run  # noqa: E402
+from attnsearch.backends import run, specify  # noqa: E402
 from attnsearch.base import RECORDING_INTERVAL  # noqa: E402
 from attnsearch.runs.store import Store, StoredRun  # noqa: E402
 from attnsearch.spec.run import RunSpec  # noqa: E402
-from attnsearch.training.jax.backend import JaxBackend, specify  # noqa: E402
+from attnsearch.training.jax.backend import JaxBackend  # noqa: E402
 from attnsearch.training.jax.cohorts import JaxCohort  # noqa: E402
 from attnsearch.training.observer import Observer, Progress  # noqa: E402
 

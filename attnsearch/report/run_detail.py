@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from attnsearch.base import Floats, Heads, Integers
-from attnsearch.results.alignment import best_heads
+from attnsearch.results.alignment import best_heads, best_of
 from attnsearch.results.layout import (
     columns_of,
     lines_of,
@@ -103,15 +103,16 @@ def _detail(run: StoredRun) -> dict[str, Any]:
         },
         "map_step": maps.step.tolist(),
         "map": _packed(shares_of(maps.influence)[:, :, columns.positions], _SHARE, "<u1"),
-        "map_mass": _packed(run.maps.mass, _MASS, "<u2"),
+        "map_mass": _packed(maps.mass, _MASS, "<u2"),
         "chance_map_mass": [round(mass, 4) for mass in run.measures.chance_map_mass.tolist()],
-        "heads": _heads(run) if run.heads.mass.shape[1] else None,
+        "heads": _heads(run) if run.head_mass.mass.shape[1] else None,
     }
 
 
 def _heads(run: StoredRun) -> dict[str, Any]:
     """Of each target the head that ends with most of its weight on the support."""
-    mass, best = run.heads.mass, best_heads(run.heads)
+    mass, entropy = run.head_mass
+    best, rows = best_of(mass)
     seen = np.arange(len(run.truth.replaceable)) <= run.truth.queries[:, None]
     visible, support = seen.sum(axis=1), (run.truth.attention_map & seen).sum(axis=1)
     layers = run.spec.cell.network.num_layers
@@ -121,12 +122,12 @@ def _heads(run: StoredRun) -> dict[str, Any]:
             (f"layer {head // each}, " if layers > 1 else "") + f"head {head % each}"
             for head in range(mass.shape[1])
         ],
-        "best": mass[-1].argmax(axis=0).tolist(),
-        "mass": _packed(best.mass[:, 0], _MASS, "<u2"),
-        "entropy": _packed(best.entropy[:, 0], _NATS, "<u2"),
+        "best": best.tolist(),
+        "mass": _packed(mass[:, best, rows], _MASS, "<u2"),
+        "entropy": _packed(entropy[:, best, rows], _NATS, "<u2"),
         "uniform_mass": [round(float(share), 4) for share in support / visible],
         "uniform_entropy": [round(float(nats), 4) for nats in np.log(visible)],
-        "all": run.heads.weights[..., 0].size * (len(columns_of(run.truth).positions) + 1) <= MOST_WEIGHTS,
+        "all": mass.size * (len(columns_of(run.truth).positions) + 1) <= MOST_WEIGHTS,
         "weights": None,
     }
 

@@ -112,7 +112,7 @@ def contradicts_itself(run: StoredRun) -> bool:
 
 def best_heads(heads: Heads) -> Heads:
     """`heads` with A = 1: for each row the head with most weight on the support at the last map."""
-    best, rows = _best(heads.mass)
+    best, rows = best_of(heads.mass)
     return Heads(
         heads.weights[:, best, rows][:, None],
         heads.mass[:, best, rows][:, None],
@@ -120,7 +120,7 @@ def best_heads(heads: Heads) -> Heads:
     )
 
 
-def _best(mass: Floats) -> tuple[Integers, Integers]:
+def best_of(mass: Floats) -> tuple[Integers, Integers]:
     """`i64[K]` twice, of `mass`, `f32[M, A, K]`: for each row its best head, and its number."""
     return mass[-1].argmax(axis=0), np.arange(mass.shape[2])
 
@@ -136,7 +136,7 @@ class _Weighed(NamedTuple):
     @classmethod
     def of(cls, mass: Floats, entropy: Floats) -> _Weighed:
         """Of `mass` and `entropy`, `f32[M, A, K]`."""
-        best, rows = _best(mass)
+        best, rows = best_of(mass)
         return cls(
             mass[-1, best, rows].mean(),
             mass[0].max(axis=0).mean(),

@@ -27,41 +27,40 @@ from attnsearch.runs.store import StoredRun
 from attnsearch.spec.run import PlateauRule
 
 
-class ArrayFiles:
-    """The arrays of stored runs, read when they are asked for.
-
-    What was read last is kept, up to `most` bytes, so that to ask twice does not mean to read twice.
-    """
+class Kept:
+    """Arrays of stored runs that were asked for last, up to `most` bytes, so that they are read once."""
 
     def __init__(self, most: int):
         self._most, self._held = most, 0
         self._kept: OrderedDict[tuple[Path, str], tuple[np.ndarray, ...]] = OrderedDict()
 
-    def __call__(self, folder: Path, part: str) -> Any:
-        """The NamedTuple of one part of the run in `folder`. Errors: one of `files.DAMAGE`."""
+    def find(self, folder: Path, part: str) -> Any:
+        """The NamedTuple of one part of the run in `folder`, or None where it is not kept."""
         found = self._kept.get((folder, part))
-        if found is None:
-            found = self._kept[folder, part] = arrays_of(folder, part)
-            self._held += _bytes(found)
-            while self._held > self._most and len(self._kept) > 1:
-                self._held -= _bytes(self._kept.popitem(last=False)[1])
-        else:
+        if found is not None:
             self._kept.move_to_end((folder, part))
         return found
+
+    def keep(self, folder: Path, part: str, arrays: tuple[np.ndarray, ...]) -> None:
+        """Keep a NamedTuple that was read. Others go for it where room is lacking."""
+        self._kept[folder, part] = arrays
+        self._held += _bytes(arrays)
+        while self._held > self._most and len(self._kept) > 1:
+            self._held -= _bytes(self._kept.popitem(last=False)[1])
 
 
 class _OpenedRun(StoredRun):
     """A run whose arrays stay on the disk: each is read when it is asked for."""
 
     @classmethod
-    def at(cls, folder: Path, arrays: Mapping[str, ArrayFiles]) -> Self:
+    def at(cls, folder: Path, kept: Mapping[str, Kept]) -> Self:
         """The run in `folder`. Its truth and its curves are read and checked, and measured.
 
         Of the other files only the list of their arrays is read. It is at the end, so that a file which was
         cut short is found out.
         """
         made = cls.__new__(cls)
-        vars(made).update(question(folder), _folder=folder, _arrays=arrays)
+        vars(made).update(question(folder), _folder=folder, _kept=kept)
         check(folder, {part: getattr(made, part) for part in ("truth", "curves")})
         for stem in ("maps", "heads"):
             list_arrays(folder, stem)
@@ -85,12 +84,15 @@ class _OpenedRun(StoredRun):
     def _part(self, name: str) -> Any:
         """Arrays of a file, and no others of it. Errors: UnreadableRun."""
         folder, (stem, _) = self._folder, PARTS[name]
-        with explaining_damage(folder / f"{stem}.npz"):
-            found = self._arrays[stem](folder, name)
-        if stem == "maps":
-            check(folder, {"truth": self.truth, name: found})
-        elif stem == "heads":
-            check(folder, {"truth": self.truth, "map_mass": self.map_mass, name: found})
+        found = self._kept[stem].find(folder, name)
+        if found is None:
+            with explaining_damage(folder / f"{stem}.npz"):
+                found = arrays_of(folder, name)
+            if stem == "maps":
+                check(folder, {"truth": self.truth, name: found})
+            elif stem == "heads":
+                check(folder, {"truth": self.truth, "map_mass": self.map_mass, name: found})
+            self._kept[stem].keep(folder, name, found)
         return found
 
     def under(self, rule: PlateauRule) -> Self:
@@ -112,9 +114,9 @@ def opener() -> Callable[[Path], StoredRun]:
     What asks for `map_mass` and `head_mass` reads these alone. However many runs there are, their arrays take
     little more memory than `KEPT` says.
     """
-    truths, others = ArrayFiles(KEPT), ArrayFiles(KEPT)
-    arrays = {stem: truths if stem == "truth" else others for stem in LAYOUTS}
-    return lambda folder: _OpenedRun.at(folder, arrays)
+    truths, others = Kept(KEPT), Kept(KEPT)
+    kept = {stem: truths if stem == "truth" else others for stem in LAYOUTS}
+    return lambda folder: _OpenedRun.at(folder, kept)
 
 
 def _bytes(arrays: tuple[np.ndarray, ...]) -> int:

@@ -15,7 +15,7 @@ from helpers.stored import assert_same, make_run, unexpected
 
 from attnsearch import files
 from attnsearch.results.alignment import align
-from attnsearch.runs.opened import ArrayFiles, opener
+from attnsearch.runs.opened import Kept, opener
 from attnsearch.runs.run_files import UnreadableRun
 from attnsearch.runs.store import Store, StoredRun
 from attnsearch.spec.run import PlateauRule
@@ -73,16 +73,15 @@ def test_maps_and_heads_are_read_when_they_are_asked_for(root: Path, reads: list
     assert reads == ["maps.npz", "heads.npz", "maps: step, mass"]
 
 
-def test_what_was_read_is_kept_up_to_a_size(root: Path, reads: list[str]) -> None:
-    (folder, other, _), kept = Store(root).folders(), ArrayFiles(1)
-    reads.clear()
-    kept(folder, "curves")
-    kept(folder, "curves")
-    assert reads == ["curves.npz"]
-    kept(other, "curves")
-    kept(folder, "curves")
-    assert len(reads) == 3
-    assert len(kept._kept) == 1
+def test_what_was_read_is_kept_up_to_a_size(runs: list[StoredRun]) -> None:
+    arrays = runs[0].maps
+    kept = Kept(2 * sum(array.nbytes for array in arrays))
+    for name in "abc":
+        kept.keep(Path(name), "maps", arrays)
+        assert kept.find(Path("a"), "maps") is arrays
+    # What was asked for last stays.
+    assert [kept.find(Path(name), "maps") is arrays for name in "abc"] == [True, False, True]
+    assert kept.find(Path("a"), "heads") is None
 
 
 def test_other_thresholds_leave_arrays_on_the_disk(

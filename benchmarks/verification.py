@@ -1,4 +1,4 @@
-"""The records that ship: every built-in mixer, with the settings and widths that tasks and suites give it.
+"""The records that ship: the mixers in jax, with the settings and widths that tasks and suites give them.
 
     .venv/bin/python benchmarks/verification.py
 
@@ -14,22 +14,23 @@ from attnsearch.training.jax import devices
 
 devices.use_every_core()  # before jax starts
 
+from attnsearch.backends import Backends, specify  # noqa: E402
 from attnsearch.cli.verify import conclusion  # noqa: E402
+from attnsearch.mixers import MIXERS  # noqa: E402
 from attnsearch.probing.verify import verify  # noqa: E402
 from attnsearch.runs.standing import standing  # noqa: E402
 from attnsearch.runs.verification import SHIPPED, path, read, records  # noqa: E402
 from attnsearch.spec.run import CellSpec  # noqa: E402
 from attnsearch.spec.suite import Suite, find_suite  # noqa: E402
 from attnsearch.spec.task_file import shipped_tasks  # noqa: E402
-from attnsearch.training.jax.backend import JaxBackend, specify  # noqa: E402
 
 SUITES = ("automaton", "context", "mixers", "smoke", "sparsity")
 
 
-def cells(backend: JaxBackend) -> list[CellSpec]:
+def cells(backend: Backends) -> list[CellSpec]:
     """One cell for each mixer, its settings and its width that a record must speak of."""
     tasks = list(shipped_tasks().values())
-    runs = specify(tasks, list(backend.mixers), {}, seeds=[0], backend=backend)
+    runs = specify(tasks, list(MIXERS), {}, seeds=[0], backend=backend)
     for name in SUITES:
         runs += Suite.read(find_suite(name), backend.known_mixers).runs()
     return list({(run.cell.mixer, run.cell.network.width): run.cell for run in runs}.values())
@@ -37,7 +38,7 @@ def cells(backend: JaxBackend) -> list[CellSpec]:
 
 def main() -> None:
     """Verify, and put the records where they ship from."""
-    backend, current = JaxBackend(), set[Path]()
+    backend, current = Backends(), set[Path]()
     for cell in cells(backend):
         known = standing(cell, records(SHIPPED, cell.mixer.name)).record
         record = known or verify(cell.mixer, backend=backend, width=cell.network.width)

@@ -31,12 +31,12 @@ ROOMS: dict[str, tuple[int, str]] = {
     "report": (6, ""),
     "gate": (6, ""),
     "backends": (8, "jax"),
-    "probing": (8, "jax"),
+    "probing": (9, "jax"),
     "examples": (8, "jax"),
     "foreign": (8, "jax"),
     "leaderboard": (7, ""),
-    "cli": (9, ""),
-    "__main__": (10, ""),
+    "cli": (10, ""),
+    "__main__": (11, ""),
 }
 FLAX = ("mixers", "training.jax")
 FRAMEWORKS = {"jax": ("jax", "jaxlib", "flax", "optax", "chex"), "torch": ("torch", "transformers")}

@@ -54,10 +54,10 @@ def verify(
 ) -> int:
     """Say whether the numbers of a mixer may count, or whether a task does what it says.
 
-    MIXER is a name, or package.module:Class. Without one, --task is verified: a name, or the path of a task
-    file. Its knobs are flags then: `attnsearch verify --task NAME --help` lists them. Exit status 0 where
-    every check is passed, 1 where not. The record of a mixer is kept in --out, where reports and leaderboards
-    look for it.
+    MIXER is a name, or package.module:Class; after torch: where it is written in PyTorch. Without one, --task
+    is verified: a name, or the path of a task file. Its knobs are flags then: `attnsearch verify --task NAME
+    --help` lists them. Exit status 0 where every check is passed, 1 where not. The record of a mixer is kept
+    in --out, where reports and leaderboards look for it.
     """
     if mixer is None:
         if task is None:
@@ -68,15 +68,16 @@ def verify(
     if knobs := given(ctx):
         flag = flag_of(next(iter(knobs)))
         raise AttnsearchError(f"{flag} sets a task that is verified alone: leave {mixer} out, or the flag")
+    from attnsearch.backends import Backends
     from attnsearch.cli.console import console
     from attnsearch.probing.verify import verify
     from attnsearch.spec.grid import mixer_specs
     from attnsearch.spec.run import NetworkSpec
     from attnsearch.spec.task_file import find_task
-    from attnsearch.training.jax.backend import JaxBackend
     from attnsearch.training.jax.devices import use_every_core
 
-    known = JaxBackend().known_mixers
+    backend = Backends()
+    known = backend.known_mixers
     lists = mixer_lists([mixer], mixer_settings, known)
     for name, values in lists.items():
         if len(values) > 1:
@@ -98,6 +99,7 @@ def verify(
     record = verify(
         spec,
         find_task(task or "linear_map"),
+        backend=backend,
         width=width or NetworkSpec.width,
         found=keep_quiet if quiet else tell,
     )

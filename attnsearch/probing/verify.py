@@ -8,24 +8,25 @@ from importlib import metadata
 from itertools import takewhile
 from pathlib import Path
 
+from attnsearch.backends import Backends, is_torch
 from attnsearch.base import AttnsearchError
 from attnsearch.mixers.base import Mixer
 from attnsearch.probing.check import Check
 from attnsearch.probing.checks import CHECKS
 from attnsearch.probing.jax_framework import JaxFramework
-from attnsearch.probing.subject import Subject
+from attnsearch.probing.subject import Framework, Subject
+from attnsearch.probing.torch_framework import TorchFramework
 from attnsearch.runs.sources import sources
 from attnsearch.runs.verification import Finding, Verification
 from attnsearch.spec.run import MixerSpec, NetworkSpec
 from attnsearch.spec.task_file import TaskFile, find_task
-from attnsearch.training.jax.backend import JaxBackend
 
 
 def verify(
     mixer: MixerSpec,
     task: TaskFile | None = None,
     *,
-    backend: JaxBackend | None = None,
+    backend: Backends | None = None,
     width: int = NetworkSpec.width,
     found: Callable[[Finding], None] = lambda finding: None,
 ) -> Verification:
@@ -36,14 +37,19 @@ def verify(
 
     Errors: AttnsearchError for a mixer or task that cannot be had. What is wrong with a mixer is a finding.
     """
-    backend, task = backend or JaxBackend(), task or find_task("linear_map")
+    backend, task = backend or Backends(), task or find_task("linear_map")
     kind = backend.mixer(mixer.name)
     findings: list[Finding] = []
-    for finding in examine(Subject(mixer, task, JaxFramework(backend), width)):
+    for finding in examine(Subject(mixer, task, framework_of(mixer.name, backend), width)):
         findings.append(finding)
         found(finding)
     code, version = tuple(sources_of(kind).items()), metadata.version("attnsearch")
     return Verification(mixer, task.name, width, tuple(findings), code, version)
+
+
+def framework_of(mixer: str, backend: Backends) -> Framework:
+    """Where networks of a mixer of this name are made."""
+    return TorchFramework(backend) if is_torch(mixer) else JaxFramework(backend.jax)
 
 
 def examine(subject: Subject, checks: Sequence[Check[Subject]] = CHECKS) -> Iterator[Finding]:

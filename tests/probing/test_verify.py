@@ -11,6 +11,7 @@ import pytest
 from helpers import faulty_mixers
 from helpers.faulty_mixers import Chunked, Convolution, Gate, Latch, Narrow, Recurrent, SoftMask, Triangular
 
+from attnsearch.backends import Backends
 from attnsearch.base import AttnsearchError
 from attnsearch.cli.verify import verify as command
 from attnsearch.mixers import MIXERS, Attention, Mixer
@@ -101,7 +102,7 @@ def test_the_evidence_names_what_was_seen(kind: type[Mixer], name: str, words: s
 
 
 def test_what_cannot_be_built_is_asked_nothing_else() -> None:
-    record = verify(subject(Narrow).mixer, backend=JaxBackend(mixers={"mine": Narrow}), width=WIDTH)
+    record = verify(subject(Narrow).mixer, backend=Backends(mixers={"mine": Narrow}), width=WIDTH)
     first, *others = record.findings
     assert (first.check, first.verdict) == ("construction", "failed")
     assert {(finding.verdict, finding.evidence) for finding in others} == {("not run", "it cannot be built")}

@@ -10,6 +10,7 @@ import pytest
 from helpers.checks import HERE, checked, made, recorded, slow, specs
 from helpers.hand_made import run_of
 
+from attnsearch.backends import Backends
 from attnsearch.base import AttnsearchError
 from attnsearch.cli.check import check_anew
 from attnsearch.gate import ci
@@ -17,7 +18,6 @@ from attnsearch.gate.check import recorded_lanes
 from attnsearch.gate.verdict import outlook, rows, sentences
 from attnsearch.runs.store import Store, StoredRun
 from attnsearch.spec.run import RunSpec
-from attnsearch.training.jax.backend import JaxBackend
 
 
 def test_equal_curves_pass_after_half_of_the_runs() -> None:
@@ -151,7 +151,7 @@ def test_a_store_that_holds_the_runs_is_refused(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "store")
     store.save(made(specs()[5]))
     with pytest.raises(AttnsearchError, match="holds runs of this suite, and a check trains them anew"):
-        check_anew(specs(), recorded(), store, JaxBackend(), name="small.json", tolerance=1.25)
+        check_anew(specs(), recorded(), store, Backends(), name="small.json", tolerance=1.25)
 
 
 def test_an_outlook_says_what_a_check_could_catch() -> None:

@@ -19,8 +19,8 @@ from attnsearch.cli.output import complain, emit_json, say
 def report(runs: Sequence[str], output: Path, title: str | None, as_json: bool) -> None:
     """Write what RUNS say as one HTML file: charts, maps, tables and warnings.
 
-    With several folders, the page says of each run which folder it is of. A run that lies in two of them is
-    shown and counted once.
+    With several folders, the page says of each run which folder it is of. Copies of a run are counted once.
+    Where folders hold other curves for the same run, their cells are shown side by side, and compared.
 
     RUNS are folders that were given as --out, folders of single runs, or the first digits of digests. The
     file opens from a disk and needs no network.
@@ -33,7 +33,7 @@ def report(runs: Sequence[str], output: Path, title: str | None, as_json: bool) 
     from attnsearch.runs.opened import opener
 
     folders = folders_of(collect_by_folder(runs, complain, opener()))
-    study = Study(folders.runs, standings(runs))
+    study = Study(folders.runs, standings(runs), folder_of=folders.apart)
     page = page_of(study, title=title, folders=folders)
     write_whole(output, page)
     for warning in (*study.warnings, *folders.warnings):

@@ -27,7 +27,8 @@ def document(study: Study, folders: Folders) -> dict[str, Any]:
     names = study.names
     runs = [run for cell in study.cells for run in cell.runs]
     number = {run: index for index, run in enumerate(runs)}
-    series = {cell.spec: index for index, one in enumerate(study.series) for cell in one.cells}
+    series = {cell: index for index, one in enumerate(study.series) for cell in one.cells}
+    keys = folders.keys(runs)
     middles = [cell.middle_run for cell in study.cells]
     # The widest search tells most: the page opens at its middle run.
     start = max(study.cells, key=lambda cell: cell.bits).middle_run
@@ -39,7 +40,7 @@ def document(study: Study, folders: Folders) -> dict[str, Any]:
         "cells": [
             {
                 "name": study.name(cell),
-                "series": series[cell.spec],
+                "series": series[cell],
                 "bits": round(cell.bits, 6),
                 "facts": {heading(name): names.value(cell.spec, name) for name in names.telling},
                 "budget": cell.spec.budget.steps,
@@ -51,7 +52,7 @@ def document(study: Study, folders: Folders) -> dict[str, Any]:
         ],
         "folders": list(map(plain, folders.names)),
         "runs": [
-            {**_run(run, index, detail[run]), "folders": list(folders.of.get(run.spec.digest, ()))}
+            {**_run(run, index, detail[run]), "key": keys[run], "folders": list(folders.of.get(run, ()))}
             for index, cell in enumerate(study.cells)
             for run in cell.runs
         ],

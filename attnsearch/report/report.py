@@ -53,7 +53,7 @@ def report(study: Study, *, title: str | None = None, folders: Folders | None = 
                 for growth in study.laws
                 for first, *others in [sentences(growth)]
             ],
-            "found": found_table(study),
+            "found": found_table(study, folders),
             "left_out": _left_out(data),
             "cell_table": cell_table(study, folders),
             "comparison_table": comparison_table(study),

@@ -31,32 +31,37 @@ def cell_table(study: Study, folders: Folders) -> Table:
         verified = [standing.state] if standing is not None and standing.state == "verified" else []
         return "; ".join([*verified, *flags(cell)])
 
+    protocol = Column("protocol", "protocol", flagged, lambda cell: flagged(cell) or NONE)
+    notes = ". Lengths are steps; the small numbers are 95 % intervals"
+    return table_of(study, "Every cell", WAITED, protocol, _folder(folders), ending=notes)
+
+
+def _folder(folders: Folders) -> Column[Cell]:
+    """How many runs of a cell lie in which folder."""
+
     def counted_in(cell: Cell) -> str:
         counts = Counter(folders.text(run) for run in cell.runs)
         return "; ".join(f"{count} in {name}" for name, count in counts.items())
 
-    protocol = Column("protocol", "protocol", flagged, lambda cell: flagged(cell) or NONE)
-    folder = Column("folder", "folder", counted_in, counted_in, lambda cell: folders.several)
-    notes = ". Lengths are steps; the small numbers are 95 % intervals"
-    return table_of(study, "Every cell", WAITED, protocol, folder, ending=notes)
+    return Column("folder", "folder", counted_in, counted_in, lambda cell: folders.several)
 
 
-def found_table(study: Study) -> Table:
+def found_table(study: Study, folders: Folders) -> Table:
     """What the runs of each cell were found to read, one row a cell."""
     notes = "; the small numbers are the level before anything is learned"
-    return table_of(study, "Runs that escaped, at their ends", READ, ending=notes)
+    return table_of(study, "Runs that escaped, at their ends", READ, _folder(folders), ending=notes)
 
 
 def comparison_table(study: Study) -> Table | None:
-    """Mixers against one of them, and interventions against none, wherever cells differ in nothing else; None
-    where none do."""
+    """Mixers against one of them, interventions against none, and folders against the first, wherever cells
+    differ in nothing else; None where none do."""
     if not study.comparisons:
         return None
     rows = tuple(
         (
             study.names.place(one.candidate.spec),
-            study.series_names[one.candidate.spec],
-            study.series_names[one.reference.spec],
+            study.series_names[one.candidate],
+            study.series_names[one.reference],
             f"{one.comparison.runs[0]} / {one.comparison.runs[1]}",
             steps(one.comparison.horizon),
             *figures(one.comparison, one.p_value),
@@ -65,8 +70,9 @@ def comparison_table(study: Study) -> Table | None:
         for one in study.comparisons
     )
     return Table(
-        "Mixers, and interventions, compared: ratio of restricted mean plateau lengths with its bootstrap"
-        f" interval; p of a log-rank test, adjusted over {len(rows)} of them (Benjamini and Hochberg)",
+        "Mixers, interventions and folders compared: ratio of restricted mean plateau lengths with its"
+        f" bootstrap interval; p of a log-rank test, adjusted over {len(rows)} of them (Benjamini and"
+        " Hochberg)",
         ("cell", "mixer", "against", "runs", "up to step", "ratio", "p, adjusted", "verdict: its plateau is"),
         frozenset({"runs", "up to step", "ratio", "p, adjusted"}),
         rows,

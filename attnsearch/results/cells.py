@@ -42,11 +42,14 @@ class Cell:
     """The runs of one cell, at least one, compared by identity. Restricted means are up to the budget.
 
     standing:  whether the numbers of the mixer may count; None where nobody has looked
+    folder:    of the runs, where other folders hold runs of the same specifications with other curves;
+               otherwise ""
     """
 
     spec: CellSpec
     runs: tuple[StoredRun, ...]
     standing: Standing | None = None
+    folder: str = ""
 
     @cached_property
     def bits(self) -> float:
@@ -141,14 +144,21 @@ class Cell:
         return ordered[(len(ordered) - 1) // 2]
 
 
-def cells(runs: Iterable[StoredRun], standings: Callable[[CellSpec], Standing] | None = None) -> list[Cell]:
-    """`runs` grouped by cell, in order of first appearance, with the `standings` of their mixers."""
-    grouped: dict[CellSpec, list[StoredRun]] = {}
+def cells(
+    runs: Iterable[StoredRun],
+    standings: Callable[[CellSpec], Standing] | None = None,
+    folder_of: Callable[[StoredRun], str] = lambda run: "",
+) -> list[Cell]:
+    """`runs` grouped by cell, in order of first appearance, with the `standings` of their mixers.
+
+    folder_of:  the `Cell.folder` of a run: runs of several are several cells
+    """
+    grouped: dict[tuple[CellSpec, str], list[StoredRun]] = {}
     for run in runs:
-        grouped.setdefault(run.spec.cell, []).append(run)
+        grouped.setdefault((run.spec.cell, folder_of(run)), []).append(run)
     return [
-        Cell(spec, tuple(members), None if standings is None else standings(spec))
-        for spec, members in grouped.items()
+        Cell(spec, tuple(members), None if standings is None else standings(spec), folder)
+        for (spec, folder), members in grouped.items()
     ]
 
 

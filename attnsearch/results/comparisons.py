@@ -18,7 +18,7 @@ REFERENCE = "attention"
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """A cell over another that differs from it in the mixer alone, or in the intervention alone.
+    """A cell over another that differs from it in the mixer, the intervention or the folder alone.
 
     p_value:  adjusted over all comparisons of the study (Benjamini and Hochberg)
     """
@@ -35,7 +35,8 @@ class Compared:
 
 
 def comparisons(cells: Sequence[Cell]) -> tuple[Compared, ...]:
-    """Mixers against one of them, and interventions against none, wherever cells differ in nothing else."""
+    """Mixers against one of them, interventions against none, and folders against the first, wherever cells
+    differ in nothing else."""
     pairs = list(_pairs(cells))
     found = [
         compare(candidate.lengths, reference.lengths, candidate.spec.budget.steps)
@@ -57,12 +58,14 @@ def _pairs(cells: Sequence[Cell]) -> Iterator[tuple[Cell, Cell]]:
     """Candidates, each with its reference."""
     nothing = InterventionSpec()
     mixers: dict[Any, list[Cell]] = {}
-    interventions: dict[CellSpec, list[Cell]] = {}
+    interventions: dict[tuple[CellSpec, str], list[Cell]] = {}
+    folders: dict[CellSpec, list[Cell]] = {}
     for cell in cells:
         spec = cell.spec
-        rest = (spec.task, spec.network, spec.optimizer, spec.budget, spec.intervention)
+        rest = (spec.task, spec.network, spec.optimizer, spec.budget, spec.intervention, cell.folder)
         mixers.setdefault(rest, []).append(cell)
-        interventions.setdefault(replace(spec, intervention=nothing), []).append(cell)
+        interventions.setdefault((replace(spec, intervention=nothing), cell.folder), []).append(cell)
+        folders.setdefault(spec, []).append(cell)
     for members in mixers.values():
         reference = next((cell for cell in members if cell.spec.mixer.name == REFERENCE), members[0])
         yield from ((cell, reference) for cell in members if cell is not reference)
@@ -70,3 +73,5 @@ def _pairs(cells: Sequence[Cell]) -> Iterator[tuple[Cell, Cell]]:
         plain = next((cell for cell in members if cell.spec.intervention == nothing), None)
         if plain is not None:
             yield from ((cell, plain) for cell in members if cell is not plain)
+    for first, *others in folders.values():
+        yield from ((cell, first) for cell in others)

@@ -29,16 +29,16 @@ def series(cells: Sequence[Cell]) -> tuple[Series, ...]:
     """`cells` by what they have in common, in order of first appearance.
 
     Cells of a series differ in the numbers among their task's knobs that make the search space; never in
-    mixer, training, budget, intervention or thresholds.
+    mixer, training, budget, intervention, thresholds or folder.
     """
     apart = _apart(cells)
-    grouped: dict[CellSpec, list[Cell]] = {}
+    grouped: dict[tuple[CellSpec, str], list[Cell]] = {}
     for cell in cells:
-        grouped.setdefault(_common(cell.spec, apart), []).append(cell)
-    names = Names(grouped)
+        grouped.setdefault((_common(cell.spec, apart), cell.folder), []).append(cell)
+    names = Names(common for common, _ in grouped)
     found = []
-    for common, members in grouped.items():
-        name = names.label(common)
+    for (common, folder), members in grouped.items():
+        name = joined(names.label(common), plain(folder))
         title = name if names.several_tasks else joined(plain(common.task.name), name)
         found.append(Series(name, title, tuple(sorted(members, key=lambda cell: cell.bits))))
     return tuple(found)

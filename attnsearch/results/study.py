@@ -27,16 +27,18 @@ class Study:
     standings:   says how the mixer of a cell stands, as `attnsearch.runs.lookup.standings` finds it; None
                  where nobody has looked, and then nothing is said of it
     unreadable:  what was found instead of runs, one line each: damaged ones, which the study does without
+    folder_of:   the folder that makes a run's cell another one, as `Cell.folder` says; "" for none
     """
 
     runs: Sequence[StoredRun]
     standings: Callable[[CellSpec], Standing] | None = None
     unreadable: Sequence[str] = ()
+    folder_of: Callable[[StoredRun], str] = lambda run: ""
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:
         """The runs of each cell in numbers, in order of first appearance."""
-        return tuple(cells(self.runs, self.standings))
+        return tuple(cells(self.runs, self.standings, self.folder_of))
 
     @cached_property
     def names(self) -> Names:
@@ -49,13 +51,13 @@ class Study:
         return series(self.cells)
 
     @cached_property
-    def series_names(self) -> dict[CellSpec, str]:
+    def series_names(self) -> dict[Cell, str]:
         """The name of each cell's series."""
-        return {cell.spec: one.name for one in self.series for cell in one.cells}
+        return {cell: one.name for one in self.series for cell in one.cells}
 
     def name(self, cell: Cell) -> str:
         """A cell by its place and its series: `state size 8; attention`."""
-        return f"{self.names.place(cell.spec)}; {self.series_names[cell.spec]}"
+        return f"{self.names.place(cell.spec)}; {self.series_names[cell]}"
 
     @property
     def by_cell(self) -> Records:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
+
+import numpy as np
 
 from attnsearch.base import AttnsearchError
 from attnsearch.runs import verification
@@ -23,12 +26,26 @@ _DIGITS = re.compile(r"[0-9a-f]{4,64}")
 def collect(
     names: Sequence[str], warned: Callable[[str], None], reading: Callable[[Path], StoredRun] = read
 ) -> list[StoredRun]:
-    """The runs that `names` stand for, each once, as `collect_by_folder` finds them."""
-    found: dict[str, StoredRun] = {}
-    for runs in collect_by_folder(names, warned, reading).values():
-        for run in runs:
-            found.setdefault(run.spec.digest, run)
-    return list(found.values())
+    """The runs that `names` stand for, each once, as `collect_by_folder` finds them.
+
+    Of a run that lies in several folders the first one's counts. `warned` is told where others have other
+    curves.
+    """
+    found: dict[str, tuple[StoredRun, str]] = {}
+    for folder, runs in collect_by_folder(names, warned, reading).items():
+        firsts = [(run, *found.setdefault(run.spec.digest, (run, folder))) for run in runs]
+        differing = Counter(first for run, known, first in firsts if not same_curves(known, run))
+        for first, number in differing.items():
+            warned(
+                f"{number} of the runs in {folder} have other curves than in {first}, which count here:"
+                f" `attnsearch compare {first} {folder}` compares them"
+            )
+    return [run for run, _ in found.values()]
+
+
+def same_curves(one: StoredRun, other: StoredRun) -> bool:
+    """Whether two runs of one specification are copies, or went the same way."""
+    return one is other or np.array_equal(one.curves.loss, other.curves.loss, equal_nan=True)
 
 
 def collect_by_folder(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
 from helpers.browser import BROWSER, Case, findings
 
-from attnsearch.report.folders import folders_of
+from attnsearch.report.folders import Folders, folders_of
 from attnsearch.report.report import report
 from attnsearch.results.study import Study
 from attnsearch.runs.store import StoredRun
@@ -71,7 +72,7 @@ return {{ shows, mixed, boxes: boxes.length }};
 def seen(tmp_path_factory: pytest.TempPathFactory, runs: list[StoredRun]) -> Seen:
     """What every probe of this file finds, by one start of the browser."""
     page = report(Study(runs))
-    folders = folders_of({"a": runs[:20], "b": runs[16:]})
+    folders, apart = folders_of({"a": runs[:20], "b": runs[16:]}), other_versions(runs[:8])
     view = (
         f"#filter-mixer=attention&group=support+size&hide=2&run={runs[9].spec.digest[:12]}&step=50&target=1"
         "&log-loss=1&pooled=1&quantity=found&zoom-overlay=20~200~0.2~0.8"
@@ -83,6 +84,11 @@ def seen(tmp_path_factory: pytest.TempPathFactory, runs: list[StoredRun]) -> See
         "reading": Case(page, READING),
         "dragging": Case(page, DRAGGING),
         "folders": Case(report(Study(folders.runs), folders=folders), FOLDERS),
+        "apart": Case(
+            report(Study(apart.runs, folder_of=apart.apart), folders=apart),
+            APART,
+            address=f"#run={runs[2].spec.digest[:12]}-2&without={runs[3].spec.digest[:12]}-1",
+        ),
     }
     return findings(tmp_path_factory.mktemp("pages"), cases)
 
@@ -286,6 +292,27 @@ return {{
   label: document.querySelector(`#headline .dot[data-run="16"]`).getAttribute("aria-label"),
 }};
 """
+
+
+APART = f"""{SHOWN}
+return {{ first: await shown(), facts: text("run-facts") }};
+"""
+
+
+def other_versions(runs: list[StoredRun]) -> Folders:
+    """The same runs in two folders, with other curves in the second."""
+    others = [replace(run, curves=run.curves._replace(loss=run.curves.loss * 0.99)) for run in runs]
+    return folders_of({"old": runs, "new": others})
+
+
+def test_the_same_run_with_other_curves_is_another_run(seen: Seen, runs: list[StoredRun]) -> None:
+    found = seen["apart"]
+    # An address tells them apart: of the sixteen one is left out, and the second folder's is open.
+    assert found["first"]["dots"] == 15
+    assert found["first"]["survival"] == 2
+    assert found["first"]["colours"] == ["attention, old", "attention, new"]
+    assert found["facts"].endswith(f"run {runs[2].spec.digest[:12]}, in new")
+    assert "-2" in found["first"]["address"]
 
 
 def test_runs_of_two_folders_are_told_apart(seen: Seen, runs: list[StoredRun]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 from helpers.page import Page
 
 from attnsearch.report.folders import folders_of
@@ -14,7 +15,12 @@ from attnsearch.runs.store import StoredRun
 
 def page_of(given: dict[str, list[StoredRun]]) -> Page:
     folders = folders_of(given)
-    return Page(report(Study(folders.runs), folders=folders))
+    return Page(report(Study(folders.runs, folder_of=folders.apart), folders=folders))
+
+
+def other(run: StoredRun) -> StoredRun:
+    """The same question, answered by other software."""
+    return replace(run, curves=run.curves._replace(loss=run.curves.loss * np.float32(0.99)))
 
 
 def test_each_run_is_there_once_with_its_folders(runs: list[StoredRun]) -> None:
@@ -38,13 +44,43 @@ def test_each_run_is_there_once_with_its_folders(runs: list[StoredRun]) -> None:
     assert "other curves" not in shown.words
 
 
-def test_a_run_that_went_another_way_in_the_other_folder_is_told(runs: list[StoredRun]) -> None:
-    curves = runs[0].curves
-    elsewhere = replace(runs[0], curves=curves._replace(loss=curves.loss * 0.99))
-    shown = page_of({"old": runs[:8], "new": [elsewhere]})
-    assert "1 run lies in old and in new: shown and counted once, as in old; 1 run of them" in shown.words
-    assert "of them with other curves in new" in shown.words
-    assert len(shown.data["runs"]) == 8
+def test_the_same_runs_by_other_software_are_cells_side_by_side(runs: list[StoredRun]) -> None:
+    # The second cell is a copy.
+    shown = page_of({"old": runs[:16], "new": [*map(other, runs[:8]), *runs[8:16]]})
+    assert "8 runs lie in old and in new, with other curves there: cells are shown folder by" in shown.words
+    assert "8 runs lie in old and in new: shown and counted once, as in old" in shown.words
+    assert len(shown.data["runs"]) == 24
+    assert [(cell["name"], len(cell["runs"])) for cell in shown.data["cells"]] == [
+        ("linear_map; attention, old", 8),
+        ("linear_map; mlp_mixer", 8),
+        ("linear_map; attention, new", 8),
+    ]
+    assert [run["folders"] for run in shown.data["runs"]] == [[0]] * 8 + [[0, 1]] * 8 + [[1]] * 8
+    # Each has a series, hence a law, and the folders are compared.
+    assert shown.data["series"] == ["attention, old", "mlp_mixer", "attention, new"]
+    compared = shown.rows("against")
+    assert [(row["mixer"], row["against"]) for row in compared] == [
+        ("attention, new", "attention, old"),
+    ]
+    for heading in ("plateau length, median", "map mass (by chance)"):
+        assert [row["folder"] for row in shown.rows(heading)][:1] == ["8 in old"]
+
+
+def test_one_run_with_other_curves_keeps_its_whole_cell_apart(runs: list[StoredRun]) -> None:
+    shown = page_of({"old": runs[:8], "new": [other(runs[0]), *map(replace, runs[1:8])]})
+    assert [len(cell["runs"]) for cell in shown.data["cells"]] == [8, 8]
+    assert "8 runs lie in old and in new, with other curves there" in shown.words
+
+
+def test_an_address_names_a_run_by_its_folder_where_needed(runs: list[StoredRun]) -> None:
+    shown = page_of({"old": runs[:2], "new": [other(runs[0]), *runs[8:9]]})
+    digits = [run.spec.digest[:12] for run in (runs[0], runs[1], runs[0], runs[8])]
+    assert [run["key"] for run in sorted(shown.data["runs"], key=lambda run: run["folders"])] == [
+        f"{digits[0]}-1",
+        digits[1],
+        f"{digits[2]}-2",
+        digits[3],
+    ]
 
 
 def test_one_folder_is_not_told(runs: list[StoredRun]) -> None:

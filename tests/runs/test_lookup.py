@@ -46,6 +46,23 @@ def folder(spec: RunSpec, truth: Truth, tmp_path: Path, monkeypatch: pytest.Monk
     return tmp_path / "results"
 
 
+def test_other_curves_of_the_same_runs_are_told(folder: Path, spec: RunSpec, truth: Truth) -> None:
+    copied, other = folder.with_name("copied"), Store.open(folder.with_name("other"))
+    shutil.copytree(folder, copied)
+    for seed in (0, 1, 2):
+        run = run_of(spec, truth, seed, 9)
+        other.save(replace(run, curves=run.curves._replace(loss=run.curves.loss * np.float32(0.5))))
+    told: list[str] = []
+    found = collect(["results", str(copied), str(other.root)], told.append)
+    assert order(found) == [(9, 0), (9, 1), (10, 0), (10, 1), (9, 2)]
+    # The copies are not worth a word.
+    assert told == [
+        f"2 of the runs in {other.root} have other curves than in results, which count here:"
+        f" `attnsearch compare results {other.root}` compares them"
+    ]
+    assert found[0].curves.loss[0, 0] == 1
+
+
 def order(runs: list[StoredRun]) -> list[tuple[object, int]]:
     return [(dict(run.spec.cell.task.knobs)["state_size"], run.spec.seed) for run in runs]
 

@@ -78,8 +78,8 @@ function takeWanted({ map_step: steps, names }) {
 
 function keepBrowser() {
   const want = (key) => ([text]) => { state.wanted = { ...state.wanted, [key]: text }; };
-  keep("run", () => (state.run === data.start ? [] : [current().digest.slice(0, 12)]), ([text]) => {
-    const index = data.runs.findIndex((run) => text !== undefined && run.digest.startsWith(text));
+  keep("run", () => (state.run === data.start ? [] : [current().key]), ([text]) => {
+    const index = data.runs.findIndex((run) => run.key === text);
     state.run = index < 0 ? data.start : index;
   });
   keep("step", () => (state.at === state.first ? [] : [current().detail.map_step[state.at]]), want("step"));

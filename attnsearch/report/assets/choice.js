@@ -143,15 +143,15 @@ function startChoice() {
     keepControl(filterId(name), changed);
   }
   keepControl("group", () => { choice.hidden.clear(); changed(); });
-  const digest = (index) => data.runs[index].digest.slice(0, 10);
+  const key = (index) => data.runs[index].key;
   // Whichever list is shorter.
   const others = () => everyRun.filter((index) => !choice.without.has(index));
   const fewer = () => others().length < choice.without.size;
-  keep("only", () => (fewer() ? [others().map(digest).join(".")] : []), ([text]) => {
-    choice.without = new Set(text === undefined ? [] : everyRun.filter((index) => !text.split(".").includes(digest(index))));
+  keep("only", () => (fewer() ? [others().map(key).join(".")] : []), ([text]) => {
+    choice.without = new Set(text === undefined ? [] : everyRun.filter((index) => !text.split(".").includes(key(index))));
   });
-  keep("without", () => (fewer() || !choice.without.size ? [] : [[...choice.without].map(digest).join(".")]), ([text]) => {
-    if (text !== undefined) choice.without = new Set(everyRun.filter((index) => text.split(".").includes(digest(index))));
+  keep("without", () => (fewer() || !choice.without.size ? [] : [[...choice.without].map(key).join(".")]), ([text]) => {
+    if (text !== undefined) choice.without = new Set(everyRun.filter((index) => text.split(".").includes(key(index))));
   });
   keep("hide", () => [...choice.hidden], (texts) => { choice.hidden = new Set(texts); });
   find("choose").parentNode.addEventListener("toggle", listRuns);

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from attnsearch.base import AttnsearchError
 from attnsearch.spec.heads import equal_head_width
-from attnsearch.training.torch.adapters.families import ONE_BLOCK, family
+from attnsearch.training.torch.adapters.families import LONGEST_CHUNK, ONE_BLOCK, family
 
 
 class GatedDeltaNet(nn.Module):
@@ -17,9 +17,9 @@ class GatedDeltaNet(nn.Module):
 
     def __init__(self, width: int, context_length: int, num_heads: int = 4) -> None:
         super().__init__()
-        del context_length  # a recurrence serves any length
         if num_heads % 2:
             raise AttnsearchError(f"num_heads {num_heads} must be even: two heads share queries and keys")
+        self.chunk = min(context_length, LONGEST_CHUNK)
         features, models = equal_head_width(width, num_heads), family("qwen3_next")
         heads = {"linear_num_value_heads": num_heads, "linear_num_key_heads": num_heads // 2}
         sizes = {"linear_value_head_dim": features, "linear_key_head_dim": features}
@@ -30,4 +30,4 @@ class GatedDeltaNet(nn.Module):
         self.layer = models.Qwen3NextModel(config).layers[0].linear_attn
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.layer(x)
+        return self.layer(x, chunk_size=self.chunk)

@@ -1,56 +1,84 @@
-"""docs/torch.md does what it says: its classes, its table of mixers, and what is said of their sizes."""
+"""docs/torch.md does what it says: its classes, its commands, its table of mixers, and their sizes."""
 
 from __future__ import annotations
 
 import inspect
 import re
-from typing import Any
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-import torch
-from helpers.pages import Page
-from helpers.with_torch.mixers import class_of, inputs
-from torch import nn
+from helpers.pages import Page, status_of
+from helpers.with_torch.mixers import class_of
 
+from attnsearch.backends import Backends
+from attnsearch.probing import verify
+from attnsearch.probing.checks import CHECKS
+from attnsearch.probing.subject import Subject
+from attnsearch.spec.run import MixerSpec, RunSpec, settings
+from attnsearch.spec.task_file import find_task
+from attnsearch.training.torch.mixer import default_settings, find
 from attnsearch.training.torch.names import TORCH_MIXERS
 
 PAGE = Page("torch.md")
-LENGTH, WIDTH = 7, 16
+(EXAMPLE,) = PAGE.code("python")
+WIDTH = 32
+
+TRAINING = ("causality after training", "unpredictable targets", "learning")
+QUICK = [check for check in CHECKS if check.name not in TRAINING]
 
 
-@pytest.fixture(scope="module")
-def classes() -> dict[str, Any]:
-    (example,) = PAGE.code("python")
-    found: dict[str, Any] = {}
-    exec(compile(example, "docs/torch.md", "exec"), found)
-    return found
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder of whoever follows the page."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr("attnsearch.training.jax.devices.use_every_core", lambda: None)
+    (tmp_path / "my_layers.py").write_text(EXAMPLE)
+    yield tmp_path
+    sys.modules.pop("my_layers", None)
 
 
 def test_the_example_has_ten_lines() -> None:
-    (example,) = PAGE.code("python")
-    first = example[: example.index("class Recurrent")]
+    first = EXAMPLE[: EXAMPLE.index("class Recurrent")]
     lines = [line for line in first.splitlines() if line and not line.startswith(("import", "from"))]
     assert len(lines) <= 10
 
 
-@torch.no_grad()
-def seen_by(mixer: nn.Module) -> torch.Tensor:
-    """`bool[L]`: whether an output moves when the token in the middle changes."""
-    x = inputs(2, LENGTH, WIDTH)
-    before = mixer(x)
-    x[0, LENGTH // 2] = 0
-    return (mixer(x)[0] != before[0]).any(dim=-1)
+def test_the_command_makes_the_grid_that_is_announced(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[RunSpec] = []
+    monkeypatch.setattr("attnsearch.cli.train.sweep", lambda specs, *rest: asked.extend(specs) or True)
+    _, command, _ = PAGE.commands
+    assert status_of(command) == 0
+    mixers = {(run.cell.mixer.name, *run.cell.mixer.settings) for run in asked}
+    assert mixers == {
+        ("torch:my_layers:CausalAttention", ("heads", 2)),
+        ("torch:my_layers:CausalAttention", ("heads", 4)),
+        ("torch:my_layers:Recurrent", ("num_layers", 1)),
+    }
+    assert len(asked) == 3 * 2
+
+
+def verdicts(name: str) -> dict[str, str]:
+    """What `verify` says, of a mixer at a small width, for the checks that train nothing."""
+    mixer, backends = f"torch:my_layers:{name}", Backends()
+    spec = MixerSpec(mixer, settings(default_settings(find(mixer))))
+    subject = Subject(spec, find_task("linear_map"), verify.framework_of(mixer, backends), WIDTH)
+    return {finding.check: finding.verdict for finding in verify.examine(subject, QUICK)}
 
 
 @pytest.mark.parametrize("name", ["CausalAttention", "Recurrent"])
-def test_the_examples_are_causal(name: str, classes: dict[str, Any]) -> None:
-    assert seen_by(classes[name](WIDTH, LENGTH)).tolist() == [False] * 3 + [True] * 4
+def test_the_examples_may_count(name: str) -> None:
+    assert set(verdicts(name).values()) == {"passed"}
 
 
-def test_attention_that_is_not_told_to_be_causal_is_not(classes: dict[str, Any]) -> None:
-    careless = classes["CausalAttention"](WIDTH, LENGTH)
-    careless.forward = lambda x: careless.attention(x, x, x, need_weights=False)[0]
-    assert seen_by(careless).all()
+def test_attention_that_is_not_told_to_be_causal_is_refused(here: Path) -> None:
+    careless = EXAMPLE.replace("attn_mask=self.later, is_causal=True, ", "")
+    assert careless != EXAMPLE
+    (here / "my_layers.py").write_text(careless)
+    refused = {check for check, verdict in verdicts("CausalAttention").items() if verdict == "failed"}
+    assert refused == {"causality at initialisation", "causality when perturbed"}
 
 
 def test_the_table_has_every_mixer_and_setting() -> None:

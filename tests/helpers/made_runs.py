@@ -41,7 +41,7 @@ steps = 400
 learning_rate = [1e-3, 3e-3]
 """
 
-ATTENTION = MixerSpec("attention", settings({"num_heads": 4, "head_width": None}))
+ATTENTION = MixerSpec("attention", settings({"num_heads": 3, "head_width": None}))
 MINE = MixerSpec("mypackage.mixers:Mine", settings({"gain": 0.5, "gated": True}))
 
 BEST = 3e-3

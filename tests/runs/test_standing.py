@@ -15,7 +15,7 @@ from attnsearch.runs.store import Store
 from attnsearch.runs.verification import Verification
 from attnsearch.spec.run import CellSpec, MixerSpec, settings
 
-CELL = spec_of("attention", num_heads=4).cell
+CELL = spec_of("attention", num_heads=3).cell
 PASSED = verification(CELL.mixer)
 FAILED = verification(CELL.mixer, "failed")
 
@@ -90,7 +90,7 @@ def test_records_are_found_beside_the_runs_in_the_default_store_and_in_the_packa
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    run = run_of(replace(spec_of("attention", num_heads=4), cell=CELL), [100] * 4)
+    run = run_of(replace(spec_of("attention", num_heads=3), cell=CELL), [100] * 4)
     Store.open(tmp_path / "mine").save(run)
     names = [str(tmp_path / "mine")]
     assert standings(names)(CELL).state == "not checked"

@@ -6,7 +6,7 @@ ARGS ?=
 BIN := .venv/bin
 RUNNING := plot,parameters
 TESTING := dev
-TORCH := adapters
+TORCH := dev-torch
 PIP_INSTALL := -m pip install -qq --no-input --disable-pip-version-check
 
 .DEFAULT_GOAL := help

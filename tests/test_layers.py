@@ -33,6 +33,7 @@ ROOMS: dict[str, tuple[int, str]] = {
     "backends": (8, "jax"),
     "probing": (9, "jax"),
     "examples": (8, "jax"),
+    "export": (8, "jax"),
     "foreign": (8, "jax"),
     "leaderboard": (7, ""),
     "cli": (10, ""),

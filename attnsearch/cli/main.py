@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
     },
     "Share": {
         "submit": "attnsearch.cli.submit:submit",
+        "export": "attnsearch.cli.export:export",
     },
     "Check": {
         "doctor": "attnsearch.cli.doctor:doctor",

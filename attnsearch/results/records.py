@@ -54,11 +54,11 @@ class Records:
 
     def to_pandas(self) -> pandas.DataFrame:
         """All rows as a frame of pandas. Errors: AttnsearchError where pandas is not installed."""
-        return _library("pandas").DataFrame(self._whole())
+        return library("pandas").DataFrame(self._whole())
 
     def to_polars(self) -> polars.DataFrame:
         """All rows as a frame of polars. Errors: AttnsearchError where polars is not installed."""
-        return _library("polars").DataFrame(self._whole(), infer_schema_length=None)
+        return library("polars").DataFrame(self._whole(), infer_schema_length=None)
 
     def write_parquet(self, path: Path) -> None:
         """Write all rows to a Parquet file, a part at a time; the file is there as a whole or not at all.
@@ -66,7 +66,7 @@ class Records:
         Each column carries its unit and its definition. Errors: AttnsearchError where pyarrow is not
         installed, or the file cannot be written.
         """
-        arrow, parquet = _library("pyarrow"), _library("pyarrow.parquet")
+        arrow, parquet = library("pyarrow"), library("pyarrow.parquet")
         about = {
             column.key: {"unit": column.unit, "definition": column.definition} for column in self.columns
         }
@@ -115,7 +115,8 @@ def _alike(values: Any) -> Any:
     return [None if value is None else str(value) for value in values]
 
 
-def _library(name: str) -> Any:
+def library(name: str) -> Any:
+    """A module of the extra `frames`. Errors: AttnsearchError where it is not installed."""
     package = name.partition(".")[0]
     try:
         return import_module(name)

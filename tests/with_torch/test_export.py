@@ -15,7 +15,7 @@ def test_datasets_reads_an_exported_file(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     import datasets
 
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
     datasets.disable_progress_bars()
     words = ["export", "--task", "linear_map", "--state-size", "4", "--support-size", "2"]
     assert status_of([*words, "--sequences", "70", "-o", "train.parquet"]) == 0

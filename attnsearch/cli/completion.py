@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import click
 
+from attnsearch.cli.completing import VARIABLE
 from attnsearch.cli.output import emit
-
-SHELLS = ("bash", "zsh", "fish")
+from attnsearch.cli.shells import SHELLS
 
 
 @click.command()
-@click.argument("shell", metavar="|".join(SHELLS), type=click.Choice(SHELLS))
+@click.argument("shell", metavar="|".join(SHELLS), type=click.Choice(list(SHELLS)))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
     """Print a script by which a shell completes commands, flags, tasks, mixers and suites.
@@ -20,11 +20,5 @@ def completion(ctx: click.Context, shell: str) -> None:
     zsh    add to ~/.zshrc:   eval "$(attnsearch completion zsh)"
     fish   attnsearch completion fish > ~/.config/fish/completions/attnsearch.fish
     """
-    from click.shell_completion import get_completion_class
-
-    from attnsearch.cli.completing import VARIABLE
-
-    kind = get_completion_class(shell)
-    assert kind is not None
-    made = kind(ctx.find_root().command, {}, "attnsearch", VARIABLE)
+    made = SHELLS[shell](ctx.find_root().command, {}, "attnsearch", VARIABLE)
     emit(made.source_template % made.source_vars())

@@ -157,7 +157,12 @@ class Commands(click.Group):
                 **extra,
             )
 
-        sys.exit(quietly(call) if VARIABLE in os.environ else status_of(call))
+        if VARIABLE in os.environ:
+            from attnsearch.cli.shells import register
+
+            register()
+            sys.exit(quietly(call))
+        sys.exit(status_of(call))
 
 
 cli = Commands(COMMANDS)

@@ -71,6 +71,12 @@ def test_knobs_are_those_of_the_task() -> None:
     # Settings of training and of mixers are flags too.
     assert completed("attnsearch run --task linear_map --num-") == ["--num-layers", "--num-heads"]
     assert completed("attnsearch run --task linear_map_autoregressive --loss a") == ["all"]
+    assert completed("attnsearch run --task=linear_map --stat") == ["--state-size"]
+    assert completed("attnsearch verify --task linear_map --stat") == ["--state-size"]
+    # As bash divides the line.
+    assert completed("attnsearch run --task = linear_map --stat") == ["--state-size"]
+    assert completed("attnsearch run --task = linear_map_") == ["file", "linear_map_autoregressive"]
+    assert completed("attnsearch run --task =") == completed("attnsearch run --task ")
 
 
 @pytest.mark.parametrize(
@@ -83,6 +89,8 @@ def test_knobs_are_those_of_the_task() -> None:
         "attnsearch run --task linear_map --state-size x,, --num-heads ",
         "attnsearch run --task",
         "attnsearch run --task= --st",
+        "attnsearch run --task = --st",
+        "attnsearch = = =",
         "attnsearch run --no-such-flag 3 --task linear_map --seeds many ",
         "attnsearch run --task linear_map --seeds 99999999999 --mix",
         "attnsearch sweep nowhere.toml --",

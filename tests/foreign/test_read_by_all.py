@@ -15,6 +15,7 @@ from attnsearch.leaderboard.candidates import gather
 from attnsearch.plots.gallery import draw
 from attnsearch.report.report import report
 from attnsearch.results.loading import load
+from attnsearch.results.study import Study
 from attnsearch.spec.run import MixerSpec
 
 APART = "was trained by a loop of its own, which cannot be checked here"
@@ -58,21 +59,35 @@ def test_pictures_and_pages_do_without_maps(root: Path, tmp_path: Path) -> None:
 
 
 PROBE = """
-await settled();
-return {
+const shown = () => ({
   step: text("step"), note: find("no-map").hidden, measured: find("measured-figure").hidden,
   slider: find("slider").disabled, lit: find("targets").querySelectorAll("tr.lit").length,
+  curve: find("map-mass").parentNode.hidden,
   masses: [...find("targets").querySelectorAll(".mass")].map((cell) => cell.textContent),
-};
+});
+const seen = [];
+for (const run of [0, 1]) {
+  send("run", run, "change");
+  await settled();
+  seen.push(shown());
+}
+send("quantity", "map", "change");
+await settled();
+return { seen, overlaid: find("overlay").querySelectorAll("path.line").length };
 """
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no chromium on the path: the page is not tried")
-def test_a_browser_shows_a_run_without_maps_at_its_end(root: Path, tmp_path: Path) -> None:
-    found = findings(tmp_path, {"page": Case(report(load(root)), PROBE)})["page"]
-    assert found["step"] == "step 100: 4 of 4 targets found"
-    assert (found["note"], found["measured"], found["slider"]) == (False, True, True)
-    assert (found["lit"], found["masses"]) == (4, ["none"] * 4)
+def test_a_browser_shows_a_run_without_maps_at_its_end(tmp_path: Path) -> None:
+    runs = [recorded(tmp_path / "store"), recorded(tmp_path / "store", "other", maps=True)]
+    found = findings(tmp_path, {"page": Case(report(Study(runs)), PROBE)})["page"]
+    without, mapped = found["seen"]
+    assert without["step"] == "step 90: 4 of 4 targets found"
+    assert (without["note"], without["measured"], without["slider"], without["curve"]) == (False, *[True] * 3)
+    assert (without["lit"], without["masses"]) == (4, ["none"] * 4)
+    assert (mapped["note"], mapped["measured"], mapped["slider"], mapped["curve"]) == (True, *[False] * 3)
+    assert "none" not in mapped["masses"]
+    assert found["overlaid"] == 2
 
 
 def test_the_gate_judges_stored_runs(root: Path, tmp_path: Path) -> None:

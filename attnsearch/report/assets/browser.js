@@ -37,7 +37,7 @@ async function selectRun(index, travel = false) {
   find("maps").style.setProperty("--map-width", `${Math.max(136, 40 + Math.min(480, 9 * (detail.positions.length + detail.gaps.length)))}px`);
   const slider = find("slider");
   const mapped = detail.map_step.length > 0;
-  for (const id of ["measured-figure", "map-mass"]) find(id).hidden = !mapped;
+  find("measured-figure").hidden = !mapped;
   find("no-map").hidden = mapped;
   for (const id of ["slider", "play"]) find(id).disabled = !mapped;
   slider.max = Math.max(detail.map_step.length - 1, 0);

@@ -120,7 +120,8 @@ function drawCurves(run, move) {
   };
   // Before anything is measured: what is hidden leaves its room to the others.
   for (const id of ["head-mass", "head-entropy"]) find(id).parentNode.hidden = detail.heads === null;
-  small("map-mass", detail.masses, { domain: [0, 1], label: "map mass" }, mean(detail.chance_map_mass), "chance");
+  find("map-mass").parentNode.hidden = !detail.map_step.length;
+  if (detail.map_step.length) small("map-mass", detail.masses, { domain: [0, 1], label: "map mass" }, mean(detail.chance_map_mass), "chance");
   const { heads } = detail;
   if (heads !== null) {
     small("head-mass", heads.masses, { domain: [0, 1], label: "attention mass of the best head" }, mean(heads.uniform_mass), "uniform");

@@ -96,7 +96,8 @@ class Recorder:
         self._kept = time.monotonic()
         if self._stored is None and not self._runs.take(self.spec):
             raise AttnsearchError(
-                f"another process records run {self._digest} in {out}: give another seed, name or folder"
+                f"run {self._digest} is being recorded in {out}, by another process or by a Recorder that was"
+                " not left: use each in a with block, or give another seed, name or folder"
             )
 
     @property

@@ -11,7 +11,7 @@ from helpers.tiny import VALUES
 import attnsearch
 from attnsearch.backends import run, specify
 from attnsearch.base import AttnsearchError, Integers
-from attnsearch.runs.checkpoints import checkpoint_file
+from attnsearch.runs.checkpoints import Checkpoints, checkpoint_file
 from attnsearch.runs.store import Store, read
 from attnsearch.spec.run import UNTOLD
 from attnsearch.training.jax.backend import JaxBackend
@@ -138,7 +138,24 @@ def test_what_was_recorded_is_kept_and_gone_on_with(tmp_path: Path) -> None:
     assert not checkpoint_file(tmp_path, made.spec.digest).exists()
 
 
+def test_a_record_is_kept_while_the_loop_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("attnsearch.foreign.recorder.KEPT_EVERY", 0.0)
+    with recorder(tmp_path) as made:
+        for _ in made.batches():
+            made.record(losses(made.step))
+            assert checkpoint_file(tmp_path, made.spec.digest).exists() == (made.step >= 10)
+            if made.step == 31:
+                break
+        # As a killed process leaves it.
+        kept = Checkpoints(tmp_path).load(made.spec, pytest.fail)
+        assert kept is not None
+        assert kept.recording.step == 30
+
+
 def test_two_loops_never_record_one_run(tmp_path: Path) -> None:
-    with recorder(tmp_path), pytest.raises(AttnsearchError, match="another process records run"):
+    with (
+        recorder(tmp_path),
+        pytest.raises(AttnsearchError, match="a Recorder that was not left"),
+    ):
         recorder(tmp_path)
     recorder(tmp_path)

@@ -37,7 +37,8 @@ HEAD = f"""\
 
 Printed by `benchmarks/torch_mixers.py`. [Mixers in PyTorch](../torch.md) says what each is.
 
-- Linear map, S = {STATE_SIZE}, {len(SEEDS)} seeds. All other settings have their defaults: {{defaults}}.
+- Linear map, S = {STATE_SIZE}, {len(SEEDS)} seeds. All other settings have their defaults:
+  {{defaults}}.
 - Escape and mastery are medians in steps. So few seeds, and one learning rate for all, rank no mixers.
 - Parameters are the whole network's.
 - Seconds are from start to finish of the {len(SEEDS)} runs, on {{device}}.

@@ -1,6 +1,6 @@
 """How long the mixers in PyTorch that ship search, on two cells of the linear map, as a page.
 
-    .venv/bin/python benchmarks/torch_mixers.py > docs/tables/torch_mixers.md
+    .venv/bin/python benchmarks/torch_mixers.py
 
 Needs torch and transformers. Each mixer is verified first. The mixers in jax that have the same names stand
 beside theirs.

@@ -61,7 +61,8 @@ class Backends:
     """A `training.Backend` that hands `torch:...` mixers to the torch backend, and all others to jax.
 
     generators, mixers:  what specifications may name, as for `JaxBackend`
-    torch_mixers:        classes in PyTorch by name, `torch:mine`, beside those that can be found
+    torch_mixers:        classes in PyTorch by name, `torch:mine`, beside those that can be found; they are
+                         trained in this process, one run at a time
 
     torch is loaded when the first of its mixers is asked for.
     """

@@ -34,7 +34,8 @@ class TorchBackend:
     """Trains mixers in PyTorch, each run in a process of its own; a `training.Backend`.
 
     generator:  finds the generator of a task
-    mixers:     classes that specifications may name, beside those that ship and `torch:package.module:Class`
+    mixers:     classes that specifications may name, beside those that ship and `torch:package.module:Class`;
+                they are trained in this process, one run at a time
 
     Processes that it has started serve one cohort after another, until it is closed or collected.
     """
@@ -110,10 +111,11 @@ class TorchBackend:
 
     def _workers(self, cohort: TorchCohort, pending: int, asked: int | None) -> list[Worker]:
         """A process for each lane; this process alone where there is one lane, or where no other can have
-        the class of the mixer."""
-        count = min(pending, asked or self._places)
-        network = cohort.network
-        if count == 1 or not can_be_sent(network, network.mixer):
+        the class of the mixer. Another process would import a class that was handed over, and find it without
+        what has been changed here."""
+        count, network = min(pending, asked or self._places), cohort.network
+        handed_over = network.mixer in self.mixers.values()
+        if count == 1 or handed_over or not can_be_sent(network, network.mixer):
             return [Here()]
         self._pool.extend(Apart() for _ in range(count - len(self._pool)))
         return self._pool[:count]

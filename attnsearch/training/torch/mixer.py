@@ -60,7 +60,7 @@ def find(name: str, known: Mapping[str, type[nn.Module]] | None = None) -> type[
     inner = name.removeprefix(PREFIX)
     if ":" not in inner and inner not in TORCH_MIXERS:
         raise AttnsearchError(
-            f"unknown mixer {name!r}.{nearest(inner, TORCH_MIXERS)}"
+            f"unknown mixer {name!r}.{nearest(name, [PREFIX + known for known in TORCH_MIXERS])}"
             f" Or one's own, as {PREFIX}package.module:Class."
         )
     return plugins.imported(TORCH_MIXERS.get(inner, inner), nn.Module, "mixer", "torch.nn.Module")

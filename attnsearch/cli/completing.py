@@ -42,8 +42,10 @@ def mixer_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> 
     """The mixers that ship, and the mixers of other packages."""
     from attnsearch.mixers import MIXERS, Mixer
     from attnsearch.spec import plugins
+    from attnsearch.training.torch.names import PREFIX, TORCH_MIXERS
 
-    return _listed([*MIXERS, *plugins.installed(Mixer)], incomplete)
+    in_torch = (PREFIX + name for name in TORCH_MIXERS)
+    return _listed([*MIXERS, *plugins.installed(Mixer), *in_torch], incomplete)
 
 
 def suite_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> _Items:

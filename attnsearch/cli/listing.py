@@ -48,24 +48,44 @@ def _task(file: TaskFile) -> dict[str, Any]:
 @click.command()
 @json_option
 def mixers(as_json: bool) -> None:
-    """List the mixers that ship and the mixers of other packages, one line each, with their settings."""
+    """List the mixers that ship and the mixers of other packages, one line each, with their settings.
+
+    A mixer that is called torch:... is written in PyTorch, and needs the extra `torch`.
+    """
+    from attnsearch.mixers import MIXERS
+    from attnsearch.mixers.base import Mixer
+    from attnsearch.spec import plugins
+    from attnsearch.training.torch.names import PREFIX, TORCH_MIXERS
+
+    found = [_mixer(name) for name in dict.fromkeys([*MIXERS, *plugins.installed(Mixer)])]
+    found += [_torch_mixer(PREFIX, name) for name in TORCH_MIXERS]
+    if as_json:
+        emit_json({"mixers": found})
+        return
+    width = max(len(one["name"]) for one in found)
+    for one in found:
+        line = f"cannot be used: {one['error']}" if one["error"] else one["description"]
+        say(f"{one['name']:<{width}}  {line}")
+
+
+def _mixer(name: str) -> dict[str, Any]:
     from attnsearch.mixers import MIXERS
     from attnsearch.mixers.base import Mixer, default_settings, describe
     from attnsearch.spec import plugins
 
-    names = list(dict.fromkeys([*MIXERS, *plugins.installed(Mixer)]))
-    width = max(map(len, names))
-    found: list[dict[str, Any]] = []
-    for name in names:
-        try:
-            mixer = plugins.find(name, MIXERS, Mixer)
-            line = describe(mixer)
-            known = {"description": line, "settings": dict(default_settings(mixer)), "error": None}
-        except AttnsearchError as error:
-            line = f"cannot be used: {error}"
-            known = {"description": None, "settings": None, "error": str(error)}
-        found.append({"name": name, **known})
-        if not as_json:
-            say(f"{name:<{width}}  {line}")
-    if as_json:
-        emit_json({"mixers": found})
+    try:
+        mixer = plugins.find(name, MIXERS, Mixer)
+        known = {"description": describe(mixer), "settings": dict(default_settings(mixer)), "error": None}
+    except AttnsearchError as error:
+        known = {"description": None, "settings": None, "error": str(error)}
+    return {"name": name, **known}
+
+
+def _torch_mixer(prefix: str, name: str) -> dict[str, Any]:
+    from attnsearch.spec.names import written
+    from attnsearch.training.torch.names import described
+
+    summary, settings = described(name)
+    listed = ", ".join(f"{setting}={written(value)}" for setting, value in settings.items())
+    line = f"{summary}  [{listed}]" if listed else summary
+    return {"name": prefix + name, "description": line, "settings": dict(settings), "error": None}

@@ -22,6 +22,7 @@ from attnsearch.training.jax.network import Parameters
 from attnsearch.training.jax.parameters import rebuilt
 from attnsearch.training.jax.sequences import draw_rule
 from attnsearch.training.jax.trainer import RunState, Trainer
+from attnsearch.training.torch.names import PREFIX
 
 SEQUENCES = 1024
 """Over which a loss is averaged, unless that were more tokens than `LARGEST_SAMPLE`."""
@@ -38,6 +39,10 @@ def trainer_of(run: StoredRun, backend: JaxBackend) -> Trainer:
     Errors: AttnsearchError where they are other code, and for a mixer without heads that can be taken out.
     """
     cell = run.spec.cell
+    if cell.mixer.name.startswith(PREFIX):
+        raise AttnsearchError(
+            f"mixer {cell.mixer.name} is written in PyTorch: ablate works with mixers in jax"
+        )
     plugins.require_named(cell.task.generator, backend.generators, Generator)
     plugins.require_named(cell.mixer.name, backend.mixers, Mixer)
     mixer = backend.mixer(cell.mixer.name)

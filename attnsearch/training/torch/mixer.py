@@ -81,15 +81,6 @@ def default_settings(kind: type[nn.Module]) -> dict[str, Value]:
     return found
 
 
-def describe(kind: type[nn.Module]) -> str:
-    """A mixer in one line: the first sentence of its docstring, and its settings with their defaults."""
-    summary = " ".join((kind.__doc__ or "").strip().partition("\n\n")[0].split())
-    listed = ", ".join(
-        f"{name}={'derived' if value is None else value}" for name, value in default_settings(kind).items()
-    )
-    return f"{summary}  [{listed}]" if listed else summary
-
-
 def build(kind: type[nn.Module], settings: Settings, width: int, context_length: int) -> nn.Module:
     """One layer. Errors: AttnsearchError where the constructor raises anything."""
     given = "".join(f", {name}={value!r}" for name, value in settings)

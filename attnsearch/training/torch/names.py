@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
+
+from attnsearch.spec.run import Value
 
 PREFIX = "torch:"
 """Of the name of every mixer that is written in PyTorch."""
@@ -21,3 +26,23 @@ TORCH_MIXERS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Name after `torch:`, and where its class is: `module:Class`."""
+
+
+class Described(NamedTuple):
+    """A mixer that ships: the first sentence of its docstring, and its settings with their defaults."""
+
+    summary: str
+    settings: Mapping[str, Value]
+
+
+def described(name: str) -> Described:
+    """What a mixer that ships says of itself, read from its source: to import it would load torch."""
+    module, _, kind = TORCH_MIXERS[name].partition(":")
+    file = Path(__file__).parents[len(__package__.split("."))].joinpath(*module.split(".")).with_suffix(".py")
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    (found,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == kind)
+    (made,) = (node for node in found.body if isinstance(node, ast.FunctionDef) and node.name == "__init__")
+    defaults = [ast.literal_eval(default) for default in made.args.defaults]
+    settings = [argument.arg for argument in made.args.args][-len(defaults) :] if defaults else []
+    summary = " ".join((ast.get_docstring(found) or "").partition("\n\n")[0].split())
+    return Described(summary, dict(zip(settings, defaults, strict=True)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +25,6 @@ from attnsearch.training.observer import Observer
 from attnsearch.training.torch.names import PREFIX, TORCH_MIXERS
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from attnsearch.training.torch.backend import TorchBackend
 
 
@@ -72,7 +71,7 @@ class Backends:
         *,
         generators: Mapping[str, type[Generator]] | None = None,
         mixers: Mapping[str, type[Mixer]] | None = None,
-        torch_mixers: Mapping[str, type[nn.Module]] | None = None,
+        torch_mixers: Mapping[str, type] | None = None,
     ):
         self.jax = JaxBackend(generators=generators, mixers=mixers)
         self._torch_mixers = torch_mixers
@@ -81,7 +80,7 @@ class Backends:
     def torch(self) -> TorchBackend:
         """The torch backend. Errors: AttnsearchError where torch is not installed."""
         try:
-            import torch  # noqa: F401
+            import_module("torch")
         except ImportError as error:
             raise AttnsearchError(
                 f"mixers that are called {PREFIX}... need PyTorch: pip install 'attnsearch[torch]'"
@@ -99,7 +98,7 @@ class Backends:
         """
         return _KnownMixers(self)
 
-    def mixer(self, name: str) -> type[Mixer] | type[nn.Module]:
+    def mixer(self, name: str) -> type:
         """The class of a mixer. Errors: AttnsearchError for one that cannot be had."""
         return (self.torch if is_torch(name) else self.jax).mixer(name)
 

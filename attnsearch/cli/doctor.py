@@ -35,6 +35,7 @@ def doctor(as_json: bool, quiet: bool) -> int:
     try:
         from attnsearch.cli.progress import progress_for
         from attnsearch.probing.installation import faults, train
+        from attnsearch.training import machine
         from attnsearch.training.jax import devices
     except ImportError as error:
         raise AttnsearchError(
@@ -48,7 +49,7 @@ def doctor(as_json: bool, quiet: bool) -> int:
     with progress_for(quiet) as observer:
         runs = train(observer)
     seconds, found = time.monotonic() - began, faults(runs)
-    environment = {**runs[0].environment, "cores": devices.cores()}
+    environment = {**runs[0].environment, "cores": machine.cores()}
     if flags := os.environ.get("XLA_FLAGS"):
         environment["xla_flags"] = flags
     if as_json:

@@ -15,10 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from attnsearch.backends import Backends
-    from attnsearch.mixers import Mixer
     from attnsearch.spec.run import RunSpec, Value
 
 _UPDATE = "--attnsearch-update"
@@ -37,7 +34,7 @@ class Plateau:
 
     def check(
         self,
-        mixer: type[Mixer] | type[nn.Module] | str,
+        mixer: type | str,
         *,
         task: str,
         baseline: str | Path,
@@ -121,7 +118,7 @@ def _fail(*lines: str) -> NoReturn:
     pytest.fail("\n".join(map(plain, ("attnsearch: " + lines[0], *lines[1:]))), pytrace=False)
 
 
-def _backend_for(mixer: type[Mixer] | type[nn.Module] | str) -> tuple[Backends, str]:
+def _backend_for(mixer: type | str) -> tuple[Backends, str]:
     """A backend that knows `mixer`, and by which name."""
     from attnsearch.backends import PREFIX, Backends
     from attnsearch.mixers import MIXERS, Mixer

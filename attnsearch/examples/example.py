@@ -16,9 +16,9 @@ from attnsearch.examples.tokens import TokensExample
 from attnsearch.generators.base import Generator
 from attnsearch.generators.cellular_automaton import CellularAutomaton
 from attnsearch.generators.linear_map import LinearMap, LinearMapAutoregressive
+from attnsearch.sequences.sequences import draw_rule
 from attnsearch.spec.run import TaskSpec
 from attnsearch.training.jax.backend import JaxBackend
-from attnsearch.training.jax.sequences import draw_rule
 
 
 class Drawing(Protocol):

@@ -16,8 +16,8 @@ from jax.extend.core import Literal
 
 from attnsearch.base import Bools, Integers
 from attnsearch.generators.base import Generator, Rule
+from attnsearch.sequences.sequences import Sequences
 from attnsearch.spec.run import RunSpec
-from attnsearch.training.jax.sequences import Sequences
 
 LARGEST_PART = 2**20
 """Numbers in the tokens, or in the supports, of the sequences that are held in memory at once."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from attnsearch.base import AttnsearchError, Floats, Integers
 from attnsearch.files import reason
-from attnsearch.training.jax.sequences import Sequences
+from attnsearch.sequences.sequences import Sequences
 
 _ROUNDING = 1e-3
 """Nats by which a cross entropy may be below 0."""

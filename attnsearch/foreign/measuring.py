@@ -9,8 +9,8 @@ import numpy as np
 
 from attnsearch.base import AttnsearchError, Floats, Integers, MapRecord
 from attnsearch.foreign.given import query_logits
-from attnsearch.training.jax.influence import distances
-from attnsearch.training.jax.sequences import Sequences
+from attnsearch.sequences.influence import distances
+from attnsearch.sequences.sequences import Sequences
 
 Logits = Callable[[Integers], Any]
 """A network in any framework: from tokens `i32[B, L]` to logits `f32[B, Q, V]` or `f32[B, L, V]`."""

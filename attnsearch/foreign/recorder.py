@@ -21,13 +21,13 @@ from attnsearch.runs.checkpoints import Checkpoint
 from attnsearch.runs.claims import SharedRuns
 from attnsearch.runs.recorder import Recording, is_map_step
 from attnsearch.runs.store import Status, Store, StoredRun
+from attnsearch.sequences.sequences import Sequences
 from attnsearch.spec.foreign import foreign_run
 from attnsearch.spec.reading import placed
 from attnsearch.spec.run import RunSpec, Value
 from attnsearch.spec.task_file import TaskFile, find_task
 from attnsearch.training.jax.backend import JaxBackend
 from attnsearch.training.jax.devices import describe
-from attnsearch.training.jax.sequences import Sequences
 
 KEPT_EVERY = 30.0
 """Seconds between two times at which what was recorded so far is written to the disk."""

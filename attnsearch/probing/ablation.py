@@ -15,12 +15,12 @@ from attnsearch.generators.base import Generator
 from attnsearch.mixers.base import LogitMixer, Mixer
 from attnsearch.results.head_costs import HeadCosts
 from attnsearch.runs.store import StoredRun
+from attnsearch.sequences.sequences import draw_rule
 from attnsearch.spec import plugins
 from attnsearch.training.jax.backend import JaxBackend
 from attnsearch.training.jax.cohorts import JaxCohort
 from attnsearch.training.jax.network import Parameters
 from attnsearch.training.jax.parameters import rebuilt
-from attnsearch.training.jax.sequences import draw_rule
 from attnsearch.training.jax.trainer import RunState, Trainer
 from attnsearch.training.torch.names import PREFIX
 

@@ -10,8 +10,8 @@ from attnsearch.base import RECORDING_INTERVAL
 from attnsearch.generators.base import Generator
 from attnsearch.probing.subject import Network, Trained
 from attnsearch.runs.recorder import Recording
+from attnsearch.sequences.sequences import Sequences
 from attnsearch.spec.run import RunSpec, TaskSpec
-from attnsearch.training.jax.sequences import Sequences
 
 if TYPE_CHECKING:
     from attnsearch.training.torch.cohorts import TorchCohort

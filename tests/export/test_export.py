@@ -10,6 +10,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from attnsearch.training.jax.sequences import Sequences
 from helpers.pointer import Pointer
 from pyarrow import parquet
 
@@ -21,7 +22,6 @@ from attnsearch.export.source import Source, depends_on_tokens
 from attnsearch.generators import GENERATORS, LinearMap
 from attnsearch.spec.run import RunSpec
 from attnsearch.training.jax.backend import JaxBackend
-from attnsearch.training.jax.sequences import Sequences
 
 Values = Mapping[str, list[Any]]
 Write = Callable[[Source, Path, Callable[[int], None]], None]

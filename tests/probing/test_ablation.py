@@ -26,9 +26,9 @@ from attnsearch.results.head_costs import HeadCosts, sentences, table
 from attnsearch.runs.lookup import folder_of
 from attnsearch.runs.parameters import FILE, unpacked
 from attnsearch.runs.store import Store, StoredRun, read
+from attnsearch.sequences import sequences as drawn
 from attnsearch.spec.run import InterventionSpec, RunSpec
 from attnsearch.training.backend import TrainingSettings
-from attnsearch.training.jax import sequences as drawn
 from attnsearch.training.jax.backend import JaxBackend
 from attnsearch.training.jax.parameters import named
 

@@ -11,6 +11,7 @@ from attnsearch.generators.base import Generator
 from attnsearch.mixers import MIXERS
 from attnsearch.mixers.base import LogitMixer, Mixer, default_settings
 from attnsearch.runs.claims import SharedRuns
+from attnsearch.sequences.sequences import sequences_of_a_step
 from attnsearch.spec import contract, plugins
 from attnsearch.spec.grid import KnownMixers
 from attnsearch.spec.run import CellSpec, InterventionSpec, MixerSpec, NetworkSpec, RunSpec, TaskSpec, Value
@@ -22,7 +23,6 @@ from attnsearch.training.jax.cohorts import JaxCohort
 from attnsearch.training.jax.compiled import CompiledLanes, lanes_that_pay
 from attnsearch.training.jax.lanes import JaxLanes
 from attnsearch.training.jax.network import Network
-from attnsearch.training.jax.sequences import sequences_of_a_step
 from attnsearch.training.jax.size import size
 from attnsearch.training.jax.trainer import Trainer
 from attnsearch.training.observer import Observer

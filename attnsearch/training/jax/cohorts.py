@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, fields, is_dataclass
 
 import numpy as np
 
+from attnsearch.sequences.sequences import traced_knobs
 from attnsearch.spec.run import CellSpec, RunSpec, Value
 from attnsearch.training.jax.intervention import MapBias
-from attnsearch.training.jax.sequences import traced_knobs
 from attnsearch.training.jax.trainer import RunInputs, Trainer
 
 

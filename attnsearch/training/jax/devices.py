@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import platform
-import sys
-from collections.abc import Mapping, Sequence
-from importlib import metadata
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
+
+from attnsearch.training import machine
 
 TOKENS_IN_CACHE = 512
 """Tokens of a part of a batch on a CPU: its activations then stay in a core's cache."""
@@ -24,7 +23,7 @@ def use_every_core() -> None:
     """
     if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
         try:
-            jax.config.update("jax_num_cpu_devices", cores())
+            jax.config.update("jax_num_cpu_devices", machine.cores())
         except RuntimeError:
             return
     if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
@@ -35,13 +34,6 @@ def use_every_core() -> None:
             return
         jax.config.update("jax_compilation_cache_dir", str(cache))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
-
-
-def cores() -> int:
-    """The cores that this process may use, or all of them where the system does not tell."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def gradient_parts(platform: str, batch_size: int, context_length: int) -> int:
@@ -60,31 +52,6 @@ def needed(num_runs: int, lanes_per_device: int) -> Sequence[Any]:
 
 def describe(num_lanes: int) -> dict[str, Any]:
     """The environment of a run, as JSON values: versions, device, lanes."""
-    devices = jax.local_devices()
+    local = jax.local_devices()
     packages = ("attnsearch", "jax", "jaxlib", "flax", "optax", "numpy")
-    return {
-        "versions": {name: metadata.version(name) for name in packages},
-        "python": platform.python_version(),
-        "platform": f"{platform.system()} {platform.machine()}",
-        "processor": _processor(),
-        "device": devices[0].device_kind,
-        "devices": len(devices),
-        "lanes": num_lanes,
-    }
-
-
-def in_words(environment: Mapping[str, Any]) -> str:
-    """The devices of an environment as `describe` has it, in words."""
-    processor = f", {environment['processor']}" if environment["processor"] else ""
-    return f"{environment['devices']} x {environment['device']}{processor}"
-
-
-def _processor() -> str:
-    """The processor's name, where the system tells."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor()
+    return machine.describe(packages, local[0].device_kind, len(local), num_lanes)

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from attnsearch.base import Integers
 from attnsearch.generators.base import Generator, Rule
+from attnsearch.sequences.added_map import chosen
 from attnsearch.training.jax.network import LayerBiases
 
 
@@ -38,16 +38,3 @@ def biases(
         return chosen(generator, rule, tokens, given.placebo, positions) * jnp.where(active, strength, 0.0)
 
     return [partial(added, strength) for strength in given.strength]
-
-
-def chosen(
-    generator: Generator, rule: Rule, tokens: jax.Array, placebo: Any, positions: Integers | jax.Array
-) -> jax.Array:
-    """`bool[P, L]`: the map at `positions` of the sequence `tokens`, or the wrong map where `placebo`."""
-    target_at = np.full(generator.context_length, -1)
-    target_at[generator.query_positions[generator.is_target]] = np.arange(generator.is_target.sum())
-    targets = jnp.asarray(target_at)[positions]
-    one = jnp.maximum(targets, 0)
-    right = generator.supports(rule, tokens, one)
-    wrong = generator.placebo(rule, tokens, one)
-    return jnp.where(placebo, wrong, right) & (targets >= 0)[:, None]

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from attnsearch.base import MapRecord
-from attnsearch.training.jax.influence import Influence, distances, mapped_queries, measured
-from attnsearch.training.jax.sequences import PROBE_SEQUENCES, probe_sequences, probes
+from attnsearch.sequences.influence import Influence, distances, mapped_queries, measured
+from attnsearch.sequences.sequences import PROBE_SEQUENCES, probe_sequences, probes
 from attnsearch.training.jax.trainer import RunState, Trainer
 
 

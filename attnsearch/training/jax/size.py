@@ -7,6 +7,7 @@ import math
 import jax
 import jax.numpy as jnp
 
+from attnsearch.training import machine
 from attnsearch.training.backend import Size
 from attnsearch.training.jax import devices
 from attnsearch.training.jax.network import Network
@@ -14,7 +15,7 @@ from attnsearch.training.jax.network import Network
 
 def size(network: Network) -> Size:
     """The size of the whole network."""
-    return Size(parameters(network), flops_per_token(network), devices.in_words(devices.describe(1)))
+    return Size(parameters(network), flops_per_token(network), machine.in_words(devices.describe(1)))
 
 
 def parameters(network: Network) -> int:

@@ -17,9 +17,9 @@ import optax
 
 from attnsearch.base import RECORDING_INTERVAL, Example
 from attnsearch.generators.base import Generator, Rule
+from attnsearch.sequences.sequences import FRESH, INIT, batch, draw, draw_rule, stream
 from attnsearch.training.jax.intervention import MapBias, biases
 from attnsearch.training.jax.network import LayerBiases, Network, Parameters
-from attnsearch.training.jax.sequences import FRESH, INIT, batch, draw, draw_rule, stream
 
 
 class RunInputs(NamedTuple):

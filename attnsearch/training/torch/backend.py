@@ -12,13 +12,13 @@ from torch import nn
 from attnsearch.base import AttnsearchError
 from attnsearch.generators.base import Generator
 from attnsearch.runs.claims import SharedRuns
+from attnsearch.sequences.sequences import sequences_of_a_step
 from attnsearch.spec.grid import KnownMixers
 from attnsearch.spec.run import CellSpec, InterventionSpec, RunSpec, TaskSpec, Value
+from attnsearch.training import machine
 from attnsearch.training.backend import Ended, Rate, Size, TrainingSettings
 from attnsearch.training.engine import Engine
 from attnsearch.training.forecast import measure
-from attnsearch.training.jax import devices
-from attnsearch.training.jax.sequences import sequences_of_a_step
 from attnsearch.training.observer import Observer
 from attnsearch.training.torch import mixer as contract
 from attnsearch.training.torch.cohorts import TorchCohort
@@ -103,7 +103,7 @@ class TorchBackend:
 
     def size(self, cohort: TorchCohort) -> Size:
         """How large the network of `cohort` is, as torch counts."""
-        return size(cohort.network, devices.in_words(describe(1)))
+        return size(cohort.network, machine.in_words(describe(1)))
 
     def close_workers(self) -> None:
         """End the processes; others are started when they are needed."""
@@ -123,7 +123,7 @@ class TorchBackend:
     @cached_property
     def _places(self) -> int:
         """Runs that are trained at once unless it is said: one a core, or one a GPU's process."""
-        return 1 if device().type == "cuda" else devices.cores()
+        return 1 if device().type == "cuda" else machine.cores()
 
     def _parts(self, cell: CellSpec) -> tuple[TorchNetwork, Generator]:
         if cell not in self._made:

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, fields, is_dataclass
 import numpy as np
 
 from attnsearch.generators.base import Generator
+from attnsearch.sequences.added_map import strengths
 from attnsearch.spec.run import RunSpec, Value
-from attnsearch.training.torch.added import strengths
 from attnsearch.training.torch.network import TorchNetwork
 from attnsearch.training.torch.trainer import TorchRun
 

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable, Collection, Mapping, Sequence
-from importlib import metadata
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
-from attnsearch.base import RECORDING_INTERVAL, Floats, Integers, MapRecord
+from attnsearch.base import RECORDING_INTERVAL, Bools, Floats, Integers, MapRecord
+from attnsearch.sequences.added_map import AddedMap
+from attnsearch.sequences.influence import distances
+from attnsearch.sequences.sequences import Probes, Sequences
 from attnsearch.spec.run import RunSpec
+from attnsearch.training import machine
 from attnsearch.training.engine import Begun, Leaves, Points
-from attnsearch.training.jax import devices
-from attnsearch.training.jax.influence import distances
-from attnsearch.training.jax.sequences import Probes, Sequences
-from attnsearch.training.torch.added import AddedMap
 from attnsearch.training.torch.cohorts import TorchCohort
 from attnsearch.training.torch.trainer import Batches, TorchTrainer, device
 from attnsearch.training.torch.worker import Worker
+
+
+class _Seen(NamedTuple):
+    """What heads look at: their weights, `f32[A, K, L]`; mass on the supports, and entropy, `f32[A, K]`."""
+
+    weights: Floats
+    mass: Floats
+    entropy: Floats
 
 
 class _Run:
@@ -35,7 +41,7 @@ class _Run:
         """Draw the next batches, unless that is done."""
         if self._next is None:
             tokens, answers = self.sequences.steps(self.step, RECORDING_INTERVAL)
-            steps = self.step + np.arange(RECORDING_INTERVAL)
+            steps = range(self.step, self.step + RECORDING_INTERVAL)
             added = self.added and np.stack(list(map(self.added.at, tokens, steps)))
             self._next = Batches(tokens, answers, added)
 
@@ -111,7 +117,7 @@ class TorchLanes:
         probes = {lane: self._runs[lane].sequences.probes() for lane in lanes}
         untouched, *others = [
             self._answers(probes, position)
-            for position in (-1, *self._cohort.generator.probed_positions.nonzero()[0])
+            for position in (-1, *self._cohort.generator.probed_positions.nonzero()[0].tolist())
         ]
         heads, found = self._heads(lanes), {}
         for lane in lanes:
@@ -145,13 +151,13 @@ class TorchLanes:
 
         return self._each(probes, "probabilities", changed)
 
-    def _heads(self, lanes: Collection[int]) -> Mapping[int, tuple[Floats, Floats, Floats]]:
-        """The weights of all heads, their mass on the supports and their entropy: means over sequences.
+    def _heads(self, lanes: Collection[int]) -> Mapping[int, _Seen]:
+        """What the heads look at: means over sequences.
 
         One sequence after another, for the weights of all at once would not fit at long contexts.
         """
         generator = self._cohort.generator
-        sums: dict[int, tuple[Floats, Floats, Floats]] = {}
+        sums: dict[int, _Seen] = {}
         shown = {lane: self._runs[lane].sequences.looked_at() for lane in lanes}
         count = len(next(iter(shown.values())))
         for number in range(count):
@@ -165,8 +171,10 @@ class TorchLanes:
             for lane, weights in self._each(lanes, "weights", asked).items():
                 supports = self._runs[lane].sequences.supports(one[lane])
                 seen = _seen(weights[0], supports[0])
-                sums[lane] = tuple(map(np.add, sums[lane], seen)) if lane in sums else seen
-        return {lane: tuple(total / count for total in totals) for lane, totals in sums.items()}
+                sums[lane] = _Seen(*map(np.add, sums[lane], seen)) if lane in sums else seen
+            if not any(total.weights.size for total in sums.values()):
+                break  # a mixer without weights has none in any sequence
+        return {lane: _Seen(*(total / count for total in totals)) for lane, totals in sums.items()}
 
     def _each(
         self,
@@ -185,22 +193,14 @@ class TorchLanes:
 
 def describe(num_lanes: int) -> dict[str, Any]:
     """The environment of a run, as JSON values: versions, device, lanes."""
-    found = devices.describe(num_lanes)
-    where = device()
-    name = torch.cuda.get_device_name(where) if where.type == "cuda" else "cpu"
-    versions = {"attnsearch", "jax", "numpy"}
-    return {
-        **found,
-        "versions": {
-            **{package: metadata.version(package) for package in sorted(versions)},
-            "torch": torch.__version__,
-        },
-        "python": platform.python_version(),
-        "device": name,
-    }
+    packages, on_gpus = ("attnsearch", "jax", "numpy", "torch"), device().type == "cuda"
+    name = torch.cuda.get_device_name() if on_gpus else "cpu"
+    count = torch.cuda.device_count() if on_gpus else machine.cores()
+    return machine.describe(packages, name, count, num_lanes)
 
 
-def _seen(weights: Floats, supports: Any) -> tuple[Floats, Floats, Floats]:
+def _seen(weights: Floats, supports: Bools) -> _Seen:
     """Of one sequence: weights `f32[A, K, L]`, their mass on `supports`, `bool[K, L]`, and their entropy."""
     positive = np.where(weights > 0, weights, 1.0)
-    return weights, (weights * supports).sum(axis=-1), -(positive * np.log(positive)).sum(axis=-1)
+    entropy = -(positive * np.log(positive)).sum(axis=-1)
+    return _Seen(weights, (weights * supports).sum(axis=-1), entropy)

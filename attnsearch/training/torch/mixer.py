@@ -115,7 +115,7 @@ def check(kind: type[nn.Module], settings: Settings, width: int, context_length:
 def seeded(seed: int) -> Iterator[None]:
     """Draw from `seed` within, and leave the random numbers of everyone else as they were."""
     with torch.random.fork_rng(devices=[]):
-        torch.random.default_generator.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         yield
 
 
@@ -130,7 +130,7 @@ def explaining(what: str) -> Iterator[None]:
         raise AttnsearchError(f"{what}: {reason(error)}") from error
 
 
-def _expect(called: str, returned: object, asked: str, shape: tuple[int | None, ...]) -> None:
+def _expect(called: str, returned: Any, asked: str, shape: tuple[int | None, ...]) -> None:
     """Errors: AttnsearchError where `returned` is not a tensor of 32-bit floats of `shape`, None for any."""
     fits = (
         isinstance(returned, Tensor)

@@ -38,7 +38,9 @@ class Described(NamedTuple):
 def described(name: str) -> Described:
     """What a mixer that ships says of itself, read from its source: to import it would load torch."""
     module, _, kind = TORCH_MIXERS[name].partition(":")
-    file = Path(__file__).parents[len(__package__.split("."))].joinpath(*module.split(".")).with_suffix(".py")
+    # Of attnsearch/training/torch/names.py.
+    root = Path(__file__).parents[3]
+    file = root.joinpath(*module.split(".")).with_suffix(".py")
     tree = ast.parse(file.read_text(encoding="utf-8"))
     (found,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == kind)
     (made,) = (node for node in found.body if isinstance(node, ast.FunctionDef) and node.name == "__init__")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -76,7 +77,7 @@ class Model(nn.Module):
 
     def forward(self, tokens: Tensor, biases: LayerBiases = None) -> Tensor:
         x = self._embedded(tokens)
-        *others, last = zip(self.blocks, biases or [None] * len(self.blocks), strict=True)
+        *others, last = self._with(biases)
         for block, bias in others:
             x = block(x, bias)
         block, bias = last
@@ -87,10 +88,15 @@ class Model(nn.Module):
     def weights(self, tokens: Tensor, positions: Tensor, biases: LayerBiases = None) -> Tensor:
         """`f32[B, A, Q, L]`: the weights of every layer's mixer at `positions`, `i64[Q]`, layer by layer."""
         x, found = self._embedded(tokens), []
-        for block, bias in zip(self.blocks, biases or [None] * len(self.blocks), strict=True):
+        for block, bias in self._with(biases):
             found.append(block.weights(x, positions, bias))
             x = block(x, bias)
         return torch.cat(found, dim=1)
+
+    def _with(self, biases: LayerBiases) -> list[tuple[_Block, Tensor | None]]:
+        """Every block, and the bias of its layer."""
+        blocks = [cast("_Block", block) for block in self.blocks]
+        return list(zip(blocks, biases or [None] * len(blocks), strict=True))
 
     def _embedded(self, tokens: Tensor) -> Tensor:
         return one_hot(tokens, len(self.tokens)).to(self.tokens.dtype) @ self.tokens + self.positions

@@ -16,11 +16,11 @@ from attnsearch.base import Bools
 from attnsearch.generators import LinearMap, LinearMapAutoregressive
 from attnsearch.generators.base import Generator
 from attnsearch.mixers import MIXERS
+from attnsearch.sequences.influence import map_mass as mass_of
+from attnsearch.sequences.sequences import probe_sequences
 from attnsearch.spec.run import settings
 from attnsearch.training.jax import probes
-from attnsearch.training.jax.influence import map_mass as mass_of
 from attnsearch.training.jax.network import Network
-from attnsearch.training.jax.sequences import probe_sequences
 from attnsearch.training.jax.trainer import RunState, Trainer
 
 

@@ -15,8 +15,8 @@ import numpy as np
 
 from attnsearch.base import AttnsearchError, Bools, Example, Floats, Integers, Truth
 from attnsearch.generators.base import Generator, Rule
+from attnsearch.sequences.influence import Influence, mapped_queries, measured
 from attnsearch.spec.run import CellSpec, RunSpec
-from attnsearch.training.jax.influence import Influence, mapped_queries, measured
 
 INIT, DATA, PROBE, RULE, FRESH = range(5)
 """What a seed is used for."""

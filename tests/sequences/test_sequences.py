@@ -12,12 +12,12 @@ import pytest
 from helpers.trainers import SPEC
 
 from attnsearch.backends import specify
+from attnsearch.sequences.influence import distances
+from attnsearch.sequences.sequences import Sequences
 from attnsearch.spec.run import RunSpec
 from attnsearch.training.jax import probes
 from attnsearch.training.jax.backend import JaxBackend
 from attnsearch.training.jax.cohorts import JaxCohort
-from attnsearch.training.jax.influence import distances
-from attnsearch.training.jax.sequences import Sequences
 from attnsearch.training.jax.trainer import RunState, Trainer
 
 TASKS: Mapping[str, Mapping[str, list[Any]]] = {

@@ -1,10 +1,10 @@
-"""The map that a run adds to attention logits, as an array, by the rules that the jax backend has."""
+"""The map that a run adds to attention logits: where it lies, and as an array for each sequence."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Self
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,19 @@ import numpy as np
 from attnsearch.base import Floats, Integers
 from attnsearch.generators.base import Generator, Rule
 from attnsearch.spec.run import InterventionSpec, RunSpec
-from attnsearch.training.jax.intervention import chosen
+
+
+def chosen(
+    generator: Generator, rule: Rule, tokens: jax.Array, placebo: Any, positions: Integers | jax.Array
+) -> jax.Array:
+    """`bool[P, L]`: the map at `positions` of the sequence `tokens`, or the wrong map where `placebo`."""
+    target_at = np.full(generator.context_length, -1)
+    target_at[generator.query_positions[generator.is_target]] = np.arange(generator.is_target.sum())
+    targets = jnp.asarray(target_at)[positions]
+    one = jnp.maximum(targets, 0)
+    right = generator.supports(rule, tokens, one)
+    wrong = generator.placebo(rule, tokens, one)
+    return jnp.where(placebo, wrong, right) & (targets >= 0)[:, None]
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,6 +7,8 @@ import pytest
 from helpers.terminal import attnsearch
 
 from attnsearch.cli.main import COMMANDS, cli
+from attnsearch.mixers import MIXERS
+from attnsearch.training.torch.names import PREFIX, TORCH_MIXERS
 
 
 def text(*arguments: str) -> str:
@@ -74,7 +76,7 @@ def test_each_command_has_the_short_flag_of_help(command: str, monkeypatch: pyte
     ("command", "names"),
     [
         ("tasks", ("cellular_automaton", "linear_map", "linear_map_autoregressive")),
-        ("mixers", ("attention", "mlp_mixer")),
+        ("mixers", (*MIXERS, *(PREFIX + name for name in TORCH_MIXERS))),
     ],
 )
 def test_tasks_and_mixers_are_listed_one_line_each(command: str, names: tuple[str, ...]):

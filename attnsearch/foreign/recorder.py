@@ -7,6 +7,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -287,5 +288,10 @@ def _warned(message: str) -> None:
 def _environment() -> dict[str, Any]:
     """As of any run, with what is known of a loop that is not ours."""
     known = describe(1)
-    loaded = {name: metadata.version(name) for name in _FRAMEWORKS if name in sys.modules}
+    loaded = {}
+    for name in _FRAMEWORKS:
+        # Some are installed under another name, which says their platform.
+        with suppress(metadata.PackageNotFoundError):
+            if name in sys.modules:
+                loaded[name] = metadata.version(name)
     return {**known, "versions": {**known["versions"], **loaded}, "device": "unknown", "loop": "foreign"}

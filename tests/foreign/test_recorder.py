@@ -1,5 +1,6 @@
 """A loop of one's own is recorded as attnsearch records its own."""
 
+import sys
 from pathlib import Path
 
 import jax
@@ -150,6 +151,15 @@ def test_a_record_is_kept_while_the_loop_goes_on(tmp_path: Path, monkeypatch: py
         kept = Checkpoints(tmp_path).load(made.spec, pytest.fail)
         assert kept is not None
         assert kept.recording.step == 30
+
+
+def test_the_versions_of_a_loop_are_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Known as a module, and installed under no name.
+    monkeypatch.setitem(sys.modules, "mlx", sys)
+    found = recorded(tmp_path, steps=10).environment
+    assert found["device"] == "unknown"
+    assert "jax" in found["versions"]
+    assert "mlx" not in found["versions"]
 
 
 def test_two_loops_never_record_one_run(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from attnsearch.training.jax.sequences import Sequences
 from helpers.pointer import Pointer
 from pyarrow import parquet
 
@@ -20,6 +19,7 @@ from attnsearch.export.npz import write_npz
 from attnsearch.export.parquet import write_parquet
 from attnsearch.export.source import Source, depends_on_tokens
 from attnsearch.generators import GENERATORS, LinearMap
+from attnsearch.sequences.sequences import Sequences
 from attnsearch.spec.run import RunSpec
 from attnsearch.training.jax.backend import JaxBackend
 

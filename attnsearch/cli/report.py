@@ -36,12 +36,11 @@ def report(runs: Sequence[str], output: Path, title: str | None, as_json: bool) 
     study = Study(folders.runs, standings(runs), folder_of=folders.apart)
     page = page_of(study, title=title, folders=folders)
     write_whole(output, page)
-    for warning in (*study.warnings, *folders.warnings):
+    warnings = [*study.warnings, *folders.warnings]
+    for warning in warnings:
         complain(f"warning: {warning}")
     size = len(page.encode())
     if as_json:
-        emit_json(
-            {"report": str(output), "bytes": size, "runs": len(study.runs), "warnings": list(study.warnings)}
-        )
+        emit_json({"report": str(output), "bytes": size, "runs": len(study.runs), "warnings": warnings})
     else:
         say(f"{output} ({size / 1e6:.2f} MB)")

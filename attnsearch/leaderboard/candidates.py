@@ -17,6 +17,7 @@ from attnsearch.leaderboard.entry_file import OtherVersion, read
 from attnsearch.leaderboard.shortcomings import difference
 from attnsearch.results.table import counted
 from attnsearch.runs.lookup import collect, standings
+from attnsearch.runs.opened import opener
 from attnsearch.runs.standing import FOREIGN_REASON, Standing
 from attnsearch.runs.store import StoredRun
 from attnsearch.runs.verification import Verification
@@ -68,7 +69,7 @@ def gather(
             except OtherVersion as error:
                 left_out.append(LeftOut(file.name, str(error)))
     if stores:
-        runs = collect(stores, lambda line: left_out.append(LeftOut("a stored run", line)))
+        runs = collect(stores, lambda line: left_out.append(LeftOut("a stored run", line)), opener())
         if not foreign:
             apart = Counter(run.spec.cell.mixer.name for run in runs if run.spec.cell.mixer.foreign)
             left_out += [_foreign(f"{counted(n, 'stored run')} of {name}") for name, n in apart.items()]

@@ -107,7 +107,7 @@ def test_every_table_is_taken_as_csv(seen: Seen, runs: list[StoredRun]) -> None:
     files = seen["downloads"]["files"]
     tables = {name: one["text"] for name, one in files.items() if one["type"] == "text/csv"}
     assert sorted(tables) == [
-        *("every-cell.csv", "every-run.csv", "mixers-and-interventions-compared.csv"),
+        *("every-cell.csv", "every-run.csv", "mixers-interventions-and-folders-compared.csv"),
         *("row-by-row.csv", "runs-that-escaped-at-their-ends.csv"),
     ]
     rows = list(csv.DictReader(io.StringIO(tables["every-run.csv"])))

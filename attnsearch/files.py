@@ -18,6 +18,7 @@ import zlib
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -220,3 +221,14 @@ def _header(header: bytes) -> tuple[tuple[int, ...], bool, np.dtype]:
     stream = io.BytesIO(header)
     np.lib.format.read_magic(stream)
     return np.lib.format.read_array_header_1_0(stream)
+
+
+def library(name: str) -> Any:
+    """A module of the extra `frames`. Errors: AttnsearchError where it is not installed."""
+    package = name.partition(".")[0]
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise AttnsearchError(
+            f"{package} is not installed: pip install {package}, or pip install 'attnsearch[frames]'"
+        ) from error

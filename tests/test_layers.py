@@ -34,7 +34,6 @@ ROOMS: dict[str, tuple[int, str]] = {
     "backends": (7, "jax"),
     "probing": (8, "jax"),
     "examples": (7, "jax"),
-    "export": (7, "jax"),
     "foreign": (7, "jax"),
     "leaderboard": (7, ""),
     "cli": (9, ""),

@@ -68,9 +68,9 @@ def export(
     the --rule-seed of the first gives fresh sequences of its rule. Sequences are drawn and written part by
     part, so that size does not matter.
     """
-    from attnsearch.export.npz import write_npz
-    from attnsearch.export.parquet import write_parquet
-    from attnsearch.export.source import Source
+    from attnsearch.sequences.npz import write_npz
+    from attnsearch.sequences.parquet import write_parquet
+    from attnsearch.sequences.source import Source
     from attnsearch.training.jax.backend import JaxBackend
 
     write = {".parquet": write_parquet, ".npz": write_npz}.get(output.suffix.lower())

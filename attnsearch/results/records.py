@@ -9,14 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from attnsearch import files
-from attnsearch.base import AttnsearchError
+from attnsearch.files import library
 from attnsearch.spec.run import Value
 
 if TYPE_CHECKING:
@@ -113,17 +112,6 @@ def _alike(values: Any) -> Any:
     if kinds <= {int, float} or len(kinds) < 2:
         return [float(value) if value is not None else None for value in values] if len(kinds) > 1 else values
     return [None if value is None else str(value) for value in values]
-
-
-def library(name: str) -> Any:
-    """A module of the extra `frames`. Errors: AttnsearchError where it is not installed."""
-    package = name.partition(".")[0]
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise AttnsearchError(
-            f"{package} is not installed: pip install {package}, or pip install 'attnsearch[frames]'"
-        ) from error
 
 
 Row = TypeVar("Row")

@@ -1,1 +1,1 @@
-"""What a run sees, whatever trains on it: its rule, its sequences, its probes, its measured map."""
+"""What a run sees, whatever trains on it: rule, sequences, probes, measured map; and these as a file."""

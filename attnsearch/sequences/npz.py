@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from attnsearch import files
-from attnsearch.export.source import Part, Source
+from attnsearch.sequences.source import Part, Source
 
 
 def write_npz(source: Source, path: Path, told: Callable[[int], None]) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 
 from attnsearch import files
 from attnsearch.base import Bools, Integers
-from attnsearch.export.source import Source
-from attnsearch.results.records import library
+from attnsearch.files import library
+from attnsearch.sequences.source import Source
 
 
 def write_parquet(source: Source, path: Path, told: Callable[[int], None]) -> None:

@@ -14,12 +14,12 @@ from helpers.pointer import Pointer
 from pyarrow import parquet
 
 from attnsearch.backends import specify
-from attnsearch.export import source as exported
-from attnsearch.export.npz import write_npz
-from attnsearch.export.parquet import write_parquet
-from attnsearch.export.source import Source, depends_on_tokens
 from attnsearch.generators import GENERATORS, LinearMap
+from attnsearch.sequences import source as exported
+from attnsearch.sequences.npz import write_npz
+from attnsearch.sequences.parquet import write_parquet
 from attnsearch.sequences.sequences import Sequences
+from attnsearch.sequences.source import Source, depends_on_tokens
 from attnsearch.spec.run import RunSpec
 from attnsearch.training.jax.backend import JaxBackend
 

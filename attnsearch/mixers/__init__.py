@@ -6,9 +6,11 @@ A registry is a plain dict: pass `MIXERS | {"mine": Mine}` to add to it.
 from attnsearch.mixers.attention import Attention
 from attnsearch.mixers.base import LogitMixer as LogitMixer
 from attnsearch.mixers.base import Mixer as Mixer
+from attnsearch.mixers.lru import LRU
 from attnsearch.mixers.mlp_mixer import MLPMixer
 
 MIXERS: dict[str, type[Mixer]] = {
     "attention": Attention,
+    "lru": LRU,
     "mlp_mixer": MLPMixer,
 }

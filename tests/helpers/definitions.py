@@ -1,0 +1,66 @@
+"""What a recurrent mixer computes, compared with its definition: one token after another in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from attnsearch.base import Floats
+from attnsearch.mixers import MIXERS, Attention
+from attnsearch.mixers.base import Mixer
+from attnsearch.spec.run import NetworkSpec
+
+LENGTHS = (1, 7, 37, 131)
+"""One token, two odd lengths within a chunk of 64, and two chunks and a part of one."""
+
+
+def noisy(mixer: Mixer, scale: float = 0.2) -> Mixer:
+    """`mixer` with noise in every parameter, for at initialisation a fault may hide behind zeros."""
+    definition, parameters = nnx.split(mixer)
+    random = np.random.default_rng(0)
+    noise = [jnp.asarray(scale * random.normal(size=leaf.shape), jnp.float32) for leaf in leaves(parameters)]
+    added = jax.tree.map(jnp.add, leaves(parameters), noise)
+    return nnx.merge(definition, jax.tree.unflatten(jax.tree.structure(parameters), added))
+
+
+def leaves(parameters: Any) -> list[Any]:
+    return jax.tree.leaves(parameters)
+
+
+def exact(parameter: Any) -> Floats:
+    """The values of an `nnx.Param` in float64."""
+    return np.asarray(parameter[...], np.float64)
+
+
+def inputs(length: int, width: int) -> Floats:
+    return np.random.default_rng(length).normal(size=(length, width))
+
+
+def assert_defined_by(mixer: Mixer, definition: Callable[[Any, Floats], Floats], width: int) -> None:
+    """Outputs of `mixer` are those of `definition(mixer, x)` at every length, and so are their rows."""
+    for length in LENGTHS:
+        x = inputs(length, width)
+        asked = np.unique([0, length // 2, length - 1])
+        given = jnp.asarray(x, jnp.float32)
+        whole, some = jax.jit(lambda x, asked=asked: (mixer(x), mixer.at(x, asked)))(given)
+        expected = definition(mixer, x)
+        scale = np.abs(expected).max()
+        np.testing.assert_allclose(whole / scale, expected / scale, atol=2e-5, err_msg=f"length {length}")
+        np.testing.assert_allclose(some / scale, expected[asked] / scale, atol=2e-5)
+
+
+def assert_as_large_as_attention(name: str) -> None:
+    """A block's parameters by default are within a tenth of those that it has with attention, at D = 128."""
+    spec = NetworkSpec()
+
+    def size(kind: Callable[..., Mixer]) -> int:
+        made = nnx.eval_shape(lambda: kind(spec.width, 32, rngs=nnx.Rngs(0)))
+        return sum(leaf.size for leaf in leaves(nnx.state(made, nnx.Param)))
+
+    mlp = 2 * spec.width * spec.mlp_width
+    assert abs(size(MIXERS[name]) - size(Attention)) <= 0.1 * (size(Attention) + mlp)

@@ -5,6 +5,7 @@
 The plain loop is what one would write without attnsearch: flax's layers on a batch, logits at every position,
 one run on the default device, a jitted step called from a Python loop. It is the same training: before it is
 timed, its logits and its losses over ten steps, from the same parameters on the same sequences, must agree.
+Where torch is installed, the same mixers in torch stand beside them, with a plain loop in torch.
 The ways are measured in turn, round after round, so that whatever else the machine does falls on all alike;
 ratios are taken within a round. Nothing here fails for being slow.
 """
@@ -12,10 +13,13 @@ ratios are taken within a round. Nothing here fails for being slow.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
+import sys
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -37,19 +41,31 @@ from attnsearch.training.jax.cohorts import JaxCohort
 from attnsearch.training.jax.compiled import CompiledLanes, lanes_that_pay, stacked
 from attnsearch.training.jax.network import LayerBiases, Network, Parameters
 from attnsearch.training.jax.trainer import Record, RunState, Trainer
+from attnsearch.training.machine import cores
+from attnsearch.training.torch.names import PREFIX
 
 STATE_SIZE, TOKENS_PER_STEP, WIDTH, MLP_WIDTH, NUM_HEADS, EXPANSION = 16, 8_192, 128, 512, 16, 4
 PEAK, STEPS, DECAY = OptimizerSpec.learning_rate, OptimizerSpec.warmup_steps, OptimizerSpec.weight_decay
 OPTIMIZER = optax.adamw(optax.linear_schedule(PEAK / STEPS, PEAK, STEPS - 1), weight_decay=DECAY)
 MATRIX_SIZES = (1_024, 2_048, 3_072)
+DRAWING = "drawing alone"
+MIXERS_TIMED = ("attention", "mlp_mixer")
+VALUES = {"state_size": [STATE_SIZE], "support_size": [3], "tokens_per_step": [TOKENS_PER_STEP]}
 Measured = dict[str, np.ndarray]  # quantities by name, a value a round
+
+
+class Way(Protocol):
+    """`advance` does `work`: tokens trained on, or drawn, or operations."""
+
+    work: float
+
+    def advance(self) -> Any: ...
 
 
 def cohort(mixer: str, num_runs: int) -> JaxCohort:
     """The runs that are timed, one a seed. What is not set here has its default, or Plain would notice."""
-    values = {"state_size": [STATE_SIZE], "support_size": [3], "tokens_per_step": [TOKENS_PER_STEP]}
     known = {name: default_settings(kind) for name, kind in MIXERS.items()}
-    specs = grid(["linear_map"], [mixer], values, known_mixers=known, seeds=range(num_runs))
+    specs = grid(["linear_map"], [mixer], dict(VALUES), known_mixers=known, seeds=range(num_runs))
     return JaxBackend().cohorts(specs)[0]
 
 
@@ -174,9 +190,6 @@ class MatrixProduct:
         return (self.square @ self.square).block_until_ready()
 
 
-Way = Runner | Plain | MatrixProduct  # `advance` does `work`: tokens trained on, or operations
-
-
 class NoCore(Attention):
     """The same four projections; where queries would meet keys, a product without heads or softmax."""
 
@@ -225,20 +238,53 @@ def in_turn(ways: Mapping[str, Way], rounds: int, seconds: float) -> Measured:
 def compare(available: Sequence[Any], per_device: int, rounds: int, seconds: float) -> dict[str, Measured]:
     """Every way with both mixers, beside the fastest of the matrix products."""
     ways: dict[str, Way] = {f"{size}": MatrixProduct(size) for size in MATRIX_SIZES}
-    for mixer in ("attention", "mlp_mixer"):
+    for mixer in MIXERS_TIMED:
         runs = cohort(mixer, len(available) * per_device)
         ways[f"{mixer}, every lane"] = Runner(runs, runs.trainer, available, per_device)
         ways[f"{mixer}, one lane"] = one_lane = Runner(runs, runs.trainer, available[:1], 1)
         ways[f"{mixer}, plain loop"] = Plain(runs, one_lane)
-    rates = in_turn(ways, rounds, seconds)
+    with torch_ways() as others:
+        rates = in_turn(ways | dict(others), rounds, seconds)
     product = np.max([rates.pop(f"{size}") for size in MATRIX_SIZES], axis=0)
     table: dict[str, Measured] = {"matrix product": {"GFLOP/s": product / 1e9}}
     for name, tokens in rates.items():
-        mixer = name.partition(",")[0]
-        ratio = tokens / rates[f"{mixer}, plain loop"]
-        share = 100 * tokens / TOKENS_PER_STEP * step_flops(mixer) / product
-        table[name] = {"1,000 tokens/s": tokens / 1e3, "times the plain loop": ratio, "% of product": share}
+        mixer, _, way = name.partition(", ")
+        table[name] = {"1,000 tokens/s": tokens / 1e3}
+        if way == DRAWING:
+            table[name]["% of the lanes' time"] = 100 * rates[f"{mixer}, every lane"] / tokens
+            continue
+        table[name]["times the plain loop"] = tokens / rates[f"{mixer}, plain loop"]
+        work = step_flops(mixer.removeprefix(PREFIX)) / TOKENS_PER_STEP
+        table[name]["% of product"] = 100 * tokens * work / product
     return table
+
+
+@contextmanager
+def torch_ways() -> Iterator[Mapping[str, Way]]:
+    """Both mixers in torch: a lane on each core, one lane, a plain loop, and the drawing of sequences alone.
+    Nothing where torch is not installed."""
+    if importlib.util.find_spec("torch") is None:
+        print("torch is not installed: its rows are left out. make test-torch installs it.", file=sys.stderr)
+        yield {}
+        return
+    import speed_torch
+
+    from attnsearch.training.torch.worker import Apart
+
+    ways: dict[str, Way] = {}
+    with ExitStack() as stack:
+        for mixer in MIXERS_TIMED:
+            name = f"{PREFIX}{mixer}"
+            runs = speed_torch.cohort(name, VALUES, cores())
+            workers = [Apart() for _ in range(cores() + 1)]
+            for worker in workers:
+                stack.callback(worker.close)
+            *every, alone = workers
+            ways[f"{name}, plain loop"] = speed_torch.proven(runs, alone)
+            ways[f"{name}, every lane"] = speed_torch.Lanes(runs, every)
+            ways[f"{name}, one lane"] = speed_torch.Lanes(runs, [alone])
+            ways[f"{name}, {DRAWING}"] = speed_torch.Drawing(runs)
+        yield ways
 
 
 def profile(available: Sequence[Any], per_device: int, rounds: int, seconds: float) -> dict[str, Measured]:

@@ -137,10 +137,11 @@ def of_runs(
 
 def _record(runs: Sequence[StoredRun], standing: Callable[[CellSpec], Standing]) -> Verification | None:
     """The verification of one mixer's runs; None where the mixer is not checked for every cell of them."""
-    found = [standing(cell).record for cell in dict.fromkeys(run.spec.cell for run in runs)]
-    if None in found:
+    cells = dict.fromkeys(run.spec.cell for run in runs)
+    found = [record for cell in cells if (record := standing(cell).record) is not None]
+    if len(found) < len(cells):
         return None
-    return next((record for record in found if record and not record.passed), found[0])
+    return min(found, key=lambda record: (record.sound, record.inability is None))
 
 
 def questions(suite: Suite) -> list[CellSpec]:

@@ -23,6 +23,7 @@ def records(board: Board) -> list[dict[str, Any]]:
 def _record(row: Row, family: Family, board: Board) -> dict[str, Any]:
     reached, beyond = row.frontier.reached, row.frontier.beyond
     cost, choice, ratio = row.entry.cost, row.choice, row.ratio
+    record = row.entry.verification
     return {
         "family": family.name,
         "suite": board.suite.name,
@@ -53,7 +54,8 @@ def _record(row: Row, family: Family, board: Board) -> dict[str, Any]:
         "tokens_per_second": None if cost is None else cost.tokens_per_second,
         "device": None if cost is None else cost.device,
         "seeds": row.seeds,
-        "verified": row.entry.verification is not None and row.entry.verification.passed,
+        "verified": record is not None and record.sound,
+        "inability": None if record is None else record.inability,
     }
 
 

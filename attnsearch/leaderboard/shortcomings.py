@@ -37,12 +37,12 @@ def shortcomings(suite: Suite, entry: Entry) -> list[str]:
 
 
 def unverified(entry: Entry) -> str | None:
-    """Why the mixer's numbers may not count; None where it has passed every check."""
+    """Why the mixer's numbers may not count; None where it is sound."""
     if entry.mixer.foreign:
         return FOREIGN_REASON
     if entry.verification is None:
         return "has not been checked"
-    if not entry.verification.passed:
+    if not entry.verification.sound:
         return f"failed verification: {', '.join(entry.verification.refused_by) or 'it was asked nothing'}"
     asked = {finding.check for finding in entry.verification.findings}
     if lacking := [check for check in CHECKS if check not in asked]:

@@ -90,7 +90,7 @@ def ranking(family: Family, board: Board) -> Table:
         ("rank", lambda row, family, board: rank(row)),
         ("mixer", lambda row, family, board: row.name),
         *_NUMBERS,
-        ("verified", lambda row, family, board: "yes"),
+        ("verified", lambda row, family, board: _verified(row)),
     )
     mixers = counted(len(family.ranked), "mixer")
     others = f"; the others are {NOT_SEPARABLE}" if family.separable < len(family.places) else ""
@@ -99,6 +99,12 @@ def ranking(family: Family, board: Board) -> Table:
         f" Escapes in {family.separable} of {len(family.places)} cells{others}"
     )
     return _table(caption, columns, _rows(family, board, family.ranked, columns))
+
+
+def _verified(row: Row) -> str:
+    """In words, of a ranked mixer."""
+    record = row.entry.verification
+    return "yes" if record is None or record.inability is None else f"yes; {record.inability}"
 
 
 def apart(family: Family, board: Board) -> Table:

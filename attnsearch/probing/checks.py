@@ -11,10 +11,10 @@ import numpy as np
 
 from attnsearch.base import Floats
 from attnsearch.probing.check import Answer, Check
-from attnsearch.probing.perturbation import LOUD, apart, movements
+from attnsearch.probing.networks import cuts, looks_ahead
+from attnsearch.probing.perturbation import LOUD, apart, directions, movements
 from attnsearch.probing.subject import (
     EASIEST_CONTEXT,
-    LONGEST_CONTEXT,
     TOKENS_PER_STEP,
     Parameters,
     Subject,
@@ -61,8 +61,7 @@ def constructed(subject: Subject) -> Answer:
 def contexts(subject: Subject) -> Answer:
     """It works at the shortest and the longest context of the task."""
     lengths = []
-    for tokens in (0, LONGEST_CONTEXT):
-        run = subject.run_on(subject.sized(subject.task, tokens), BudgetSpec())
+    for run in subject.contexts:
         network = subject.framework.network(run)
         lengths.append(network.context_length)
         shape = (2, network.context_length, subject.width)
@@ -76,18 +75,27 @@ def contexts(subject: Subject) -> Answer:
 @_answers("queries")
 def queries(subject: Subject) -> Answer:
     """A row that is asked for alone is that row of the whole."""
-    length = subject.network.context_length
-    choices = [(length - 1,), tuple(range(length // 2, length)), tuple(range(0, length, 3))]
-    found = subject.network.rows(subject.perturbed, subject.inputs(1)[0], choices)
-    for method, (whole, *parts) in found.items():
-        for choice, part in zip(choices, parts, strict=True):
-            if not (distance := apart(whole[np.array(choice)], part)) <= PROGRAMS:
-                seen = f"{method}(x, {[*choice]}) is {distance:.2g} of a typical output off these rows"
-                return Answer(False, f"{seen} of the call")
-    if not found:
+    asked, methods = 0, dict[str, None]()
+    for network, parameters, x in subject.samples:
+        choices = _choices(len(x))
+        found = network.rows(parameters, x, choices)
+        for method, (whole, *parts) in found.items():
+            for choice, part in zip(choices, parts, strict=True):
+                if not (distance := apart(whole[np.array(choice)], part)) <= PROGRAMS:
+                    seen = f"{method}(x, {[*choice]}) is {distance:.2g} of a typical output off these rows"
+                    return Answer(False, f"{seen} of the call on {len(x)} tokens")
+        asked, methods = asked + len(choices), methods | dict.fromkeys(found)
+    if not methods:
         return Answer(True, "does not apply: it is always asked for every row")
-    methods = " and ".join(f"{method}(x, positions)" for method in found)
-    return Answer(True, f"the rows of the call for {len(choices)} choices of positions, by {methods}")
+    named = " and ".join(f"{method}(x, positions)" for method in methods)
+    return Answer(True, f"the rows of the call for {asked} choices of positions, by {named}")
+
+
+def _choices(length: int) -> list[tuple[int, ...]]:
+    """The last row, the second half, every third one, and a few at random, in rising order."""
+    few = np.random.default_rng(length).choice(length, length // 4, replace=False)
+    regular = [(length - 1,), tuple(range(length // 2, length)), tuple(range(0, length, 3))]
+    return [*regular, tuple(sorted(map(int, few)))]
 
 
 @_answers("causality at initialisation")
@@ -98,8 +106,19 @@ def causal_at_initialisation(subject: Subject) -> Answer:
 
 @_answers("causality when perturbed")
 def causal_when_perturbed(subject: Subject) -> Answer:
-    """With noise on every parameter, which opens what is closed at first, no output moves either."""
-    return _causal(subject, subject.perturbed)
+    """With noise on every parameter, which opens what is closed at first, no output moves either. Nor do
+    answers of whole networks.
+
+    Gradients of many rows on a long context are looked at too.
+    """
+    first = _causal(subject, subject.perturbed)
+    if not first.holds:
+        return first
+    whole = looks_ahead(subject)
+    if not whole.holds:
+        return whole
+    slopes = _causal_slopes(subject)
+    return slopes if not slopes.holds else Answer(True, f"{first.evidence}; logits, {whole.evidence}")
 
 
 @_answers("causality after training")
@@ -189,35 +208,52 @@ def stateless(subject: Subject) -> Answer:
 
 @_answers("gradients")
 def gradients(subject: Subject) -> Answer:
-    """Gradients are finite and reach every parameter."""
+    """Gradients are finite, reach every parameter, and add up over rows."""
     found: dict[str, Floats] = {}
+    outputs = np.empty(0)
     *inputs, direction = subject.inputs(4)
     for parameters in (subject.initial, subject.perturbed):
-        found = of_mixer(subject.network.gradients(parameters, np.stack(inputs), direction)[1])
+        outputs, every = subject.network.gradients(parameters, np.stack(inputs), direction)
+        found = of_mixer(every)
         for name, gradient in found.items():
             if not np.isfinite(gradient).all():
                 return Answer(False, f"the gradient of parameter {name} is not finite")
     unused = [name for name, gradient in found.items() if not np.any(gradient)]
     if unused:
         return Answer(False, f"no gradient reaches parameter {', '.join(unused)}: no output depends on it")
+    plain = subject.network.outputs(subject.perturbed, inputs[0][None])
+    if not (distance := apart(plain, outputs[:1])) <= PROGRAMS:
+        return Answer(
+            False, f"outputs while gradients are taken are {distance:.2g} of a typical one off others"
+        )
+    x, other = subject.inputs(2)
+    *single, whole = subject.network.slopes(subject.perturbed, x, directions(other))
+    if not (distance := apart(whole, np.sum(single[: len(x)], axis=0))) <= PROGRAMS:
+        return Answer(False, f"the gradient of all rows is {distance:.2g} of a typical one off their sum")
     return Answer(True, f"finite, and not zero for any of {len(found)} arrays of parameters")
 
 
 @_answers("attention weights")
 def weighted(subject: Subject) -> Answer:
     """Attention weights, where it has any, are shares, and lie on the past."""
-    weights = subject.network.weights(subject.perturbed, subject.inputs(1)[0])
-    if not len(weights):
+    heads = 0
+    for network, parameters, x in subject.samples:
+        biases = [None, np.random.default_rng(6).normal(size=(len(x), len(x))).astype(np.float32)]
+        for bias in biases if network.takes_bias else biases[:1]:
+            weights = network.weights(parameters, x, bias)
+            if not len(weights):
+                continue
+            heads, place = len(weights), f"on {len(x)} tokens{', with a bias' if bias is not None else ''}"
+            off = np.abs(weights.sum(axis=-1) - 1).max()
+            if not (off <= PROGRAMS and weights.min() >= 0):
+                seen = f"rows sum to 1 give or take {off:.2g}, and the smallest weight is {weights.min():.2g}"
+                return Answer(False, f"{seen}, {place}")
+            ahead = np.triu(weights, 1).max()
+            if not ahead <= ROUNDING:
+                return Answer(False, f"a weight of {ahead:.2g} lies on a later position, {place}")
+    if not heads:
         return Answer(True, "it has none")
-    off = np.abs(weights.sum(axis=-1) - 1).max()
-    if not (off <= PROGRAMS and weights.min() >= 0):
-        return Answer(
-            False, f"rows sum to 1 give or take {off:.2g}, and the smallest weight is {weights.min():.2g}"
-        )
-    ahead = np.triu(weights, 1).max()
-    if ahead > ROUNDING:
-        return Answer(False, f"a weight of {ahead:.2g} lies on a later position")
-    return Answer(True, f"rows of {len(weights)} heads sum to 1, and nothing lies on later positions")
+    return Answer(True, f"rows of {heads} heads sum to 1, and nothing lies on later positions")
 
 
 @_answers("learning")
@@ -235,6 +271,22 @@ CHECKS = tuple(Check(name, _ASKED[name]) for name in verification.CHECKS)
 """In the order in which they are run; where the first does not hold, the others are not run."""
 
 
+def _causal_slopes(subject: Subject) -> Answer:
+    """Gradients of all rows before a cut, on the long context."""
+    for network, parameters, x in subject.samples[1:]:
+        at, rows = np.array(cuts(len(x))), np.arange(len(x))
+        direction = np.random.default_rng(7).normal(size=x.shape).astype(np.float32)
+        slopes = network.slopes(parameters, x, (rows < at[:, None])[..., None] * direction)
+        amounts = np.nan_to_num(np.abs(slopes).max(axis=-1), nan=np.inf)
+        typical = np.median(amounts[rows < at[:, None]]) or 1.0
+        ahead = np.where(rows >= at[:, None], amounts, 0.0) / typical
+        cut, row = np.unravel_index(ahead.argmax(), ahead.shape)
+        if not (share := float(ahead[cut, row])) <= ROUNDING:
+            seen = f"outputs 0 to {at[cut] - 1} have {share:.2g} of a typical gradient"
+            return Answer(False, f"on {len(x)} tokens, {seen} with respect to input {row}")
+    return Answer(True, "gradients of rows reach no later input")
+
+
 def _causal(subject: Subject, parameters: Parameters) -> Answer:
     """Every position replaced in turn, of inputs and of tokens."""
     network = subject.network
@@ -247,6 +299,11 @@ def _causal(subject: Subject, parameters: Parameters) -> Answer:
         (seen.ordinary, columns, "output {} moved by {:.2g} of a typical one when input {} was replaced"),
         (seen.loud, columns, "output {} moved by {:.2g} of a typical one when input {} became loud"),
         (seen.gradient, columns, "output {} has {:.2g} of a typical gradient with respect to input {}"),
+        (
+            seen.gradients,
+            columns,
+            "outputs 0 to {} have {:.2g} of a typical gradient with respect to input {}",
+        ),
         (
             seen.tokens,
             np.array(network.query_positions),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -14,6 +14,8 @@ import numpy.typing as npt
 
 from attnsearch.base import AttnsearchError, Floats, Integers
 from attnsearch.generators.base import Generator
+from attnsearch.mixers.base import LogitBias, LogitMixer
+from attnsearch.mixers.contract import with_logits
 from attnsearch.probing.subject import Parameters, Trained
 from attnsearch.runs.recorder import Recording
 from attnsearch.spec.run import RunSpec, TaskSpec
@@ -68,6 +70,16 @@ class JaxNetwork:
     def query_positions(self) -> Sequence[int]:
         return self.made.query_positions
 
+    @property
+    def takes_bias(self) -> bool:
+        return issubclass(self.made.mixer, LogitMixer)
+
+    def resized(self, num_layers: int, context_length: int, query_positions: Sequence[int]) -> JaxNetwork:
+        spec, queries = replace(self.made.spec, num_layers=num_layers), tuple(query_positions)
+        made = replace(self.made, spec=spec, context_length=context_length, query_positions=queries)
+        made.contract.check_call()
+        return JaxNetwork(made)
+
     def init(self) -> Parameters:
         return named(self._initial())
 
@@ -91,8 +103,8 @@ class JaxNetwork:
     ) -> Mapping[str, Sequence[Floats]]:
         return self._answer(_rows, parameters, x, tuple(map(tuple, choices)))
 
-    def weights(self, parameters: Parameters, x: Floats) -> Floats:
-        return self._answer(_weights, parameters, x)
+    def weights(self, parameters: Parameters, x: Floats, bias: Floats | None = None) -> Floats:
+        return self._answer(_weights, parameters, x, bias)
 
     def slopes(self, parameters: Parameters, x: Floats, directions: Floats) -> Floats:
         return self._answer(_slopes, parameters, x, directions)
@@ -105,6 +117,9 @@ class JaxNetwork:
 
     def logits(self, parameters: Parameters, tokens: Integers) -> Floats:
         return self._answer(_logits, parameters, tokens)
+
+    def mapped(self, parameters: Parameters, tokens: Integers, bias: Floats | None = None) -> Floats:
+        return self._answer(_mapped, parameters, tokens, bias)
 
     def _answer(self, program: Callable[..., Any], parameters: Parameters, *arguments: Any) -> Any:
         """The arrays that `program` returns, on the host."""
@@ -158,18 +173,21 @@ def _rows(
 
 
 @partial(jax.jit, static_argnums=0)
-def _weights(network: Network, parameters: Arrays, x: jax.Array) -> jax.Array:
-    return network.first_mixer(parameters).weights(x, np.arange(len(x)))
+def _weights(network: Network, parameters: Arrays, x: jax.Array, bias: jax.Array | None) -> jax.Array:
+    mixer, positions = network.first_mixer(parameters), np.arange(len(x))
+    if bias is None:
+        return mixer.weights(x, positions)
+    return with_logits(mixer).biased_weights(x, positions, _looked_up(bias))
 
 
 @partial(jax.jit, static_argnums=0)
 def _slopes(network: Network, parameters: Arrays, x: jax.Array, directions: jax.Array) -> jax.Array:
     mixer = network.first_mixer(parameters)
 
-    def slope(row: jax.Array) -> jax.Array:
-        return jax.grad(lambda x: mixer(x)[row] @ directions[row])(x)
+    def slope(direction: jax.Array) -> jax.Array:
+        return jax.grad(lambda x: (mixer(x) * direction).sum())(x)
 
-    return jax.lax.map(slope, jnp.arange(len(x)))
+    return jax.lax.map(slope, directions)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -187,3 +205,13 @@ def _gradients(
 @partial(jax.jit, static_argnums=0)
 def _logits(network: Network, parameters: Arrays, tokens: jax.Array) -> jax.Array:
     return jax.lax.map(partial(network.apply, parameters), tokens)
+
+
+@partial(jax.jit, static_argnums=0)
+def _mapped(network: Network, parameters: Arrays, tokens: jax.Array, bias: jax.Array | None) -> jax.Array:
+    biases = None if bias is None else [_looked_up(bias)] * network.spec.num_layers
+    return jax.vmap(lambda sequence: network.apply(parameters, sequence, biases))(tokens)
+
+
+def _looked_up(bias: jax.Array) -> LogitBias:
+    return lambda positions: bias[positions]

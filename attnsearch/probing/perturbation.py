@@ -20,13 +20,15 @@ class Movements(NamedTuple):
     """How far each output moves with each position, `f32[rows, L]`; nan where outputs are not finite.
 
     ordinary, loud:  of the mixer, when an input is replaced by another one, or one `LOUD` times as large
-    gradient:        of the mixer, by its gradient with respect to an input
+    gradient:        of the mixer, by the gradient of a row with respect to an input
+    gradients:       the same for all rows up to one, at once
     tokens:          of the logits at the queries, when a token is replaced
     """
 
     ordinary: Floats
     loud: Floats
     gradient: Floats
+    gradients: Floats
     tokens: Floats
 
 
@@ -44,13 +46,22 @@ def movements(
     untouched, *answers = network.outputs(parameters, given)
     symbols = np.concatenate([tokens[None], _replaced(tokens, (tokens + 1) % network.vocab_size)])
     unchanged, *logits = network.logits(parameters, symbols)
-    slopes = np.abs(network.slopes(parameters, x, other)).max(axis=-1)
+    slopes = np.abs(network.slopes(parameters, x, directions(other))).max(axis=-1)
+    single, several = slopes[: len(x)], slopes[len(x) :]
     return Movements(
-        _moved(untouched, np.stack(answers[: len(x)])),
-        _moved(untouched, np.stack(answers[len(x) :])),
-        slopes / _typical(slopes),
-        _moved(unchanged, np.stack(logits)),
+        moved(untouched, np.stack(answers[: len(x)])),
+        moved(untouched, np.stack(answers[len(x) :])),
+        single / _typical(single),
+        several / _typical(several),
+        moved(unchanged, np.stack(logits)),
     )
+
+
+def directions(other: Floats) -> Floats:
+    """`f32[2 L, L, D]`: each row of `other`, `f32[L, D]`, alone, then all rows up to each; the rest is 0."""
+    rows = np.arange(len(other))
+    seen = np.concatenate([rows[:, None] == rows, rows[:, None] >= rows])
+    return seen[..., None] * other
 
 
 def apart(one: Floats, other: Floats) -> float:
@@ -68,7 +79,11 @@ def _replaced(given: np.ndarray, other: np.ndarray) -> np.ndarray:
     return copies
 
 
-def _moved(before: Floats, after: Floats) -> Floats:
+def moved(before: Floats, after: Floats) -> Floats:
+    """`f32[rows, N]`: how far each row of `before`, `f32[rows, D]`, is from its like in each of `after`.
+
+    It is nan where `before` is not finite.
+    """
     if not np.isfinite(before).all():
         return np.full((len(before), len(after)), np.nan)
     # What is not finite once something was replaced has moved.

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from attnsearch.base import Floats, Integers
+from attnsearch.base import AttnsearchError, Floats, Integers
 from attnsearch.generators.base import Generator
 from attnsearch.runs.recorder import Recording
 from attnsearch.spec.run import (
@@ -38,6 +38,9 @@ EASIEST_CONTEXT = 8
 LONGEST_CONTEXT = 256
 """Tokens of the longest sequence that is tried: as many as the longest of the shipped suites have."""
 
+LONG_CONTEXT = 131
+"""Tokens: a prime number, and more than two chunks of 64."""
+
 PROBE_STEPS = 300
 """Training steps on the probe. A leak shows within 100 where it is open at the start."""
 
@@ -56,7 +59,7 @@ _MIXER = "blocks.0.mixer."
 
 
 class Network(Protocol):
-    """A network of one layer, made from one key, whose mixer can be called: numpy in, numpy out.
+    """A network made from one key, whose first mixer can be called: numpy in, numpy out.
 
     Every method that is given `parameters` makes the network anew and puts them in. `inputs` are of the
     mixer, `f32[N, L, D]`, and `x` is one of them, `f32[L, D]`. Errors: AttnsearchError where the mixer does
@@ -72,6 +75,18 @@ class Network(Protocol):
     @property
     def query_positions(self) -> Sequence[int]:
         """Where logits are computed."""
+        ...
+
+    @property
+    def takes_bias(self) -> bool:
+        """Whether its mixer has attention logits, to which a bias can be added."""
+        ...
+
+    def resized(self, num_layers: int, context_length: int, query_positions: Sequence[int]) -> Network:
+        """The network of the same mixer with other layers, context and queries.
+
+        Errors: AttnsearchError where the mixer refuses that context.
+        """
         ...
 
     def init(self) -> Parameters:
@@ -107,12 +122,18 @@ class Network(Protocol):
         """
         ...
 
-    def weights(self, parameters: Parameters, x: Floats) -> Floats:
-        """`f32[H, L, L]`: the weights at all positions; H = 0 for a mixer without."""
+    def weights(self, parameters: Parameters, x: Floats, bias: Floats | None = None) -> Floats:
+        """`f32[H, L, L]`: the weights at all positions; H = 0 for a mixer without.
+
+        bias:  `f32[L, L]`, added to the logits of every head
+        """
         ...
 
     def slopes(self, parameters: Parameters, x: Floats, directions: Floats) -> Floats:
-        """`f32[L, L, D]`: the gradient of output row q, seen in its direction, with respect to `x`."""
+        """`f32[N, L, D]`: the gradients of the output, seen in each of N directions, with respect to `x`.
+
+        directions:  `f32[N, L, D]`; a row of zeros leaves that row of the output out
+        """
         ...
 
     def gradients(
@@ -125,12 +146,27 @@ class Network(Protocol):
         """`f32[N, Q, V]` of `tokens`, `i32[N, L]`: one sequence after another."""
         ...
 
+    def mapped(self, parameters: Parameters, tokens: Integers, bias: Floats | None = None) -> Floats:
+        """`logits`, all in one batch, as training computes them.
+
+        bias:  `f32[L, L]`, added to the attention logits of every layer
+        """
+        ...
+
 
 class Trained(NamedTuple):
     """A network after training, and what was recorded meanwhile."""
 
     parameters: Parameters
     recording: Recording
+
+
+class Sample(NamedTuple):
+    """A network, its parameters, and one input of its mixer, `f32[L, D]`."""
+
+    network: Network
+    parameters: Parameters
+    x: Floats
 
 
 class Framework(Protocol):
@@ -154,7 +190,8 @@ def of_mixer(arrays: Mapping[str, Floats]) -> dict[str, Floats]:
     return {name.removeprefix(_MIXER): array for name, array in arrays.items() if name.startswith(_MIXER)}
 
 
-def _noisy(parameters: Parameters, strength: float) -> Parameters:
+def noisy(parameters: Parameters, strength: float) -> Parameters:
+    """`parameters`, with noise of one of the strengths `NOISE` on each."""
     random = np.random.default_rng(0)
     found = {}
     for name, array in parameters.items():
@@ -193,13 +230,34 @@ class Subject:
         return self.network.init()
 
     @cached_property
+    def strength(self) -> float:
+        """The first of `NOISE` that leaves outputs finite. Errors: ValueError where none does."""
+        for strength in NOISE:
+            if np.isfinite(self.network.outputs(noisy(self.initial, strength), self.inputs(1))).all():
+                return strength
+        raise ValueError("outputs are not finite, however little the parameters are perturbed")
+
+    @cached_property
     def perturbed(self) -> Parameters:
         """`initial` with noise on every parameter. Errors: ValueError where none leaves outputs finite."""
-        for strength in NOISE:
-            parameters = _noisy(self.initial, strength)
-            if np.isfinite(self.network.outputs(parameters, self.inputs(1))).all():
-                return parameters
-        raise ValueError("outputs are not finite, however little the parameters are perturbed")
+        return noisy(self.initial, self.strength)
+
+    @cached_property
+    def samples(self) -> tuple[Sample, ...]:
+        """The probe's network perturbed, and one of a long context that the mixer does not refuse."""
+        probe = Sample(self.network, self.perturbed, self.inputs(1)[0])
+        try:
+            network = self.network.resized(1, LONG_CONTEXT, range(LONG_CONTEXT))
+        except AttnsearchError:
+            return (probe,)
+        x = np.random.default_rng(5).normal(size=(LONG_CONTEXT, self.width)).astype(np.float32)
+        return probe, Sample(network, noisy(network.init(), self.strength), x)
+
+    @cached_property
+    def contexts(self) -> tuple[RunSpec, RunSpec]:
+        """Runs on the task's shortest context, and on the longest that is tried."""
+        shortest, longest = (self.sized(self.task, tokens) for tokens in (0, LONGEST_CONTEXT))
+        return self.run_on(shortest, BudgetSpec()), self.run_on(longest, BudgetSpec())
 
     @cached_property
     def trained(self) -> Trained:

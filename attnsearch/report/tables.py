@@ -28,7 +28,9 @@ def cell_table(study: Study, folders: Folders) -> Table:
 
     def flagged(cell: Cell) -> str:
         standing = cell.standing
-        verified = [standing.state] if standing is not None and standing.state == "verified" else []
+        verified = []
+        if standing is not None and standing.state == "verified":
+            verified = [standing.state, *([standing.inability] if standing.inability else [])]
         return "; ".join([*verified, *flags(cell)])
 
     protocol = Column("protocol", "protocol", flagged, lambda cell: flagged(cell) or NONE)

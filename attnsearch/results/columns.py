@@ -148,7 +148,7 @@ COLUMNS: tuple[Column[Cell], ...] = (
         "verification_failed",
         "",
         lambda c: None if c.standing is None else ", ".join(c.standing.failed),
-        definition="The checks of `attnsearch verify` that the mixer has not passed.",
+        definition="The checks of `attnsearch verify` that a failed mixer has not passed.",
     ),
     Column(
         "verification_reason",

@@ -17,7 +17,7 @@ FOREIGN_REASON = "was trained by a loop of its own, which cannot be checked here
 """Of a foreign run, in words that follow the mixer's name."""
 
 State = Literal["verified", "failed", "not checked"]
-"""A mixer is verified where it has passed every check; where nobody can tell, it is not checked."""
+"""A mixer is verified where it is sound; where nobody can tell, it is not checked."""
 
 
 @dataclass(frozen=True)
@@ -34,15 +34,20 @@ class Standing:
 
     @property
     def failed(self) -> tuple[str, ...]:
-        """The checks that the mixer has not passed."""
-        return () if self.record is None else self.record.refused_by
+        """The checks that a mixer whose numbers do not count has not passed."""
+        return () if self.record is None or self.record.sound else self.record.refused_by
+
+    @property
+    def inability(self) -> str | None:
+        """What a sound mixer did not show that it can do, in words; None where it did, or is not verified."""
+        return self.record.inability if self.record is not None and self.record.sound else None
 
 
 def standing(cell: CellSpec, records: Sequence[Verification]) -> Standing:
     """How the mixer of `cell` stands by the `records` of its name.
 
     A mixer with other settings, at another width or of other code is another mixer. Of several records the
-    task's own count, and a failed one before a passed one. Of a foreign run nobody here has the code.
+    task's own count, and the worst of these. Of a foreign run nobody here has the code.
     """
     if cell.mixer.foreign:
         return _unchecked(FOREIGN_REASON)
@@ -60,11 +65,12 @@ def standing(cell: CellSpec, records: Sequence[Verification]) -> Standing:
         return _unchecked(next(doubt for _, doubt in doubts if doubt is not None))
     current = [record for record in current if record.task == cell.task.name] or current
     for record in current:
-        if not record.passed:
+        if not record.sound:
             checks = ", ".join(record.refused_by) or "it was asked nothing"
             return Standing("failed", f"failed verification: {checks}", record)
-    (record, *_) = current
-    return Standing("verified", f"is verified on {record.task} at width {record.width}", record)
+    record = min(current, key=lambda record: record.inability is None)
+    beside = f"; {record.inability}" if record.inability else ""
+    return Standing("verified", f"is verified on {record.task} at width {record.width}{beside}", record)
 
 
 def _unchecked(reason: str) -> Standing:
@@ -79,7 +85,7 @@ def _doubt(record: Verification) -> str | None:
         case (_, module):
             return f"has not been checked here: its module {module} is not found from this folder"
     asked = {finding.check for finding in record.findings}
-    if record.passed and (lacking := [check for check in CHECKS if check not in asked]):
+    if record.sound and (lacking := [check for check in CHECKS if check not in asked]):
         return f"has not been checked for {', '.join(lacking)}"
     return None
 

@@ -37,6 +37,9 @@ CHECKS = (
 )
 """The checks of a mixer, in order. `attnsearch.probing.checks` says how each is asked."""
 
+ABILITY = "learning"
+"""The check of what a mixer can do; all others ask whether it is sound."""
+
 Verdict = Literal["passed", "failed", "not run"]
 """What a check says; one that could not be run proves nothing."""
 
@@ -75,8 +78,25 @@ class Verification:
 
     @property
     def passed(self) -> bool:
-        """Whether the mixer's numbers may count: every check was run, and passed."""
+        """Whether every check was run, and passed."""
         return bool(self.findings) and all(finding.verdict == "passed" for finding in self.findings)
+
+    @property
+    def sound(self) -> bool:
+        """Whether the mixer's numbers may count: every check but the one of its ability was passed."""
+        verdicts = [finding.verdict for finding in self.findings if finding.check != ABILITY]
+        return bool(verdicts) and all(verdict == "passed" for verdict in verdicts)
+
+    @property
+    def inability(self) -> str | None:
+        """What a mixer did not show that it can do, in words; None where it did."""
+        match [finding.verdict for finding in self.findings if finding.check == ABILITY]:
+            case ["failed"]:
+                return "it did not learn the easiest task"
+            case ["not run"]:
+                return "its training on the easiest task broke off"
+            case _:
+                return None
 
     @property
     def refused_by(self) -> tuple[str, ...]:

@@ -74,4 +74,6 @@ def test_what_cannot_be_verified_is_said(arguments: list[str], words: str) -> No
 
 def test_the_answer_in_one_line() -> None:
     assert conclusion(SOUND) == "Yes: my.mixers:Mine passed all 2 checks"
+    unable = replace(SOUND, findings=(PASSED, replace(NOT_RUN, verdict="failed")))
+    assert conclusion(unable) == "Yes: my.mixers:Mine is sound; it did not learn the easiest task"
     assert conclusion(REFUSED) == "No: my.mixers:Mine did not pass 2 of 3 checks: gradients, learning"

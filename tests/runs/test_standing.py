@@ -34,6 +34,17 @@ def test_three_states() -> None:
     assert said(replace(PASSED, findings=())) == ("failed", "failed verification: it was asked nothing")
 
 
+def test_a_sound_mixer_that_does_not_learn_may_count() -> None:
+    *others, learning = PASSED.findings
+    unable = replace(PASSED, findings=(*others, replace(learning, verdict="failed")))
+    reason = "is verified on linear_map at width 128; it did not learn the easiest task"
+    assert said(unable) == said(unable, PASSED) == said(PASSED, unable) == ("verified", reason)
+    found = standing(CELL, [unable])
+    assert (found.failed, found.inability) == ((), "it did not learn the easiest task")
+    assert said(unable, FAILED)[0] == "failed"
+    assert standing(CELL, [FAILED]).inability is None
+
+
 def test_other_settings_are_another_mixer() -> None:
     other = replace(PASSED, mixer=MixerSpec("attention", settings({"num_heads": 8, "head_width": None})))
     assert said(other) == ("not checked", "has not been checked with these settings")

@@ -30,7 +30,25 @@ def test_a_mixer_passes_where_every_check_does() -> None:
     assert not replace(SOUND, findings=()).passed
 
 
-@pytest.mark.parametrize("record", [SOUND, REFUSED], ids=["sound", "refused"])
+def test_what_a_mixer_can_do_is_another_verdict() -> None:
+    assert (SOUND.sound, SOUND.inability) == (True, None)
+    assert not REFUSED.sound
+    for verdict, words in (
+        ("failed", "it did not learn the easiest task"),
+        ("not run", "its training on the easiest task broke off"),
+    ):
+        unable = replace(SOUND, findings=(PASSED, replace(NOT_RUN, verdict=verdict)))
+        assert (unable.passed, unable.sound, unable.inability) == (False, True, words)
+    # A mixer that was asked for nothing else may be anything.
+    assert not replace(SOUND, findings=(replace(NOT_RUN, verdict="passed"),)).sound
+    assert not replace(SOUND, findings=()).sound
+
+
+@pytest.mark.parametrize(
+    "record",
+    [SOUND, REFUSED, replace(SOUND, findings=(PASSED, NOT_RUN))],
+    ids=["sound", "refused", "unable"],
+)
 def test_what_is_stored_is_found(tmp_path: Path, record: Verification) -> None:
     file = record.save(tmp_path)
     assert file == path(tmp_path, MIXER, 128, "linear_map")

@@ -18,6 +18,7 @@ from helpers.with_torch.faulty_mixers import (
     Narrow,
     Recurrent,
 )
+from helpers.with_torch.hidden_leaks import LEAKS
 from torch import nn
 
 from attnsearch.backends import Backends
@@ -54,6 +55,15 @@ def test_a_fault_is_caught_by_name(kind: type[nn.Module], names: Sequence[str]) 
         assert finding.verdict == "failed", f"{name}: {finding.verdict}, {finding.evidence}"
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "words"), LEAKS, ids=[f"{kind.__name__}-{name}" for kind, name, _ in LEAKS]
+)
+def test_a_hidden_leak_is_caught_by_name(kind: type[nn.Module], name: str, words: str) -> None:
+    (finding,) = findings(kind, [name]).values()
+    assert finding.verdict == "failed", finding.evidence
+    assert words in finding.evidence
+
+
 def test_every_check_has_its_fault() -> None:
     assert {name for _, names in FAULTS for name in names} == {check.name for check in CHECKS}
 
@@ -87,7 +97,7 @@ def test_what_hides_is_found_by_noise_or_by_training_alone() -> None:
         (faulty_mixers.Chunked, "contexts", "mixer Chunked cannot be called on f32[2, 4, 32]: "),
         (Recurrent, "queries", "does not apply: "),
         (Recurrent, "attention weights", "it has none"),
-        (Attention, "queries", "for 3 choices of positions, by weights(x, positions)"),
+        (Attention, "queries", "for 8 choices of positions, by weights(x, positions)"),
         (Attention, "attention weights", "rows of 4 heads sum to 1"),
     ],
 )

@@ -6,7 +6,7 @@ Mixers are in training mode, as they are trained and measured, and hold no numbe
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from attnsearch.base import AttnsearchError, Floats, Integers
-from attnsearch.training.torch.mixer import weighing
+from attnsearch.training.torch import mixer as mixers
+from attnsearch.training.torch.mixer import Biased, weighing
 from attnsearch.training.torch.network import TorchNetwork
 from attnsearch.training.torch.trainer import device
 
@@ -41,6 +42,16 @@ class CalledNetwork:
     @property
     def query_positions(self) -> Sequence[int]:
         return self.made.query_positions
+
+    @property
+    def takes_bias(self) -> bool:
+        return issubclass(self.made.mixer, Biased)
+
+    def resized(self, num_layers: int, context_length: int, query_positions: Sequence[int]) -> CalledNetwork:
+        made, spec = self.made, replace(self.made.spec, num_layers=num_layers)
+        mixers.check(made.mixer, made.mixer_settings, spec.width, context_length, len(query_positions))
+        queries = tuple(query_positions)
+        return CalledNetwork(replace(made, spec=spec, context_length=context_length, query_positions=queries))
 
     def init(self) -> _Arrays:
         return _arrays(self._built().named_parameters())
@@ -74,12 +85,15 @@ class CalledNetwork:
         weights = [self._weights(parameters, x, choice) for choice in (range(len(x)), *choices)]
         return {"weights": [heads.swapaxes(0, 1) for heads in weights]} if len(weights[0]) else {}
 
-    def weights(self, parameters: _Arrays, x: Floats) -> Floats:
-        return self._weights(parameters, x, range(len(x)))
+    def weights(self, parameters: _Arrays, x: Floats, bias: Floats | None = None) -> Floats:
+        if bias is None:
+            return self._weights(parameters, x, range(len(x)))
+        heads, positions = mixers.biased(self._mixer(parameters)), torch.arange(len(x), device=device())
+        return _array(heads.biased_weights(_tensor(x[None]), positions, _tensor(bias[None])))[0]
 
     def slopes(self, parameters: _Arrays, x: Floats, directions: Floats) -> Floats:
         given = _tensor(x[None]).requires_grad_()
-        answers = (self._mixer(parameters)(given)[0] * _tensor(directions)).sum(dim=-1)
+        answers = (self._mixer(parameters)(given) * _tensor(directions)).sum(dim=(1, 2))
         found = [
             torch.autograd.grad(answer, given, retain_graph=True, materialize_grads=True)[0]
             for answer in answers
@@ -97,6 +111,12 @@ class CalledNetwork:
 
     def logits(self, parameters: _Arrays, tokens: Integers) -> Floats:
         return _one_by_one(self._network(parameters), tokens.astype(np.int64))
+
+    def mapped(self, parameters: _Arrays, tokens: Integers, bias: Floats | None = None) -> Floats:
+        given, biases = _tensor(tokens.astype(np.int64)), None
+        if bias is not None:
+            biases = [_tensor(bias).expand(len(given), -1, -1)] * self.made.spec.num_layers
+        return _array(self._network(parameters)(given, biases))
 
     def _built(self) -> nn.Module:
         # As in training: some ways to draw parameters round by the number of cores.

@@ -122,6 +122,7 @@ def _furthest(
     shares = np.nan_to_num(moved(untouched, answers), nan=np.inf)
     ahead = np.where(np.array(queries)[:, None] < cut, shares, 0.0)
     row, column = np.unravel_index(ahead.argmax(), ahead.shape)
+    row, column = int(row), int(column)
     which = f"token {cut[column]} was" if column < len(at) else f"the tokens from {cut[column]} on were"
     bias = ", with a bias on the attention logits" if biased else ""
     share = float(ahead[row, column])

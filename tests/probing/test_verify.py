@@ -166,7 +166,15 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
     return status, out, err
 
 
-def test_a_built_in_mixer_is_not_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("mixer", MIXERS)
+def test_no_built_in_mixer_looks_ahead_in_any_network(mixer: str) -> None:
+    (finding,) = findings(MIXERS[mixer], ["causality when perturbed"]).values()
+    assert finding.verdict == "passed", finding.evidence
+
+
+def test_a_built_in_mixer_is_passed_by_the_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     # The records that ship say the same of every other.
     mixer = "attention"
     status, out, err = run(capsys, mixer, "--out", str(tmp_path), "--json")

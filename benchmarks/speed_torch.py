@@ -63,10 +63,11 @@ class PlainMixer(nn.Module):
         self.register_buffer("seen", torch.ones(length, length).tril(), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        inward = (self.inward * self.seen[:, None, :]).flatten(0, 1)
-        outward = (self.outward * self.seen[:, :, None]).flatten(1)
-        hidden = inward @ x + self.inward_bias.flatten()[:, None]
-        return outward @ gelu(hidden, approximate="tanh")
+        inward = self.inward * self.seen[:, None, :]
+        outward = self.outward * self.seen[:, :, None]
+        hidden = torch.einsum("iek,bkd->bied", inward, x) + self.inward_bias[:, :, None]
+        # Products of a matrix with a batch, the other way to write it, took 1.5 times as long.
+        return torch.einsum("tie,bied->btd", outward, gelu(hidden, approximate="tanh"))
 
 
 class PlainModel(nn.Module):

@@ -3,7 +3,7 @@
     .venv/bin/python benchmarks/verification.py
 
 Verifies what has no current record below attnsearch/mixers/verified/, and removes the records that speak of
-other code. Two dozen of them took two minutes of a core.
+other code. One of attention at width 128 took 28 seconds of a core.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ A registry is a plain dict: pass `MIXERS | {"mine": Mine}` to add to it.
 from attnsearch.mixers.attention import Attention
 from attnsearch.mixers.base import LogitMixer as LogitMixer
 from attnsearch.mixers.base import Mixer as Mixer
+from attnsearch.mixers.hybrid import Hybrid
 from attnsearch.mixers.hyena import Hyena
 from attnsearch.mixers.lru import LRU
 from attnsearch.mixers.mlp_mixer import MLPMixer
@@ -13,6 +14,7 @@ from attnsearch.mixers.short_conv import ShortConv
 
 MIXERS: dict[str, type[Mixer]] = {
     "attention": Attention,
+    "hybrid": Hybrid,
     "hyena": Hyena,
     "lru": LRU,
     "mlp_mixer": MLPMixer,

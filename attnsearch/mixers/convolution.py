@@ -5,11 +5,11 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-CHUNK = 128
-"""Tokens up to which a convolution is one product with a matrix. Beyond, a Fourier transform is faster."""
+WHOLE = 128
+"""Tokens up to which a long kernel is one product with a matrix. Beyond, a Fourier transform is faster."""
 
-SHORT = 32
-"""Of a kernel: up to here, a longer context is taken in chunks instead."""
+CHUNK = 32
+"""Tokens of a chunk, in which the context is taken where the kernel is no longer than one."""
 
 
 def convolved(x: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -18,9 +18,9 @@ def convolved(x: jax.Array, kernel: jax.Array) -> jax.Array:
     Row j of the kernel is multiplied with the token j before. Nothing is before the first token.
     """
     length, kernel = len(x), kernel[: len(x)]
-    if length <= CHUNK:
+    if length <= CHUNK or (len(kernel) > CHUNK and length <= WHOLE):
         return _product(_band(kernel, length)[:, :, len(kernel) - 1 :], x)
-    if len(kernel) <= SHORT:
+    if len(kernel) <= CHUNK:
         return _in_chunks(x, kernel)
     return _by_transform(x, kernel)
 

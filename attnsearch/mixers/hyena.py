@@ -69,8 +69,16 @@ class Hyena(Mixer):
         return self.at(x, np.arange(len(x)))
 
     def at(self, x: jax.Array, positions: Integers) -> jax.Array:
-        projected = convolved(self.inward(x), self.short[...])
-        mixed, *gates = jnp.split(projected, self.order + 1, axis=1)
+        count = self.order + 1
+        # One after another: a convolution of all features at once is slow where its arrays outgrow a cache.
+        mixed, *gates = (
+            convolved(projected, kernel)
+            for projected, kernel in zip(
+                jnp.split(self.inward(x), count, axis=1),
+                jnp.split(self.short[...], count, axis=1),
+                strict=True,
+            )
+        )
         filters = jnp.split(self.filters(), self.order, axis=1)
         for gate, kernel in zip(gates[:-1], filters[:-1], strict=True):
             mixed = gate * convolved(mixed, kernel)

@@ -19,7 +19,7 @@ from helpers.definitions import (
 )
 
 from attnsearch.base import AttnsearchError, Floats
-from attnsearch.mixers.convolution import CHUNK, SHORT, convolved
+from attnsearch.mixers.convolution import CHUNK, WHOLE, convolved
 from attnsearch.mixers.hyena import Hyena
 from attnsearch.mixers.short_conv import ShortConv
 
@@ -74,8 +74,8 @@ def test_hyena_is_its_definition(length: int) -> None:
     np.testing.assert_allclose(some / scale, expected[asked] / scale, atol=2e-5)
 
 
-@pytest.mark.parametrize("length", [7, CHUNK, CHUNK + 1, 2 * CHUNK + 37])
-@pytest.mark.parametrize("size", [1, 5, SHORT, SHORT + 1])
+@pytest.mark.parametrize("length", [7, CHUNK + 1, WHOLE, 2 * WHOLE + 37])
+@pytest.mark.parametrize("size", [1, 5, CHUNK, CHUNK + 1])
 def test_every_form_of_a_convolution_and_its_gradients_are_the_plain_one(length: int, size: int) -> None:
     random = np.random.default_rng(size)
     x, weights = random.normal(size=(2, length, 2))

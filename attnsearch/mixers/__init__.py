@@ -6,17 +6,27 @@ A registry is a plain dict: pass `MIXERS | {"mine": Mine}` to add to it.
 from attnsearch.mixers.attention import Attention
 from attnsearch.mixers.base import LogitMixer as LogitMixer
 from attnsearch.mixers.base import Mixer as Mixer
+from attnsearch.mixers.delta_net import DeltaNet
+from attnsearch.mixers.gated_delta_net import GatedDeltaNet
+from attnsearch.mixers.gated_linear_attention import GatedLinearAttention
 from attnsearch.mixers.hybrid import Hybrid
 from attnsearch.mixers.hyena import Hyena
+from attnsearch.mixers.linear_attention import LinearAttention
 from attnsearch.mixers.lru import LRU
 from attnsearch.mixers.mlp_mixer import MLPMixer
+from attnsearch.mixers.retention import Retention
 from attnsearch.mixers.short_conv import ShortConv
 
 MIXERS: dict[str, type[Mixer]] = {
     "attention": Attention,
+    "delta_net": DeltaNet,
+    "gated_delta_net": GatedDeltaNet,
+    "gated_linear_attention": GatedLinearAttention,
     "hybrid": Hybrid,
     "hyena": Hyena,
+    "linear_attention": LinearAttention,
     "lru": LRU,
     "mlp_mixer": MLPMixer,
+    "retention": Retention,
     "short_conv": ShortConv,
 }

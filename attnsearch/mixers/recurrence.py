@@ -60,8 +60,8 @@ def delta_rule(
     log_decay:   `f32[L]`, log a_t, 0 or below; a_t = 1 unless given
 
     With `u_t = b_t (v_t - a_t S_(t-1)^T k_t)` the update is `S_t = a_t S_(t-1) + k_t u_t^T`. All u_t of a
-    chunk solve one triangular system: the WY form of arXiv:2406.06484, section 3.2. With a_t it is that of
-    arXiv:2412.06464, section 3.3.
+    chunk solve one triangular system: the WY form of arXiv:2406.06484, section 3.2, which section 3.3 of
+    arXiv:2412.06464 extends by a_t.
     """
     decay = jnp.zeros_like(rate) if log_decay is None else log_decay
     return _by_chunks(_delta_chunk, (query, key, value, rate, decay), 1)

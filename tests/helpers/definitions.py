@@ -21,11 +21,11 @@ LENGTHS = (1, 7, 37, 131)
 
 def noisy(mixer: Mixer, scale: float = 0.2) -> Mixer:
     """`mixer` with noise in every parameter, for at initialisation a fault may hide behind zeros."""
-    definition, parameters = nnx.split(mixer)
+    definition, parameters, constants = nnx.split(mixer, nnx.Param, ...)
     random = np.random.default_rng(0)
     noise = [jnp.asarray(scale * random.normal(size=leaf.shape), jnp.float32) for leaf in leaves(parameters)]
     added = jax.tree.map(jnp.add, leaves(parameters), noise)
-    return nnx.merge(definition, jax.tree.unflatten(jax.tree.structure(parameters), added))
+    return nnx.merge(definition, jax.tree.unflatten(jax.tree.structure(parameters), added), constants)
 
 
 def leaves(parameters: Any) -> list[Any]:

@@ -16,7 +16,7 @@ from helpers.tiny import RUN, SUITE
         (["run", "--task", "linear_mop"], ["unknown task 'linear_mop'", "Did you mean linear_map", ".toml"]),
         (
             ["run", "--task", "linear_map", "--mixer", "atention"],
-            ["unknown mixer", "Did you mean attention?"],
+            ["unknown mixer", "Did you mean attention or retention?"],
         ),
         (["run", "--task", "linear_map", "--sparsty", "0.5"], ["--sparsty", "--sparsity"]),
         (["run", "--task", "linear_map", "--sparsity", "3"], ["sparsity 3", "(0, 1]", "--support-size 3"]),

@@ -216,7 +216,7 @@ def test_a_refused_mixer_gets_a_table_and_status_1(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["atention"], "unknown mixer 'atention'. Did you mean attention?"),
+        (["atention"], "unknown mixer 'atention'. Did you mean attention or retention?"),
         (["attention", "--mixer-set", "heads=4"], "no setting 'heads' in mixer attention."),
         (
             ["attention", "--mixer-set", "num_heads=4,8"],

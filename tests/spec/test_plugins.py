@@ -55,7 +55,7 @@ def test_a_module_of_a_package(here: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("atention", ["unknown mixer 'atention'. Did you mean attention?", "package.module:Class"]),
+        ("atention", ["'atention'. Did you mean attention or retention?", "package.module:Class"]),
         ("my_mixer:Mine", ["module my_mixer is neither in {here} nor installed"]),
         ("my_mixers.deep:Mine", ["module my_mixers.deep is neither"]),
         ("no_such.deep:Mine", ["module no_such is neither"]),

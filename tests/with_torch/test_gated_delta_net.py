@@ -11,10 +11,8 @@ import pytest
 import torch
 from flax import nnx
 from helpers.definitions import inputs, noisy
-from transformers.models.olmo_hybrid.modeling_olmo_hybrid import (
-    OlmoHybridConfig,
-    OlmoHybridGatedDeltaNet,
-)
+from transformers.models.olmo_hybrid.configuration_olmo_hybrid import OlmoHybridConfig
+from transformers.models.olmo_hybrid.modeling_olmo_hybrid import OlmoHybridGatedDeltaNet
 
 from attnsearch.mixers.gated_delta_net import GatedDeltaNet
 

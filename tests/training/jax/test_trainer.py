@@ -10,7 +10,6 @@ import pytest
 from helpers.trainers import inputs, trainer
 
 from attnsearch.base import RECORDING_INTERVAL
-from attnsearch.mixers import MIXERS
 
 
 def test_runs_of_one_seed_see_the_same_states_whatever_they_train_with():

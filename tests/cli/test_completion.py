@@ -65,16 +65,16 @@ def test_suites_and_runs() -> None:
 
 
 def test_knobs_are_those_of_the_task() -> None:
-    assert completed("attnsearch run --task linear_map --stat") == ["--state-size"]
+    assert completed("attnsearch run --task linear_map --state-s") == ["--state-size"]
     assert completed("attnsearch show --task linear_map --spars") == ["--sparsity"]
-    assert completed("attnsearch run --stat") == []
+    assert completed("attnsearch run --spars") == []
     # Settings of training and of mixers are flags too.
     assert completed("attnsearch run --task linear_map --num-") == ["--num-layers", "--num-heads"]
     assert completed("attnsearch run --task linear_map_autoregressive --loss a") == ["all"]
-    assert completed("attnsearch run --task=linear_map --stat") == ["--state-size"]
-    assert completed("attnsearch verify --task linear_map --stat") == ["--state-size"]
+    assert completed("attnsearch run --task=linear_map --state-s") == ["--state-size"]
+    assert completed("attnsearch verify --task linear_map --state-s") == ["--state-size"]
     # As bash divides the line.
-    assert completed("attnsearch run --task = linear_map --stat") == ["--state-size"]
+    assert completed("attnsearch run --task = linear_map --state-s") == ["--state-size"]
     assert completed("attnsearch run --task = linear_map_") == ["file", "linear_map_autoregressive"]
     assert completed("attnsearch run --task =") == completed("attnsearch run --task ")
 

@@ -13,6 +13,7 @@ from attnsearch.mixers.hybrid import Hybrid
 from attnsearch.mixers.hyena import Hyena
 from attnsearch.mixers.linear_attention import LinearAttention
 from attnsearch.mixers.lru import LRU
+from attnsearch.mixers.mean_pool import MeanPool
 from attnsearch.mixers.mlp_mixer import MLPMixer
 from attnsearch.mixers.retention import Retention
 from attnsearch.mixers.short_conv import ShortConv
@@ -26,6 +27,7 @@ MIXERS: dict[str, type[Mixer]] = {
     "hyena": Hyena,
     "linear_attention": LinearAttention,
     "lru": LRU,
+    "mean_pool": MeanPool,
     "mlp_mixer": MLPMixer,
     "retention": Retention,
     "short_conv": ShortConv,

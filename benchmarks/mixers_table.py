@@ -32,10 +32,14 @@ LIMITS = {
     ),
     "linear_attention": ("2,176", "The past must fit the state; it forgets nothing, and like keys blur."),
     "lru": ("256", "Its decays are the same for every sequence; the past must fit the state."),
+    "mamba": ("2,432", "The past must fit the state; no pair of tokens is compared."),
+    "mamba2": ("8,960", "The past must fit the state; a key cannot replace what it recalls."),
     "mean_pool": ("128", "It weighs all tokens alike; only the MLP of its block can tell them apart."),
     "mlp_mixer": ("128 a token", "Its weights are the same for every sequence; it has one context length."),
+    "mlstm": ("2,116", "The past must fit the state; a key cannot replace what it recalls."),
     "retention": ("2,048", "It forgets at fixed rates, whatever the tokens; the past must fit the state."),
     "short_conv": ("896", "It reads the last 8 tokens, and nothing before."),
+    "slstm": ("512", "Its tokens follow one another in a loop; the past must fit the state."),
 }
 """By name: the numbers carried from token to token, and what a mixer cannot do."""
 

@@ -13,10 +13,14 @@ from attnsearch.mixers.hybrid import Hybrid
 from attnsearch.mixers.hyena import Hyena
 from attnsearch.mixers.linear_attention import LinearAttention
 from attnsearch.mixers.lru import LRU
+from attnsearch.mixers.mamba import Mamba
+from attnsearch.mixers.mamba2 import Mamba2
 from attnsearch.mixers.mean_pool import MeanPool
 from attnsearch.mixers.mlp_mixer import MLPMixer
+from attnsearch.mixers.mlstm import MLSTM
 from attnsearch.mixers.retention import Retention
 from attnsearch.mixers.short_conv import ShortConv
+from attnsearch.mixers.slstm import SLSTM
 
 MIXERS: dict[str, type[Mixer]] = {
     "attention": Attention,
@@ -27,8 +31,12 @@ MIXERS: dict[str, type[Mixer]] = {
     "hyena": Hyena,
     "linear_attention": LinearAttention,
     "lru": LRU,
+    "mamba": Mamba,
+    "mamba2": Mamba2,
     "mean_pool": MeanPool,
     "mlp_mixer": MLPMixer,
+    "mlstm": MLSTM,
     "retention": Retention,
     "short_conv": ShortConv,
+    "slstm": SLSTM,
 }

@@ -1,8 +1,8 @@
-"""A diagonal linear recurrence over the positions, and its gradient, in few steps that follow one another."""
+"""Diagonal linear recurrences over the positions, and their gradients, in few steps one after another."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -67,3 +67,80 @@ def _backward(kept: Any, given: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 linear_recurrence.defvjp(_forward, _backward)
+
+
+class Selection(NamedTuple):
+    """What the tokens of a chunk do to a diagonal state, `f32[N, E]`, and how they read it.
+
+    step:     `f32[L, E]`, the time that each token takes
+    moved:    `f32[L, E]`, what it adds to the states of each feature
+    written:  `f32[L, N]`, with which weights
+    read:     `f32[L, N]`, the weights with which it reads
+    """
+
+    step: jax.Array
+    moved: jax.Array
+    written: jax.Array
+    read: jax.Array
+
+
+def selective_scan(rate: jax.Array, tokens: Selection) -> jax.Array:
+    """Outputs `h_t^T read_t` of `h_t = exp(-rate * step_t) * h_(t-1) + written_t moved_t^T`: `f32[L, E]`.
+
+    rate:  `f32[N, E]`, 0 or more; as large as the states
+
+    Of the states, `f32[L, N, E]`, each is stored once, for the gradient. Chunks are computed as in
+    `linear_recurrence`.
+    """
+    length = len(tokens.step)
+    if length <= CHUNK:
+        return _selected(rate, tokens)[0]
+    chunks = Selection(
+        *(jnp.pad(x, ((0, -length % CHUNK), (0, 0))).reshape(-1, CHUNK, x.shape[1]) for x in tokens)
+    )
+    alone, ends = jax.vmap(_selected, in_axes=(None, 0))(rate, chunks)
+    passed = jnp.cumsum(chunks.step, axis=1)
+    _, states = jax.lax.associative_scan(_joined, (jnp.exp(-rate * passed[:, -1:]), ends))
+    begun = jnp.concatenate([jnp.zeros_like(states[:1]), states[:-1]])
+    kept = jnp.exp(-rate * passed[:, :, None]) * begun[:, None]
+    return (alone + jnp.einsum("ctn,ctne->cte", chunks.read, kept)).reshape(-1, rate.shape[1])[:length]
+
+
+@jax.custom_vjp
+def _selected(rate: jax.Array, tokens: Selection) -> tuple[jax.Array, jax.Array]:
+    """Of a chunk that begins with a state of zeros: outputs, `f32[L, E]`, and the state after it."""
+    return _selected_forward(rate, tokens)[0]
+
+
+def _selected_forward(rate: jax.Array, tokens: Selection) -> tuple[tuple[jax.Array, jax.Array], Any]:
+    def step(state: jax.Array, now: Selection) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+        after = jnp.exp(-rate * now.step) * state + now.written[:, None] * now.moved
+        return after, ((after * now.read[:, None]).sum(axis=0), state)
+
+    end, (mixed, before) = jax.lax.scan(step, jnp.zeros_like(rate), tokens)
+    return (mixed, end), (rate, tokens, before)
+
+
+def _selected_backward(kept: Any, given: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, Selection]:
+    """Backwards through the chunk. What a token kept is computed again, which is faster than to read it."""
+    rate, tokens, before = kept
+
+    def step(later: tuple[jax.Array, jax.Array], now: Any) -> tuple[tuple[jax.Array, jax.Array], Selection]:
+        (of_state, of_rate), (token, state, of_mixed) = later, now
+        decay = jnp.exp(-rate * token.step)
+        after = decay * state + token.written[:, None] * token.moved
+        of_state = of_state + token.read[:, None] * of_mixed
+        of_exponent = of_state * state * decay
+        return (decay * of_state, of_rate - of_exponent * token.step), Selection(
+            step=-(of_exponent * rate).sum(axis=0),
+            moved=(of_state * token.written[:, None]).sum(axis=0),
+            written=(of_state * token.moved).sum(axis=1),
+            read=(after * of_mixed).sum(axis=1),
+        )
+
+    begun = (given[1], jnp.zeros_like(rate))
+    (_, of_rate), of_tokens = jax.lax.scan(step, begun, (tokens, before, given[0]), reverse=True)
+    return of_rate, of_tokens
+
+
+_selected.defvjp(_selected_forward, _selected_backward)

@@ -51,9 +51,9 @@ def test_tasks(command: str) -> None:
 
 def test_mixers() -> None:
     assert completed("attnsearch run --task linear_map --mixer a") == ["attention"]
-    assert completed("attnsearch sweep mixers --mixer attention,m") == ["attention,mlp_mixer"]
-    assert completed("attnsearch verify m") == ["mlp_mixer"]
-    assert completed("attnsearch submit results/ --mixer m") == ["mlp_mixer"]
+    assert completed("attnsearch sweep mixers --mixer attention,mlp") == ["attention,mlp_mixer"]
+    assert completed("attnsearch verify mlp") == ["mlp_mixer"]
+    assert completed("attnsearch submit results/ --mixer mlp") == ["mlp_mixer"]
 
 
 def test_suites_and_runs() -> None:

@@ -13,6 +13,7 @@ from flax import nnx
 from attnsearch.base import AttnsearchError, Integers
 from attnsearch.mixers import MIXERS, Attention, Mixer, MLPMixer, attention
 from attnsearch.mixers.base import LogitMixer, default_settings, describe, rows
+from attnsearch.mixers.slstm import SLSTM
 
 LENGTH, WIDTH = 7, 16
 
@@ -23,6 +24,8 @@ def default(kind: Callable[..., Mixer]) -> Callable[[], Mixer]:
 
 CASES: dict[str, Callable[[], Mixer]] = {
     **{name: default(kind) for name, kind in MIXERS.items()},
+    # At this width, heads by default have two features, and normalising two magnifies rounding.
+    "slstm": lambda: SLSTM(WIDTH, LENGTH, rngs=nnx.Rngs(0), num_heads=2),
     "attention-one-head": lambda: Attention(WIDTH, LENGTH, rngs=nnx.Rngs(0), num_heads=1),
     "attention-wide-heads": lambda: Attention(WIDTH, LENGTH, rngs=nnx.Rngs(0), num_heads=3, head_width=9),
     "mlp_mixer-expansion-1": lambda: MLPMixer(WIDTH, LENGTH, rngs=nnx.Rngs(0), expansion=1),

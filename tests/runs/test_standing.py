@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -81,6 +82,9 @@ def test_an_edit_of_a_helper_makes_the_record_stale(tmp_path: Path, monkeypatch:
     from attnsearch.runs.sources import sources
 
     monkeypatch.chdir(tmp_path)
+    # Other tests import modules that are called so.
+    for module in ("my_mixers", "my_helper"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
     (tmp_path / "my_mixers.py").write_text("from my_helper import mask\n")
     (tmp_path / "my_helper.py").write_text("mask = 1\n")
     code = sources({"my_mixers": tmp_path / "my_mixers.py"})

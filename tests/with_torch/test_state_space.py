@@ -40,6 +40,7 @@ def test_mamba2(length: int) -> None:
     mixer = noisy(Mamba2(WIDTH, length, rngs=nnx.Rngs(0), state_width=4, num_heads=2))
     layer = class_of("mamba2")(WIDTH, length, state_size=4, num_heads=2)
     inward, kernels = mixer.inward, (mixer.gate.kernel, mixer.inward.linear.kernel, mixer.step.kernel)
+    assert mixer.norm.scale is not None
     weights = {
         "A_log": mixer.log_rate[...],
         "D": mixer.skip[...],

@@ -15,7 +15,7 @@ from attnsearch.mixers.base import Mixer
 from attnsearch.runs.claims import SharedRuns
 from attnsearch.runs.store import Store, StoredRun
 from attnsearch.spec import plugins
-from attnsearch.spec.grid import DEFAULT_SEEDS, KnownMixers, grid
+from attnsearch.spec.grid import DEFAULT_SEEDS, FoundMixers, KnownMixers, grid
 from attnsearch.spec.run import RunSpec, Value
 from attnsearch.spec.task_file import TaskFile
 from attnsearch.training import runner
@@ -96,16 +96,16 @@ class Backends:
 
         Errors: AttnsearchError, when asked for a mixer that cannot be had.
         """
-        return _KnownMixers(self)
+        return FoundMixers(self.jax.mixers, lambda name: self._of(name).known_mixers[name])
 
     def mixer(self, name: str) -> type:
         """The class of a mixer. Errors: AttnsearchError for one that cannot be had."""
-        return (self.torch if is_torch(name) else self.jax).mixer(name)
+        return self._of(name).mixer(name)
 
     def require_named(self, mixer: str) -> None:
         """Errors: AttnsearchError for a mixer of one's own: see `plugins.require_named`."""
-        known = dict.fromkeys((f"{PREFIX}{name}" for name in TORCH_MIXERS), Mixer) | dict(self.jax.mixers)
-        plugins.require_named(mixer, known, Mixer)
+        if mixer.removeprefix(PREFIX) not in TORCH_MIXERS:
+            plugins.require_named(mixer, self.jax.mixers, Mixer)
 
     def cohorts(self, specs: Sequence[RunSpec]) -> list[Assigned]:
         """`specs` grouped by what fixes shapes: in order of first appearance, those in PyTorch last.
@@ -138,20 +138,9 @@ class Backends:
         """As the cohort's backend counts."""
         return cohort.backend.size(cohort.cohort)
 
-
-@dataclass(frozen=True, eq=False)
-class _KnownMixers(Mapping[str, Mapping[str, Value]]):
-    backends: Backends
-
-    def __getitem__(self, name: str) -> Mapping[str, Value]:
-        backend = self.backends.torch if is_torch(name) else self.backends.jax
-        return backend.known_mixers[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.backends.jax.known_mixers)
-
-    def __len__(self) -> int:
-        return len(self.backends.jax.known_mixers)
+    def _of(self, mixer: str) -> JaxBackend | TorchBackend:
+        """The backend that trains a mixer of this name."""
+        return self.torch if is_torch(mixer) else self.jax
 
 
 def is_torch(mixer: str) -> bool:

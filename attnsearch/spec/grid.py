@@ -6,7 +6,8 @@ import inspect
 import itertools
 import math
 import operator
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -44,6 +45,26 @@ Training = tuple[NetworkSpec, OptimizerSpec, BudgetSpec, InterventionSpec]
 
 KnownMixers = Mapping[str, Mapping[str, Value]]
 """Mixer names, each with its settings and their defaults."""
+
+
+@dataclass(frozen=True, eq=False)
+class FoundMixers(Mapping[str, Mapping[str, Value]]):
+    """`KnownMixers` that lists `names`, and finds any other by its name.
+
+    settings_of:  a mixer's settings with their defaults. It raises AttnsearchError for one that cannot be had
+    """
+
+    names: Collection[str]
+    settings_of: Callable[[str], Mapping[str, Value]]
+
+    def __getitem__(self, name: str) -> Mapping[str, Value]:
+        return self.settings_of(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
 
 
 def grid(

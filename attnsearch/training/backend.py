@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import NamedTuple, Protocol, TypeVar
 
 from attnsearch.base import RECORDING_INTERVAL, Floats
+from attnsearch.generators.base import Generator
 from attnsearch.runs.claims import SharedRuns
 from attnsearch.runs.store import StoredRun
 from attnsearch.spec.grid import KnownMixers
-from attnsearch.spec.run import RunSpec, Value
+from attnsearch.spec.run import NetworkSpec, RunSpec, Settings, Value
 from attnsearch.training.observer import Observer
 
 
@@ -91,6 +92,20 @@ class Cohort(Protocol):
     def batch_size(self) -> int:
         """Sequences of a step, B."""
         ...
+
+
+def static_of(
+    generator: Generator, mixer_settings: Settings, network: NetworkSpec, batch_size: int, map_bias: bool
+) -> dict[str, Value]:
+    """What fixes the shapes of a cohort, by name; see `Cohort.static`."""
+    assert is_dataclass(generator)
+    return {
+        **{field.name: getattr(generator, field.name) for field in fields(generator)},
+        **dict(mixer_settings),
+        **asdict(network),
+        "batch_size": batch_size,
+        "map_bias": map_bias,
+    }
 
 
 CohortKind = TypeVar("CohortKind", bound=Cohort)

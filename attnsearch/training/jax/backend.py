@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from attnsearch.base import AttnsearchError
 from attnsearch.generators import GENERATORS
@@ -13,8 +13,8 @@ from attnsearch.mixers.base import LogitMixer, Mixer, default_settings
 from attnsearch.runs.claims import SharedRuns
 from attnsearch.sequences.sequences import sequences_of_a_step
 from attnsearch.spec import contract, plugins
-from attnsearch.spec.grid import KnownMixers
-from attnsearch.spec.run import CellSpec, InterventionSpec, MixerSpec, NetworkSpec, RunSpec, TaskSpec, Value
+from attnsearch.spec.grid import FoundMixers, KnownMixers
+from attnsearch.spec.run import CellSpec, InterventionSpec, MixerSpec, NetworkSpec, RunSpec, TaskSpec
 from attnsearch.training.backend import Ended, Rate, Size, TrainingSettings
 from attnsearch.training.engine import Engine, OutOfDeviceMemory
 from attnsearch.training.forecast import measure
@@ -57,7 +57,7 @@ class JaxBackend:
 
         Errors: AttnsearchError, when asked for a mixer that cannot be had.
         """
-        return _KnownMixers(self.mixers)
+        return FoundMixers(self.mixers, lambda name: default_settings(self.mixer(name)))
 
     def mixer(self, name: str) -> type[Mixer]:
         """The class of a mixer. Errors: AttnsearchError for one that cannot be had."""
@@ -167,17 +167,3 @@ class JaxBackend:
         if biased:
             network.contract.check_bias()
         return Trainer(made, network, batch_size, biased=biased)
-
-
-@dataclass(frozen=True, eq=False)
-class _KnownMixers(Mapping[str, Mapping[str, Value]]):
-    mixers: Mapping[str, type[Mixer]]
-
-    def __getitem__(self, name: str) -> Mapping[str, Value]:
-        return default_settings(plugins.find(name, self.mixers, Mixer))
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.mixers)
-
-    def __len__(self) -> int:
-        return len(self.mixers)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
 from attnsearch.sequences.sequences import traced_knobs
 from attnsearch.spec.run import CellSpec, RunSpec, Value
+from attnsearch.training.backend import static_of
 from attnsearch.training.jax.intervention import MapBias
 from attnsearch.training.jax.trainer import RunInputs, Trainer
 
@@ -24,14 +25,8 @@ class JaxCohort:
     def static(self) -> Mapping[str, Value]:
         """What all of its runs share because it fixes shapes, by name."""
         generator, network = self.trainer.generator, self.trainer.network
-        assert is_dataclass(generator)
-        return {
-            **{field.name: getattr(generator, field.name) for field in fields(generator)},
-            **dict(network.mixer_settings),
-            **asdict(network.spec),
-            "batch_size": self.batch_size,
-            "map_bias": self.trainer.biased,
-        }
+        biased = self.trainer.biased
+        return static_of(generator, network.mixer_settings, network.spec, self.batch_size, biased)
 
     @property
     def context_length(self) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 from torch import nn
@@ -13,8 +12,8 @@ from attnsearch.base import AttnsearchError
 from attnsearch.generators.base import Generator
 from attnsearch.runs.claims import SharedRuns
 from attnsearch.sequences.sequences import sequences_of_a_step
-from attnsearch.spec.grid import KnownMixers
-from attnsearch.spec.run import CellSpec, InterventionSpec, RunSpec, TaskSpec, Value
+from attnsearch.spec.grid import FoundMixers, KnownMixers
+from attnsearch.spec.run import CellSpec, InterventionSpec, RunSpec, TaskSpec
 from attnsearch.training import machine
 from attnsearch.training.backend import Ended, Rate, Size, TrainingSettings
 from attnsearch.training.engine import Engine
@@ -58,7 +57,8 @@ class TorchBackend:
 
         Errors: AttnsearchError, when asked for a mixer that cannot be had.
         """
-        return _KnownMixers(self)
+        names = [*self.mixers, *(f"{PREFIX}{name}" for name in TORCH_MIXERS)]
+        return FoundMixers(names, lambda name: contract.default_settings(self.mixer(name)))
 
     def mixer(self, name: str) -> type[nn.Module]:
         """The class of a mixer. Errors: AttnsearchError for one that cannot be had."""
@@ -135,21 +135,6 @@ class TorchBackend:
                 self._networks[key].require_logits(cell.mixer.name)
             self._made[cell] = self._networks[key], generator
         return self._made[cell]
-
-
-@dataclass(frozen=True, eq=False)
-class _KnownMixers(Mapping[str, Mapping[str, Value]]):
-    backend: TorchBackend
-
-    def __getitem__(self, name: str) -> Mapping[str, Value]:
-        return contract.default_settings(self.backend.mixer(name))
-
-    def __iter__(self) -> Iterator[str]:
-        yield from self.backend.mixers
-        yield from (f"{PREFIX}{name}" for name in TORCH_MIXERS)
-
-    def __len__(self) -> int:
-        return len(self.backend.mixers) + len(TORCH_MIXERS)
 
 
 def _close(workers: list[Worker]) -> None:

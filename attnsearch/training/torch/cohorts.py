@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
 from attnsearch.generators.base import Generator
 from attnsearch.sequences.added_map import strengths
 from attnsearch.spec.run import RunSpec, Value
+from attnsearch.training.backend import static_of
 from attnsearch.training.torch.network import TorchNetwork
 from attnsearch.training.torch.trainer import TorchRun
 
@@ -29,14 +30,8 @@ class TorchCohort:
     @property
     def static(self) -> Mapping[str, Value]:
         """What all of its runs share because it fixes shapes."""
-        assert is_dataclass(self.generator)
-        return {
-            **{field.name: getattr(self.generator, field.name) for field in fields(self.generator)},
-            **dict(self.network.mixer_settings),
-            **asdict(self.network.spec),
-            "batch_size": self.batch_size,
-            "map_bias": bool(strengths(self.specs[0])),
-        }
+        network, biased = self.network, bool(strengths(self.specs[0]))
+        return static_of(self.generator, network.mixer_settings, network.spec, self.batch_size, biased)
 
     @property
     def context_length(self) -> int:

@@ -159,6 +159,7 @@ class TorchLanes:
         generator = self._cohort.generator
         sums: dict[int, _Seen] = {}
         shown = {lane: self._runs[lane].sequences.looked_at() for lane in lanes}
+        supports = {lane: self._runs[lane].sequences.supports(tokens) for lane, tokens in shown.items()}
         count = len(next(iter(shown.values())))
         for number in range(count):
             one = {lane: tokens[number : number + 1] for lane, tokens in shown.items()}
@@ -169,8 +170,7 @@ class TorchLanes:
                 return one[lane], run.added_to(one[lane]), positions
 
             for lane, weights in self._each(lanes, "weights", asked).items():
-                supports = self._runs[lane].sequences.supports(one[lane])
-                seen = _seen(weights[0], supports[0])
+                seen = _seen(weights[0], supports[lane][number])
                 sums[lane] = _Seen(*map(np.add, sums[lane], seen)) if lane in sums else seen
             if not any(total.weights.size for total in sums.values()):
                 break  # a mixer without weights has none in any sequence

@@ -14,7 +14,6 @@ import subprocess
 import sys
 import traceback
 from collections import deque
-from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple, Protocol
 
@@ -27,9 +26,6 @@ KEEPING_MEMORY = {
 }
 """For the C library of Linux: what a step has freed stays with the process, for the next step. Otherwise the
 system clears every page again, which takes up to a tenth of a step. Numbers stay the same."""
-
-Task = Callable[..., Any]
-"""A function of a module and its arguments; its first argument is what the worker keeps."""
 
 
 class Worker(Protocol):

@@ -45,7 +45,7 @@ def inputs(length: int, width: int) -> Floats:
 
 
 def assert_defined_by(mixer: Mixer, definition: Callable[[Any, Floats], Floats], width: int) -> None:
-    """Outputs of `mixer` are those of `definition(mixer, x)` at every length."""
+    """`mixer` has the outputs of `definition(mixer, x)` at every length."""
     for length in LENGTHS:
         x = inputs(length, width)
         found, expected = jax.jit(lambda x: mixer(x))(jnp.asarray(x, jnp.float32)), definition(mixer, x)

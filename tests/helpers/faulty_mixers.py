@@ -119,7 +119,7 @@ class UnusedParameter(Triangular):
 
 
 class Counting(Triangular):
-    """What it returns grows with every call, its own or that of its like."""
+    """What it returns grows with every call, its own or a call of its like."""
 
     calls: ClassVar[list[None]] = []
 

@@ -64,7 +64,7 @@ def test_a_short_convolution_is_its_definition() -> None:
 
 @pytest.mark.parametrize("length", LENGTHS)
 def test_hyena_is_its_definition(length: int) -> None:
-    # Its filters are those of its context, so that each length is a mixer of its own.
+    # Its filters belong to its context, so that each length is a mixer of its own.
     mixer, x = Hyena(WIDTH, length, rngs=nnx.Rngs(0)), inputs(length, WIDTH)
     asked = np.unique([0, length // 2, length - 1])
     whole, some = jax.jit(lambda x: (mixer(x), mixer.at(x, asked)))(jnp.asarray(x, jnp.float32))

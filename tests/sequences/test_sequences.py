@@ -1,4 +1,4 @@
-"""The sequences of a run as numpy arrays: bit for bit those of the compiled programs; and their maps."""
+"""The sequences of a run as numpy arrays: bit for bit what the compiled programs draw; and their maps."""
 
 from collections.abc import Mapping
 from dataclasses import replace

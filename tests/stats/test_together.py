@@ -62,7 +62,7 @@ def test_which_side_is_the_candidate_turns_the_ratio_round() -> None:
 
 @pytest.mark.parametrize("paired", [True, False])
 def test_more_cells_of_the_same_runs_tell_no_more(paired: bool) -> None:
-    """Seeds are wholes: to count each of them twice is no evidence."""
+    """Seeds are wholes: to count each of them twice adds no evidence."""
     one, other = cells(1, 8, 520), cells(1, 8, 400, first=50)
     once = together(one, other, [BUDGET], paired=paired)
     twice = together(one * 2, other * 2, [BUDGET] * 2, paired=paired)

@@ -1,4 +1,4 @@
-"""The parameters of a network in jax as those of the same network in torch."""
+"""The parameters of a network in jax, for the same network in torch."""
 
 from __future__ import annotations
 

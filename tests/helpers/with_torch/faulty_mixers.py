@@ -159,7 +159,7 @@ class Unseeded(Triangular):
 
 
 class Counting(Triangular):
-    """What it returns grows with every call, its own or that of its like."""
+    """What it returns grows with every call, its own or a call of its like."""
 
     calls: ClassVar[list[None]] = []
 

@@ -47,7 +47,7 @@ class LinearMapExample:
             matrix=attention_map[:, : made.state_size],
             state=tokens[: made.state_size],
             next_state=np.asarray(example.answers)[made.is_target],
-            symbols=tuple(str(token) if token < made.num_symbols else "_" for token in tokens),
+            symbols=tuple(str(token) if token < made.num_values else "_" for token in tokens),
             attention_map=attention_map,
             bits=made.log2_search_space(knobs),
         )

@@ -88,9 +88,22 @@ class Generator(ABC):
         raise NotImplementedError
 
     @property
-    def num_symbols(self) -> int:
-        """Token values that a replaceable position may hold: 0 ... num_symbols - 1. By default all."""
+    def num_values(self) -> int:
+        """Token values of one kind; the first kind holds 0 ... num_values - 1. By default all."""
         return self.vocab_size
+
+    @property
+    def num_kinds(self) -> int:
+        """Kinds of tokens at replaceable positions: kind k holds `num_values` values from k * num_values on.
+
+        Where tokens are replaced, each is replaced by another of its kind. By default there is one kind.
+        """
+        return 1
+
+    def replaced(self, tokens: jax.Array, shifts: jax.Array) -> jax.Array:
+        """Another value of its kind for each of `tokens`; `shifts` are 1 ... num_values - 1."""
+        kind = tokens // self.num_values % self.num_kinds
+        return kind * self.num_values + (tokens + shifts) % self.num_values
 
     @property
     def is_target(self) -> Bools:
@@ -112,9 +125,9 @@ class Generator(ABC):
     def chance_loss(self) -> float:
         """Nats: loss on a target of the best guess that has not found the support.
 
-        By default every symbol is equally likely. Computed without jax, so that a leaderboard can check it.
+        By default every value is equally likely. Computed without jax, so that a leaderboard can check it.
         """
-        return math.log(self.num_symbols)
+        return math.log(self.num_values)
 
     def attention_map(self, rule: Rule, targets: Integers) -> Bools:
         """`bool[P, L]`, on the host: the supports of `targets` in one sequence of `rule`.

@@ -49,7 +49,7 @@ class _LinearMap(Generator):
             raise AttnsearchError(f"state_size {self.state_size} is too small: at least 2 cells")
 
     @property
-    def num_symbols(self) -> int:
+    def num_values(self) -> int:
         return 2
 
     @property

@@ -52,8 +52,8 @@ def proved(drawn: Drawn) -> Answer:
     Errors: AttnsearchError with what speaks against it, or why it cannot be proved.
     """
     made, queries = drawn.made, drawn.queries
-    if made.num_symbols < 2:
-        raise AttnsearchError("num_symbols is 1: no token can be replaced, so the map cannot be proved")
+    if made.num_values < 2:
+        raise AttnsearchError("num_values is 1: no token can be replaced, so the map cannot be proved")
     told = type(made).answers is not Generator.answers
     if not told and drawn.truth.bayes_loss.any():
         raise AttnsearchError(f"a sequence hides something, so the map cannot be proved: {_REMEDY}")
@@ -111,11 +111,11 @@ def _moved(
 
     def one(key: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         tokens, answers = made.sample(rule, key)
-        others = jax.random.randint(jax.random.fold_in(key, 1), tokens.shape, 1, made.num_symbols)
+        others = jax.random.randint(jax.random.fold_in(key, 1), tokens.shape, 1, made.num_values)
         before = made.answers(rule, key, tokens)[targets]
 
         def after(position: jax.Array) -> jax.Array:
-            other = (tokens[position] + others[position]) % made.num_symbols
+            other = made.replaced(tokens[position], others[position])
             return made.answers(rule, key, tokens.at[position].set(other))[targets] != before
 
         replaced = jnp.asarray(positions)

@@ -49,10 +49,11 @@ def replaceable(drawn: Drawn) -> Answer:
     """What may be replaced holds symbols, and the rest of a sequence is always the same."""
     made, tokens = drawn.made, drawn.sequences.tokens
     inside, outside = tokens[:, made.replaceable], tokens[:, ~made.replaceable]
-    if inside.size and inside.max() >= made.num_symbols:
+    allowed = made.num_kinds * made.num_values
+    if inside.size and inside.max() >= allowed:
         return Answer(
             False,
-            f"a replaceable position holds {inside.max()}: num_symbols allows 0 to {made.num_symbols - 1}",
+            f"a replaceable position holds {inside.max()}: num_values allows 0 to {allowed - 1}",
         )
     fixed = (outside == outside[:1]).all(axis=0)
     if not fixed.all():

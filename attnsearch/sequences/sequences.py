@@ -76,8 +76,8 @@ def probes(generator: Generator, rule: Rule, seed: Any) -> Probes:
     positions = generator.probed_positions.nonzero()[0]
     cost = positions.size * tokens.shape[1]
     tokens = tokens[: min(PROBE_SEQUENCES, max(FEWEST_PROBE_SEQUENCES, LARGEST_PROBE // cost))]
-    shifts = jax.random.randint(shift_key, tokens.shape, 1, generator.num_symbols)
-    return Probes(tokens, (tokens + shifts) % generator.num_symbols, positions)
+    shifts = jax.random.randint(shift_key, tokens.shape, 1, generator.num_values)
+    return Probes(tokens, generator.replaced(tokens, shifts), positions)
 
 
 def sequences_of_a_step(cell: CellSpec, generator: Generator) -> int:

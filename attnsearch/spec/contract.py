@@ -35,7 +35,8 @@ def check_shapes(made: Generator, knobs: Mapping[str, Any]) -> None:
             np.asarray(made.query_positions),
             np.asarray(made.is_target),
         )
-        targets, values, symbols = made.num_targets, made.vocab_size, made.num_symbols
+        targets, vocabulary = made.num_targets, made.vocab_size
+        kinds, values = made.num_kinds, made.num_values
         replaceable = np.asarray(made.replaceable)
     if queries.ndim != 1 or queries.dtype.kind not in "iu":
         raise AttnsearchError(
@@ -46,8 +47,13 @@ def check_shapes(made: Generator, knobs: Mapping[str, Any]) -> None:
             f"{name}: query_positions go from {queries.min()} to {queries.max()}: the {length} tokens of"
             f" context_length are at 0 to {length - 1}"
         )
-    if not 1 <= symbols <= values:
-        raise AttnsearchError(f"{name}: num_symbols is {symbols}: expected 1 to vocab_size, {values}")
+    if not 1 <= values <= vocabulary:
+        raise AttnsearchError(f"{name}: num_values is {values}: expected 1 to vocab_size, {vocabulary}")
+    if not 1 <= kinds <= vocabulary // values:
+        raise AttnsearchError(
+            f"{name}: num_kinds is {kinds}: expected 1 to {vocabulary // values}, for vocab_size is"
+            f" {vocabulary} and num_values is {values}"
+        )
     asked = f"i32[{len(queries)}], one for each of query_positions"
     _expect(name, "is_target", is_target, "b", (len(queries),), asked.replace("i32", "bool"))
     _expect(name, "replaceable", replaceable, "b", (length,), f"bool[{length}], one for each token")

@@ -61,7 +61,7 @@ def test_a_map_measured_from_outside_is_the_one_that_jax_measures(task: str) -> 
         tokens, probes.probe_sequences(trainer.generator, state.rule, 3)[: len(tokens)]
     )
     assert (tokens != replaced).all()
-    assert (replaced < trainer.generator.num_symbols).all()
+    assert (replaced < trainer.generator.num_values).all()
 
     @jax.jit
     def answers(tokens: jax.Array) -> jax.Array:

@@ -62,7 +62,7 @@ def main() -> None:
         record = verify(mixer)
         record.save(arguments.out)
         print(conclusion(record))
-        given = [f"{name}={str(value).lower()}" for name, value in mixer.settings if value is not None]
+        told = [f"{name}={str(value).lower()}" for name, value in mixer.settings if value is not None]
         target = arguments.entries / file_name(mixer, alone=names[mixer.name] == 1)
         words = [
             str(arguments.out),
@@ -74,10 +74,10 @@ def main() -> None:
             str(target),
         ]
         submit.main(
-            [*words, *(word for one in given for word in ("--mixer-set", one))], standalone_mode=False
+            [*words, *(word for one in told for word in ("--mixer-set", one))], standalone_mode=False
         )
     (arguments.entries / "entry.schema.json").write_text(json.dumps(schema(), indent=1) + "\n")
-    shown = board(suite, *gather([str(arguments.entries)], suite))
+    shown = board([suite], *gather(given([str(arguments.entries)]), [suite]))
     console(stderr=False).print(*tables(shown), sep="\n")
 
 

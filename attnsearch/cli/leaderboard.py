@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from attnsearch.base import AttnsearchError
-from attnsearch.cli.options import format_option, json_option, output_option, runs_argument, suite_option
+from attnsearch.cli.completing import suite_names
+from attnsearch.cli.options import DEFAULT_SUITE, format_option, json_option, output_option, runs_argument
 from attnsearch.cli.output import chosen_form, emit, say
 
 if TYPE_CHECKING:
@@ -30,7 +31,15 @@ FORMS = {
 
 @click.command()
 @runs_argument
-@suite_option
+@click.option(
+    "--suite",
+    "suites",
+    multiple=True,
+    shell_complete=suite_names,
+    metavar="SUITE",
+    help="a suite that the mixers answer, by name or path; may be repeated"
+    f"  [default: the suites that ship and have entries; for stored runs {DEFAULT_SUITE}]",
+)
 @format_option(
     ["table", "markdown", "html", "csv", "json"],
     "html: one page with the curves  [default: the ending of -o, else table]",
@@ -39,22 +48,34 @@ FORMS = {
 @click.option("--foreign", is_flag=True, help="list runs apart that a loop of one's own has trained")
 @json_option
 def leaderboard(
-    runs: Sequence[str], suite: str, form: str | None, output: Path | None, foreign: bool, as_json: bool
+    runs: Sequence[str],
+    suites: Sequence[str],
+    form: str | None,
+    output: Path | None,
+    foreign: bool,
+    as_json: bool,
 ) -> None:
     """Rank mixers by the largest search space that they master, then by how long they search.
 
     RUNS are entries (files made by `attnsearch submit`), folders of entries, or stored runs as other commands
-    take them. Each family of tasks has its own table. A mixer is ranked if it is verified and has answered
-    the whole suite at its best learning rate. Every other mixer is listed apart, with the reason.
+    take them. Each family of tasks has its own table; several stand side by side and are never added up. A
+    mixer is ranked if it is verified and has answered the whole suite at its best learning rate. Every other
+    mixer is listed apart, with the reason.
     """
     from attnsearch.files import write_whole
     from attnsearch.leaderboard.board import board
-    from attnsearch.leaderboard.candidates import gather
-    from attnsearch.spec.suite import Suite, find_suite
+    from attnsearch.leaderboard.candidates import gather, given
+    from attnsearch.spec.suite import Suite, find_suite, shipped_suites
 
     form = chosen_form(form, as_json) or ("table" if output is None else _form_of(output))
-    asked = Suite.read(find_suite(suite), None)
-    made = board(asked, *gather(runs, asked, foreign=foreign))
+    # A suite that cannot be used is told before anything is read.
+    asked = [Suite.read(find_suite(name), None) for name in suites]
+    found = given(runs)
+    if not asked:
+        named = [name for name in shipped_suites() if name in found.suites]
+        default = [DEFAULT_SUITE] if found.stores or not named else []
+        asked = [Suite.read(find_suite(name), None) for name in dict.fromkeys([*default, *named])]
+    made = board(asked, *gather(found, asked, foreign=foreign))
     if output is not None:
         write_whole(output, _text(made, form))
         say(str(output))
@@ -83,7 +104,7 @@ def _text(board: Board, form: str) -> str:
     from attnsearch.results.table import as_csv, in_markdown, markdown
 
     if form == "markdown":
-        title = f"# {in_markdown(board.suite.title)}"
+        title = f"# {in_markdown(board.title)}"
         return "\n\n".join([title, *map(markdown, tables(board))]) + "\n"
     if form == "html":
         return page(board)

@@ -68,7 +68,7 @@ def submit(
 
     asked = Suite.read(find_suite(suite), None)
     standing = standings(runs)
-    candidates, _ = of_runs(asked, collect(runs, complain, opener()), standing)
+    candidates, _ = of_runs([asked], collect(runs, complain, opener()), standing)
     entry = _chosen([one.entry for one in candidates], mixer, mixer_settings, suite)
     _check(asked, entry, suite, runs)
     backend = Backends()

@@ -1,4 +1,4 @@
-"""Entries of one suite side by side: who is ahead of whom, family by family, and who is listed apart.
+"""Entries side by side: who is ahead of whom, family by family, and who is listed apart.
 
 Numpy side; never imports jax. Tables and pages are made of a `Board` by `attnsearch.leaderboard.tables` and
 `attnsearch.leaderboard.page`.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -19,9 +20,8 @@ from attnsearch.leaderboard.shortcomings import shortcomings, unverified
 from attnsearch.results.comparisons import REFERENCE
 from attnsearch.results.learning_rates import Choice, waited
 from attnsearch.spec.names import Names, joined, mixer_names
-from attnsearch.spec.run import CellSpec
+from attnsearch.spec.run import CellSpec, MixerSpec
 from attnsearch.spec.suite import Suite
-from attnsearch.spec.task_file import shipped_tasks
 from attnsearch.stats.frontier import Frontier, frontier
 from attnsearch.stats.survival import Proportion, proportion
 
@@ -89,6 +89,12 @@ class Row:
         return _proportion(cell.mastery.observed for cell in self.cells)
 
     @property
+    def found(self) -> float | None:
+        """Share of the targets of all its runs that were found; None without a cell."""
+        targets = sum(len(cell.state) * len(cell.runs) for cell in self.cells)
+        return sum(cell.found for cell in self.cells) / targets if targets else None
+
+    @property
     def seeds(self) -> int:
         """Scored runs of the cell that has most."""
         return max((len(cell.runs) for cell in self.cells), default=0)
@@ -112,7 +118,7 @@ def _proportion(groups: Iterable[Bools]) -> Proportion:
 
 @dataclass(frozen=True, eq=False)
 class Family:
-    """The tables of one task family.
+    """The tables of one task family of a suite.
 
     places:     from the smallest search space; unknown ones last
     ranked:     best first; apart: the others that have answered questions of this family
@@ -120,6 +126,7 @@ class Family:
     reference:  what ratios are to; None where no mixer of that name is comparable
     """
 
+    suite: Suite
     name: str
     places: tuple[Place, ...]
     ranked: tuple[Row, ...]
@@ -139,33 +146,92 @@ class Family:
 
 
 @dataclass(frozen=True, eq=False)
+class Across:
+    """A mixer in all families, which are never added up.
+
+    rows:  one for each family of the board; None where the mixer has not answered a question of it
+    """
+
+    name: str
+    mixer: MixerSpec
+    rows: tuple[Row | None, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Board:
     """Everything that is shown."""
 
-    suite: Suite
+    suites: tuple[Suite, ...]
     families: tuple[Family, ...]
     left_out: tuple[LeftOut, ...]
 
+    @property
+    def title(self) -> str:
+        """Of the suite; of several, what they have in common."""
+        return self.suites[0].title if len(self.suites) == 1 else "Families of tasks side by side"
 
-def board(suite: Suite, candidates: Sequence[Candidate], left_out: Sequence[LeftOut] = ()) -> Board:
-    """The tables of `candidates` on `suite`.
+    @cached_property
+    def family_names(self) -> tuple[str, ...]:
+        """What each family is called here: with its suite where several have one of this name."""
+        names = [family.name for family in self.families]
+        return tuple(
+            joined(family.name, family.suite.name if names.count(family.name) > 1 else "")
+            for family in self.families
+        )
+
+    @cached_property
+    def across(self) -> tuple[Across, ...]:
+        """Every mixer by name, with its row in each family. Of several rows, a ranked one."""
+        rows = [row for family in self.families for row in family.rows]
+        names = mixer_names([row.entry.mixer for row in rows])
+        return tuple(
+            Across(name, mixer, tuple(_of_mixer(family, mixer) for family in self.families))
+            for mixer, name in sorted(names.items(), key=lambda item: item[1])
+        )
+
+
+def _of_mixer(family: Family, mixer: MixerSpec) -> Row | None:
+    return next((row for row in family.rows if row.entry.mixer == mixer), None)
+
+
+def board(
+    suites: Sequence[Suite], candidates: Sequence[Candidate], left_out: Sequence[LeftOut] = ()
+) -> Board:
+    """The tables of `candidates` on `suites`, of which there is one at least.
+
+    A candidate that answers another suite is listed apart on the first.
 
     Errors: AttnsearchError for a suite that has several learning rates and no seeds to choose one by.
     """
+    named = [suite.name for suite in suites]
+    families: list[Family] = []
+    unseen = list(left_out)
+    for number, suite in enumerate(suites):
+        mine = [
+            one
+            for one in candidates
+            if one.entry.suite == suite.name or (not number and one.entry.suite not in named)
+        ]
+        made, others = _families(suite, mine)
+        families += made
+        unseen += others
+    return Board(tuple(suites), tuple(families), tuple(unseen))
+
+
+def _families(suite: Suite, candidates: Sequence[Candidate]) -> tuple[list[Family], list[LeftOut]]:
+    """The tables of one suite, and the candidates that are in none of them."""
     if len(suite.learning_rates) > 1 and not suite.chooses:
         raise AttnsearchError(f"suite {suite.name} needs selection_seeds to choose a learning rate by")
     asked = questions(suite)
     rows: list[Row] = []
     for candidate, name in zip(candidates, _names(candidates), strict=True):
         rows.append(_checked(_row(suite, candidate, name, asked), rows))
-    known = {name: file.family for name, file in shipped_tasks().items()}
     grouped: dict[str, list[CellSpec]] = {}
     for one in asked:
-        grouped.setdefault(known.get(one.task.name, "unknown"), []).append(one)
-    families = tuple(_family(name, members, rows) for name, members in grouped.items())
+        grouped.setdefault(suite.families[one.task.name], []).append(one)
+    families = [_family(suite, name, members, rows) for name, members in grouped.items()]
     shown = {row.candidate for family in families for row in family.rows}
-    unseen = [LeftOut(row.name, "; ".join(row.reasons)) for row in rows if row.candidate not in shown]
-    return Board(suite, families, (*left_out, *unseen))
+    return families, [LeftOut(row.name, "; ".join(row.reasons)) for row in rows if row.candidate not in shown]
 
 
 def _row(suite: Suite, candidate: Candidate, name: str, asked: Sequence[CellSpec]) -> Row:
@@ -183,17 +249,27 @@ def _row(suite: Suite, candidate: Candidate, name: str, asked: Sequence[CellSpec
 
 def _checked(row: Row, earlier: Sequence[Row]) -> Row:
     """The row, with the reasons that other rows give against it: a mixer is entered once, and all entries
-    agree on the chance of a question."""
+    agree on what follows from a question."""
     for other in earlier:
         if not (other.comparable and row.comparable):
             continue
         if other.entry.mixer == row.entry.mixer:
             return replace(row, reasons=(*row.reasons, f"entered before, by {other.candidate.source}"))
-        numbers = ([(cell.bits, cell.chance_loss) for cell in one.cells] for one in (other, row))
-        if not np.allclose(*numbers, rtol=1e-6):
-            reason = f"its search spaces or chance losses differ from {other.candidate.source}"
+        if not all(map(_agree, other.cells, row.cells)):
+            reason = f"its search spaces, chance or Bayes losses differ from {other.candidate.source}"
             return replace(row, reasons=(*row.reasons, reason), comparable=False)
     return row
+
+
+def _agree(one: EntryCell, other: EntryCell) -> bool:
+    """Whether two cells that answer one question say the same of it, run by run."""
+    if not np.array_equal(one.state, other.state):
+        return False
+    numbers = [
+        np.concatenate([[cell.bits, cell.chance_loss], *(run.targets.bayes_loss for run in cell.runs)])
+        for cell in (one, other)
+    ]
+    return np.allclose(*numbers, rtol=1e-6, atol=1e-9)
 
 
 def _names(candidates: Sequence[Candidate]) -> list[str]:
@@ -206,7 +282,7 @@ def _names(candidates: Sequence[Candidate]) -> list[str]:
     ]
 
 
-def _family(name: str, asked: Sequence[CellSpec], rows: Sequence[Row]) -> Family:
+def _family(suite: Suite, name: str, asked: Sequence[CellSpec], rows: Sequence[Row]) -> Family:
     members = [row for row in (_within(row, asked) for row in rows) if row.cells]
     comparable = [row for row in members if row.comparable]
     telling = [row for row in comparable if not row.reasons] or comparable
@@ -232,6 +308,7 @@ def _family(name: str, asked: Sequence[CellSpec], rows: Sequence[Row]) -> Family
         for one, found in zip(asked, known, strict=True)
     ]
     return Family(
+        suite,
         name,
         tuple(sorted(places, key=lambda place: np.inf if place.bits is None else place.bits)),
         ranked,

@@ -46,14 +46,27 @@ class LeftOut:
     reason: str
 
 
-def gather(
-    names: Sequence[str], suite: Suite, *, foreign: bool = False
-) -> tuple[list[Candidate], list[LeftOut]]:
-    """The candidates that `names` stand for on `suite`, and the rest with the reasons.
+@dataclass(frozen=True)
+class Given:
+    """What names on a command line stand for.
 
-    A name is the file of an entry, a folder of such files, or what `runs.lookup.collect` takes for stored
-    runs. All stored runs together make one candidate for each mixer. Foreign runs and their entries are left
-    out unless `foreign`: nobody here knows what trained them.
+    candidates, left_out:  entries as read, and files that are not read
+    stores:                names that stand for stored runs, as `runs.lookup.collect` takes them
+    """
+
+    candidates: tuple[Candidate, ...]
+    left_out: tuple[LeftOut, ...]
+    stores: tuple[str, ...]
+
+    @property
+    def suites(self) -> tuple[str, ...]:
+        """The suites that the entries answer, by name."""
+        return tuple(dict.fromkeys(one.entry.suite for one in self.candidates))
+
+
+def given(names: Sequence[str]) -> Given:
+    """What `names` stand for: each is the file of an entry, a folder of such files, or stored runs.
+
     Errors: AttnsearchError for a name that stands for nothing, and for a file that is not a sound entry.
     """
     candidates: list[Candidate] = []
@@ -68,13 +81,26 @@ def gather(
                 candidates.append(Candidate(read(file), file.name))
             except OtherVersion as error:
                 left_out.append(LeftOut(file.name, str(error)))
-    if stores:
-        runs = collect(stores, lambda line: left_out.append(LeftOut("a stored run", line)), opener())
+    return Given(tuple(candidates), tuple(left_out), tuple(stores))
+
+
+def gather(
+    asked: Given, suites: Sequence[Suite], *, foreign: bool = False
+) -> tuple[list[Candidate], list[LeftOut]]:
+    """The candidates on `suites`, and the rest with the reasons.
+
+    All stored runs together make one candidate for each mixer and suite. Foreign runs and their entries are
+    left out unless `foreign`: nobody here knows what trained them.
+    Errors: AttnsearchError for a name that stands for nothing.
+    """
+    candidates, left_out = list(asked.candidates), list(asked.left_out)
+    if asked.stores:
+        runs = collect(asked.stores, lambda line: left_out.append(LeftOut("a stored run", line)), opener())
         if not foreign:
             apart = Counter(run.spec.cell.mixer.name for run in runs if run.spec.cell.mixer.foreign)
             left_out += [_foreign(f"{counted(n, 'stored run')} of {name}") for name, n in apart.items()]
             runs = [run for run in runs if not run.spec.cell.mixer.foreign]
-        made, strays = of_runs(suite, runs, standings(stores))
+        made, strays = of_runs(suites, runs, standings(asked.stores))
         candidates += made
         left_out += strays
     if not foreign:
@@ -105,29 +131,33 @@ def _entries_in(name: str) -> list[Path] | None:
 
 
 def of_runs(
-    suite: Suite, runs: Sequence[StoredRun], standing: Callable[[CellSpec], Standing]
+    suites: Sequence[Suite], runs: Sequence[StoredRun], standing: Callable[[CellSpec], Standing]
 ) -> tuple[list[Candidate], list[LeftOut]]:
-    """A candidate for each mixer of measured runs, incomplete where runs are missing. `standing` says whether
-    the mixer of a cell is verified.
+    """A candidate for each mixer of measured runs and suite, incomplete where runs are missing. `standing`
+    says whether the mixer of a cell is verified.
 
-    Beside them the runs that do not answer a question of `suite`, with the reason.
+    Beside them the runs that do not answer a question of `suites`, with the reason.
     """
-    asked = {(question, rate) for question, rate in product(questions(suite), suite.learning_rates)}
-    found: dict[MixerSpec, list[StoredRun]] = {}
+    asked = [
+        {(one, rate) for one, rate in product(questions(suite), suite.learning_rates)} for suite in suites
+    ]
+    found: dict[tuple[int, MixerSpec], list[StoredRun]] = {}
     strays: Counter[CellSpec] = Counter()
     for run in runs:
         cell = run.spec.cell
-        if (question(cell), cell.optimizer.learning_rate) in asked:
-            found.setdefault(cell.mixer, []).append(run)
-        else:
+        answers = (question(cell), cell.optimizer.learning_rate)
+        if not any(answers in of_suite for of_suite in asked):
             strays[cell] += 1
+        for number, of_suite in enumerate(asked):
+            if answers in of_suite:
+                found.setdefault((number, cell.mixer), []).append(run)
     reasons: Counter[tuple[str, str]] = Counter()
     for cell, count in strays.items():
-        expected = [_answered(one, cell.mixer, rate) for one, rate in asked]
+        expected = [_answered(one, cell.mixer, rate) for of_suite in asked for one, rate in of_suite]
         reasons[cell.mixer.name, difference(cell, expected)] += count
     candidates = [
-        Candidate(assemble(suite, mixer, members, _record(members, standing)), "stored runs")
-        for mixer, members in found.items()
+        Candidate(assemble(suites[number], mixer, members, _record(members, standing)), "stored runs")
+        for (number, mixer), members in found.items()
     ]
     left_out = [
         LeftOut(f"{counted(count, 'stored run')} of {name}", why) for (name, why), count in reasons.items()

@@ -5,28 +5,28 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from attnsearch.leaderboard.board import Board, Family, Row
+from attnsearch.leaderboard.board import Across, Board, Family, Row
 from attnsearch.leaderboard.entry import EntryCell
 from attnsearch.leaderboard.tables import waiting
 from attnsearch.spec.names import Names
 from attnsearch.stats.survival import summarise
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Version of these values."""
 
 
 def records(board: Board) -> list[dict[str, Any]]:
     """One flat mapping a mixer and family; None stands for a missing number."""
-    return [_record(row, family, board) for family in board.families for row in family.rows]
+    return [_record(row, family) for family in board.families for row in family.rows]
 
 
-def _record(row: Row, family: Family, board: Board) -> dict[str, Any]:
+def _record(row: Row, family: Family) -> dict[str, Any]:
     reached, beyond = row.frontier.reached, row.frontier.beyond
     cost, choice, ratio = row.entry.cost, row.choice, row.ratio
     record = row.entry.verification
     return {
         "family": family.name,
-        "suite": board.suite.name,
+        "suite": family.suite.name,
         "rank": row.rank,
         "tied": row.tied,
         "mixer": row.name,
@@ -37,6 +37,7 @@ def _record(row: Row, family: Family, board: Board) -> dict[str, Any]:
         "frontier_settled": row.frontier.settled,
         "mastered": row.mastered.count,
         "escaped": row.escaped.count,
+        "targets_found": row.found,
         "runs": row.escaped.of,
         "mastery_rate_low": row.mastered.low,
         "mastery_rate_high": row.mastered.high,
@@ -65,14 +66,16 @@ def document(board: Board) -> dict[str, Any]:
     names = Names(cell.spec for row in rows for cell in row.cells)
     return {
         "format_version": FORMAT_VERSION,
-        "suite": board.suite.name,
+        "suites": [suite.name for suite in board.suites],
+        "side_by_side": [_across(one, board) for one in board.across],
         "families": [
             {
                 "family": family.name,
+                "suite": family.suite.name,
                 "reference": None if family.reference is None else family.reference.source,
                 "mixers": [
                     {
-                        **_record(row, family, board),
+                        **_record(row, family),
                         "settings": dict(row.entry.mixer.settings),
                         "environment": dict(row.entry.environment),
                         "tried": [] if row.choice is None else [asdict(tried) for tried in row.choice.tried],
@@ -89,6 +92,26 @@ def document(board: Board) -> dict[str, Any]:
             for family in board.families
         ],
         "left_out": [asdict(one) for one in board.left_out],
+    }
+
+
+def _across(one: Across, board: Board) -> dict[str, Any]:
+    """A mixer in every family that it has entered."""
+    return {
+        "mixer": one.name,
+        "settings": dict(one.mixer.settings),
+        "families": [
+            {
+                "family": family.name,
+                "suite": family.suite.name,
+                "rank": row.rank,
+                "tied": row.tied,
+                "frontier": None if row.frontier.reached is None else row.frontier.reached.bits,
+                "reasons": list(row.reasons),
+            }
+            for family, row in zip(board.families, one.rows, strict=True)
+            if row is not None
+        ],
     }
 
 

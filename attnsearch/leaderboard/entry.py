@@ -11,10 +11,11 @@ from functools import cached_property
 
 import numpy as np
 
-from attnsearch.base import RECORDING_INTERVAL, AttnsearchError, Floats, Plateaus
+from attnsearch.base import RECORDING_INTERVAL, AttnsearchError, Bools, Floats, Integers, Plateaus
 from attnsearch.results.learning_rates import Choice, choose
 from attnsearch.runs.cost import Cost
-from attnsearch.runs.measures import first_step, held
+from attnsearch.runs.measures import first_step
+from attnsearch.runs.outline import Outline, Targets, escapes, finds, held, masters, outlined
 from attnsearch.runs.store import Status, StoredRun
 from attnsearch.runs.verification import Verification
 from attnsearch.spec.run import CellSpec, MixerSpec, RunSpec
@@ -27,57 +28,80 @@ _ENVIRONMENT = ("attnsearch", "jax", "jaxlib", "device", "processor", "platform"
 
 @dataclass(frozen=True, eq=False)
 class EntryRun:
-    """One run as an entry keeps it: its question, how it ended, and two curves.
+    """One run as an entry keeps it: its question, how it ended, and what it is judged by.
 
-    mean, worst:  `f32[E]` nats; over targets, at each recorded point. The point at which a run diverged does
-                  not have a number, and is left out
+    targets:  its rule may decide how well they can be foreseen
+    outline:  `f32[E, G]` at each recorded point. The point at which a run diverged does not have a number,
+              and is left out
+    found:    `i64[R]` step at which each target was found first; 0 where it was not
     """
 
     spec: RunSpec
     status: Status
-    mean: Floats
-    worst: Floats
+    targets: Targets
+    outline: Outline
+    found: Integers
 
-    def plateau(self, chance_loss: float) -> Plateaus:
+    @cached_property
+    def loss(self) -> Floats:
+        """`f64[E]` nats: the mean target loss at each recorded point."""
+        return self.outline.loss(self.targets)
+
+    @cached_property
+    def plateau(self) -> Plateaus:
         """`[1]` steps until escape; censored at the budget, also where the run diverged."""
-        threshold = self.spec.cell.task.plateau.escape * chance_loss
-        return self._first(np.less(self.mean.astype(np.float64), threshold))
+        return self._first(escapes(self.outline, self.targets, self.spec.cell.task.plateau))
 
-    def mastery(self, chance_loss: float) -> Plateaus:
+    @cached_property
+    def mastery(self) -> Plateaus:
         """`[1]` steps until every target is mastered, censored likewise."""
-        # In the curve's own precision, as a run in training compares.
-        return self._first(held(np.less(self.worst, self.spec.cell.task.plateau.mastery * chance_loss)))
+        return self._first(held(masters(self.outline, self.targets, self.spec.cell.task.plateau)))
 
-    def _first(self, happened: np.ndarray) -> Plateaus:
-        steps = RECORDING_INTERVAL * np.arange(1, len(happened) + 1)
-        length, observed = first_step(steps, happened[:, None])
+    def _first(self, happened: Bools) -> Plateaus:
+        length, observed = first_step(recorded_steps(len(happened)), happened[:, None])
         return Plateaus(np.where(observed, length, self.spec.cell.budget.steps), observed)
+
+
+def recorded_steps(points: int) -> Integers:
+    """`i64[E]`: the steps of so many recorded points."""
+    return RECORDING_INTERVAL * np.arange(1, points + 1)
 
 
 @dataclass(frozen=True, eq=False)
 class EntryCell:
-    """The runs of one cell, in rising order of their seeds.
+    """The runs of one cell, at least one, in rising order of their seeds.
 
-    bits:         log2 of the number of supports, nominal
-    chance_loss:  nats
-    targets:      of a sequence, R: `mean` is over so many, and `worst` is one of them
+    bits:  log2 of the number of supports, nominal
     """
 
     spec: CellSpec
     bits: float
-    chance_loss: float
-    targets: int
     runs: tuple[EntryRun, ...]
+
+    @property
+    def chance_loss(self) -> float:
+        """Nats; all runs of a cell have the same."""
+        return self.runs[0].targets.chance_loss
+
+    @property
+    def state(self) -> Integers:
+        """`i64[R]`: the state that each target is a cell of; all runs of a cell have the same."""
+        return self.runs[0].targets.state
 
     @cached_property
     def plateau(self) -> Plateaus:
         """`[N]`, as `EntryRun.plateau` has it."""
-        return pool(run.plateau(self.chance_loss) for run in self.runs)
+        return pool(run.plateau for run in self.runs)
 
     @cached_property
     def mastery(self) -> Plateaus:
         """`[N]`, as `EntryRun.mastery` has it."""
-        return pool(run.mastery(self.chance_loss) for run in self.runs)
+        return pool(run.mastery for run in self.runs)
+
+    @property
+    def found(self) -> int:
+        """Targets that were found, of all runs."""
+        return sum(int((run.found > 0).sum()) for run in self.runs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,10 +133,7 @@ class Entry:
 
 
 def cells_of(runs: Iterable[StoredRun]) -> tuple[EntryCell, ...]:
-    """Measured runs as an entry keeps them, in order of first appearance of their cells.
-
-    Errors: AttnsearchError for a task with targets that nobody can foresee: two curves do not show mastery.
-    """
+    """Measured runs as an entry keeps them, in order of first appearance of their cells."""
     grouped: dict[CellSpec, list[StoredRun]] = {}
     for run in runs:
         grouped.setdefault(run.spec.cell, []).append(run)
@@ -120,8 +141,6 @@ def cells_of(runs: Iterable[StoredRun]) -> tuple[EntryCell, ...]:
         EntryCell(
             spec,
             float(np.mean([run.truth.nominal_log2_search_space for run in members])),
-            float(members[0].truth.chance_loss),
-            int(members[0].truth.is_target.sum()),
             tuple(_kept(run) for run in sorted(members, key=lambda run: run.spec.seed)),
         )
         for spec, members in grouped.items()
@@ -129,16 +148,15 @@ def cells_of(runs: Iterable[StoredRun]) -> tuple[EntryCell, ...]:
 
 
 def _kept(run: StoredRun) -> EntryRun:
-    if run.truth.bayes_loss.any():
-        raise AttnsearchError(
-            f"task {run.spec.cell.task.name} cannot be entered: an entry keeps the mean and the worst loss of"
-            " a run's targets, which do not show mastery where some targets cannot be foreseen"
-        )
+    targets = Targets.of(run.truth)
     loss = run.curves.loss[:, run.truth.is_target]
     if run.status == "diverged":
         loss = loss[:-1]
-    mean = loss.mean(axis=1, dtype=np.float64).astype(np.float32)
-    return EntryRun(run.spec, run.status, mean, loss.max(axis=1).astype(np.float32))
+    found = finds(loss, targets, run.spec.cell.task.plateau)
+    first = first_step(recorded_steps(len(loss)), found)
+    return EntryRun(
+        run.spec, run.status, targets, outlined(loss, targets), np.where(first.observed, first.length, 0)
+    )
 
 
 def assemble(

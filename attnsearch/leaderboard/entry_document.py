@@ -17,12 +17,22 @@ from attnsearch.spec import run as specs
 from attnsearch.spec.cell_document import Digest, MixerDocument, QuestionDocument, Seed, Text
 from attnsearch.spec.settings import LARGEST_VALUE, SETTINGS
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Version of the file of an entry."""
+
+MOST_TARGETS = 2**20
+"""Of a sequence. Whoever names more may have meant to fill the memory."""
 
 Curve = Annotated[
     str,
     Meta(description="nats at each recorded point, 10, 20, ... steps; little-endian 32-bit floats in base64"),
+]
+
+_WholeNumbers = Annotated[
+    str, Meta(description="one number for each target; little-endian 32-bit integers in base64")
+]
+_Losses = Annotated[
+    str, Meta(description="nats, one number for each target; little-endian 64-bit floats in base64")
 ]
 
 _Count = Annotated[int, Meta(ge=1, le=LARGEST_VALUE)]
@@ -30,23 +40,30 @@ _LongText = Annotated[str, Meta(min_length=1, max_length=2_000)]
 _Rate = Annotated[float, Meta(gt=0, le=1e18)] | None
 
 
+_Curves = Annotated[list[Curve], Meta(min_length=1, max_length=4_096)]
+
+
 class RunDocument(Struct, frozen=True, forbid_unknown_fields=True):
-    """A run: `digest` is the sha256 of the canonical JSON of its specification."""
+    """A run: `digest` is the sha256 of the canonical JSON of its specification. `mean` and `worst` have a
+    curve for each group of targets: those that can be foreseen, then of the others each state."""
 
     seed: Seed
     rule_seed: Seed
     digest: Digest
     status: Status
-    mean: Annotated[Curve, Meta(title="loss, mean over targets")]
-    worst: Annotated[Curve, Meta(title="loss of the worst target")]
+    bayes_loss: Annotated[_Losses | None, Meta(title="null where all are 0")]
+    found: Annotated[_WholeNumbers, Meta(title="step at which each target was found; 0 where it was not")]
+    mean: Annotated[_Curves, Meta(title="loss less Bayes' loss, mean over the group")]
+    worst: Annotated[_Curves, Meta(title="loss less Bayes' loss, of the worst target of the group")]
 
 
 class CellDocument(QuestionDocument, frozen=True):
-    """A cell: everything that was asked, three numbers that follow from the task, and the runs."""
+    """A cell: everything that was asked, what follows from the task, and the runs."""
 
     bits: Annotated[float, Meta(ge=0, le=1e6)]
     chance_loss: Annotated[float, Meta(gt=0, le=100)]
-    targets: _Count
+    targets: Annotated[int, Meta(ge=1, le=MOST_TARGETS)]
+    state: Annotated[_WholeNumbers | None, Meta(title="state of each target; null where all are 1")]
     runs: Annotated[list[RunDocument], Meta(min_length=1, max_length=1_000)]
 
 

@@ -17,17 +17,25 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from attnsearch.base import AttnsearchError, Floats
+from attnsearch.base import AttnsearchError, Floats, Integers
 from attnsearch.files import DAMAGE, reason
 from attnsearch.leaderboard.entry import Entry, EntryCell, EntryRun
-from attnsearch.leaderboard.entry_check import check_curves, check_differ, check_end, check_task
+from attnsearch.leaderboard.entry_check import (
+    check_curves,
+    check_differ,
+    check_end,
+    check_targets,
+    check_task,
+)
 from attnsearch.leaderboard.entry_document import (
     FORMAT_VERSION,
     CellDocument,
     EntryDocument,
+    RunDocument,
     VerificationDocument,
 )
 from attnsearch.runs.cost import Cost
+from attnsearch.runs.outline import Outline, Targets
 from attnsearch.runs.verification import Verification
 from attnsearch.spec import run as specs
 from attnsearch.spec.cell_document import mixer_values, question_values
@@ -64,18 +72,25 @@ def _cell_values(cell: EntryCell) -> dict[str, Any]:
         **question_values(cell.spec),
         "bits": cell.bits,
         "chance_loss": cell.chance_loss,
-        "targets": cell.targets,
-        "runs": [
-            {
-                "seed": run.spec.seed,
-                "rule_seed": run.spec.rule_seed,
-                "digest": run.spec.digest,
-                "status": run.status,
-                "mean": _encoded(run.mean),
-                "worst": _encoded(run.worst),
-            }
-            for run in cell.runs
-        ],
+        "targets": len(cell.state),
+        "state": None if (cell.state == 1).all() else _encoded(cell.state, _WHOLE),
+        "runs": [_run_values(run) for run in cell.runs],
+    }
+
+
+def _run_values(run: EntryRun) -> dict[str, Any]:
+    bayes = run.targets.bayes_loss
+    return {
+        "seed": run.spec.seed,
+        "rule_seed": run.spec.rule_seed,
+        "digest": run.spec.digest,
+        "status": run.status,
+        "bayes_loss": _encoded(bayes, _LOSS) if bayes.any() else None,
+        "found": _encoded(run.found, _WHOLE),
+        **{
+            name: [_encoded(column, _POINT) for column in curves.T]
+            for name, curves in run.outline._asdict().items()
+        },
     }
 
 
@@ -147,31 +162,67 @@ def _cell(where: str, document: CellDocument, mixer: MixerSpec) -> EntryCell:
     with placed(where):
         spec = document.cell(mixer)
         check_task(spec.task, document.bits, document.chance_loss, document.targets)
+        state = _numbers("state", document.state, _WHOLE, document.targets, 1).astype(np.int64)
     runs = []
     for number, run in enumerate(document.runs):
         with placed(f"{where}.runs[{number}]"):
-            asked = RunSpec(spec, run.seed, run.rule_seed)
-            if asked.digest != run.digest:
-                raise AttnsearchError(f"digest must be {asked.digest}, which follows from the specification")
-            found = EntryRun(asked, run.status, _decoded("mean", run.mean), _decoded("worst", run.worst))
-            check_curves(found, document.targets)
-            check_end(found, document.chance_loss)
-            runs.append(found)
+            runs.append(_run(RunSpec(spec, run.seed, run.rule_seed), run, document.chance_loss, state))
     with placed(f"{where}.runs"):
         check_differ(runs)
     runs.sort(key=lambda run: run.spec.seed)
-    return EntryCell(spec, document.bits, document.chance_loss, document.targets, tuple(runs))
+    return EntryCell(spec, document.bits, tuple(runs))
 
 
-def _encoded(curve: Floats) -> str:
-    return base64.b64encode(curve.astype("<f4").tobytes()).decode()
+def _run(spec: RunSpec, document: RunDocument, chance_loss: float, state: Integers) -> EntryRun:
+    if spec.digest != document.digest:
+        raise AttnsearchError(f"digest must be {spec.digest}, which follows from the specification")
+    found = _numbers("found", document.found, _WHOLE, len(state), 0).astype(np.int64)
+    bayes = _numbers("bayes_loss", document.bayes_loss, _LOSS, len(state), 0)
+    targets = Targets(chance_loss, bayes, state)
+    check_targets(targets)
+    groups = len(targets.sizes)
+    outline = Outline(_curves("mean", document.mean, groups), _curves("worst", document.worst, groups))
+    if len(outline.mean) != len(outline.worst):
+        raise AttnsearchError(f"mean has {len(outline.mean)} points, and worst {len(outline.worst)}")
+    run = EntryRun(spec, document.status, targets, outline, found)
+    check_curves(run)
+    check_end(run)
+    return run
 
 
-def _decoded(key: str, text: str) -> Floats:
+_POINT, _WHOLE, _LOSS = (np.dtype(name) for name in ("<f4", "<i4", "<f8"))
+"""How a file holds a point of a curve, a whole number, and Bayes' loss."""
+
+
+def _encoded(numbers: Floats | Integers, kind: np.dtype) -> str:
+    return base64.b64encode(numbers.astype(kind).tobytes()).decode()
+
+
+def _decoded(key: str, text: str, kind: np.dtype) -> np.ndarray:
     try:
         content = base64.b64decode(text, validate=True)
     except ValueError as error:
         raise AttnsearchError(f"{key} is not base64: {reason(error)}") from error
-    if len(content) % 4:
-        raise AttnsearchError(f"{key} has {len(content)} bytes, and a 32-bit float has 4")
-    return np.frombuffer(content, "<f4").astype(np.float32)
+    if len(content) % kind.itemsize:
+        raise AttnsearchError(f"{key} has {len(content)} bytes, and a number has {kind.itemsize}")
+    return np.frombuffer(content, kind).astype(kind.newbyteorder("="))
+
+
+def _numbers(key: str, text: str | None, kind: np.dtype, count: int, default: int) -> np.ndarray:
+    """`[R]`, as many as there are targets; all `default` where nothing is told."""
+    if text is None:
+        return np.full(count, default, kind)
+    numbers = _decoded(key, text, kind)
+    if len(numbers) != count:
+        raise AttnsearchError(f"{key} has {len(numbers)} numbers, and there are {count} targets")
+    return numbers
+
+
+def _curves(key: str, texts: Sequence[str], groups: int) -> Floats:
+    """`f32[E, G]`."""
+    if len(texts) != groups:
+        raise AttnsearchError(f"{key} has {len(texts)} curves, and its targets make {groups} groups")
+    curves = [_decoded(f"{key}[{number}]", text, _POINT) for number, text in enumerate(texts)]
+    if len({len(curve) for curve in curves}) > 1:
+        raise AttnsearchError(f"the curves of {key} differ in length")
+    return np.stack(curves, axis=1)

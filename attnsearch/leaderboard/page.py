@@ -13,9 +13,19 @@ import numpy as np
 from attnsearch.base import RECORDING_INTERVAL, Floats, plain
 from attnsearch.leaderboard.board import Board, Family, Row
 from attnsearch.leaderboard.entry import EntryCell, EntryRun
-from attnsearch.leaderboard.tables import apart, cell_table, choice_table, pair_table, rank, ranking, waiting
+from attnsearch.leaderboard.tables import (
+    apart,
+    cell_table,
+    choice_table,
+    pair_table,
+    rank,
+    ranking,
+    side_by_side,
+    waiting,
+)
 from attnsearch.report.page import render
 from attnsearch.results.table import Table, counted, steps
+from attnsearch.spec.suite import Suite
 
 WIDTH, HEIGHT = 480, 250
 """Of a chart, in units of its own; it is drawn about half as large."""
@@ -70,7 +80,8 @@ class Section:
 
 def page(board: Board) -> str:
     """The page of `board`. The same arguments give the same text."""
-    sections = tuple(_section(number, family, board) for number, family in enumerate(board.families))
+    named = zip(board.families, board.family_names, strict=True)
+    sections = tuple(_section(number, family, name) for number, (family, name) in enumerate(named))
     return render(
         "leaderboard.html.jinja",
         styles=("leaderboard.css",),
@@ -78,9 +89,10 @@ def page(board: Board) -> str:
         data={},
         context={
             "version": version("attnsearch"),
-            "title": f"Leaderboard: {plain(board.suite.title)}",
-            "suite": board.suite.name,
-            "overview": _overview(board),
+            "title": f"Leaderboard: {plain(board.title)}",
+            "suites": [suite.name for suite in board.suites],
+            "overview": [_overview(suite, board) for suite in board.suites],
+            "side_by_side": side_by_side(board),
             "sections": sections,
             "left_out": board.left_out,
             "chart": {"width": WIDTH, "height": HEIGHT, "chance": _height(1.0), "floor": _height(0.0)},
@@ -88,29 +100,32 @@ def page(board: Board) -> str:
     )
 
 
-def _overview(board: Board) -> str:
-    seeds, rates = len(set(board.suite.seeds)), board.suite.learning_rates
-    ranked = sum(len(family.ranked) for family in board.families)
-    grid = ", ".join(f"{rate:g}" for rate in rates)
+def _overview(suite: Suite, board: Board) -> str:
+    """What was asked of every mixer, in a few sentences."""
+    families = [family for family in board.families if family.suite is suite]
+    grid = ", ".join(f"{rate:g}" for rate in suite.learning_rates)
     chosen = (
         f"Each mixer is entered at its best learning rate of {grid}, chosen on"
-        f" {len(set(board.suite.selection_seeds))} other seeds."
-        if board.suite.chooses
-        else f"Every mixer is trained at the learning rate {rates[0]:g}."
+        f" {len(set(suite.selection_seeds))} other seeds."
+        if suite.chooses
+        else f"Every mixer is trained at the learning rate {suite.learning_rates[0]:g}."
     )
-    cells = sum(len(family.places) for family in board.families)
-    return f"{counted(ranked, 'mixer')} ranked, on {cells} cells with {seeds} seeds each. {chosen}"
+    cells = sum(len(family.places) for family in families)
+    ranked = max((len(family.ranked) for family in families), default=0)
+    named = f"Suite {suite.name}: " if len(board.suites) > 1 else ""
+    seeds = len(set(suite.seeds))
+    return f"{named}{counted(ranked, 'mixer')} ranked, on {cells} cells with {seeds} seeds each. {chosen}"
 
 
-def _section(number: int, family: Family, board: Board) -> Section:
+def _section(number: int, family: Family, name: str) -> Section:
     curves = [_curves(f"curves-{number}-{index}", row) for index, row in enumerate(family.rows)]
     at = len(family.ranked)
     return Section(
-        name=family.name,
+        name=name,
         anchor=f"family-{number}",
         summary=_summary(family),
-        ranking=ranking(family, board),
-        apart=apart(family, board),
+        ranking=ranking(family),
+        apart=apart(family),
         others=tuple(table for table in (cell_table(family), choice_table(family)) if table.rows),
         pairs=pair_table(family),
         ranked_curves=tuple(curves[:at]),
@@ -149,10 +164,7 @@ def _chart(cell: EntryCell) -> Chart:
         told=_summed(cell),
         escape=_height(cell.spec.task.plateau.escape),
         ticks=tuple((_across(step, budget), f"{step:,}") for step in _ticks(budget)),
-        curves=tuple(
-            Curve(_path(run.mean.astype(np.float64) / cell.chance_loss, budget), _told(run, cell.chance_loss))
-            for run in cell.runs
-        ),
+        curves=tuple(Curve(_path(run.loss / cell.chance_loss, budget), _told(run)) for run in cell.runs),
     )
 
 
@@ -167,8 +179,8 @@ def _summed(cell: EntryCell) -> str:
     )
 
 
-def _told(run: EntryRun, chance_loss: float) -> str:
-    plateau, mastery = run.plateau(chance_loss), run.mastery(chance_loss)
+def _told(run: EntryRun) -> str:
+    plateau, mastery = run.plateau, run.mastery
     escaped = f"escaped at step {plateau.length[0]:,}" if plateau.observed[0] else "did not escape"
     mastered = f", mastered at {mastery.length[0]:,}" if mastery.observed[0] else ""
     return f"seed {run.spec.seed}: {escaped}{mastered}{', diverged' if run.status == 'diverged' else ''}"

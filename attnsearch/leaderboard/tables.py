@@ -16,11 +16,11 @@ from attnsearch.stats.comparison import SIGNIFICANCE
 from attnsearch.stats.frontier import Size
 from attnsearch.stats.survival import Waiting, summarise
 
-_Column = tuple[str, Callable[[Row, Family, Board], str]]
+_Column = tuple[str, Callable[[Row, Family], str]]
 """A heading, and the text of a row."""
 
 
-def _frontier(row: Row, family: Family, board: Board) -> str:
+def _frontier(row: Row, family: Family) -> str:
     found = row.frontier
     reached = NONE if found.reached is None else f"{found.reached.bits:.1f}"
     beyond = "the largest asked" if found.beyond is None else _size(found.beyond)
@@ -31,7 +31,7 @@ def _size(size: Size) -> str:
     return f"next {size.bits:.1f}: {size.mastered.count} of {size.mastered.of}"
 
 
-def _ratio(row: Row, family: Family, board: Board) -> str:
+def _ratio(row: Row, family: Family) -> str:
     if row.candidate is family.reference:
         return "1\nreference"
     if row.comparable and family.reference is not None and not family.separable:
@@ -41,7 +41,7 @@ def _ratio(row: Row, family: Family, board: Board) -> str:
     return ratio(row.ratio.value, row.ratio.low, row.ratio.high)
 
 
-def _learning_rate(row: Row, family: Family, board: Board) -> str:
+def _learning_rate(row: Row, family: Family) -> str:
     if row.choice is None:
         return NONE
     rates = told_apart(tried.learning_rate for tried in row.choice.tried)
@@ -51,19 +51,20 @@ def _learning_rate(row: Row, family: Family, board: Board) -> str:
     return f"{chosen}\nof {', '.join(rates.values())}{'; ⚠ at its end' if row.choice.note else ''}"
 
 
-def _cost(text: Callable[[Cost], str]) -> Callable[[Row, Family, Board], str]:
-    return lambda row, family, board: NONE if row.entry.cost is None else text(row.entry.cost)
+def _cost(text: Callable[[Cost], str]) -> Callable[[Row, Family], str]:
+    return lambda row, family: NONE if row.entry.cost is None else text(row.entry.cost)
 
 
-def _seeds(row: Row, family: Family, board: Board) -> str:
+def _seeds(row: Row, family: Family) -> str:
     chosen = max((len(cell.runs) for cell in row.entry.selection), default=0)
     return f"{row.seeds}\n{chosen} to choose by" if chosen else str(row.seeds)
 
 
 _NUMBERS: tuple[_Column, ...] = (
     ("frontier (bits)", _frontier),
-    ("mastered", lambda row, family, board: rate(row.mastered)),
-    ("escaped", lambda row, family, board: rate(row.escaped)),
+    ("mastered", lambda row, family: rate(row.mastered)),
+    ("escaped", lambda row, family: rate(row.escaped)),
+    ("targets found", lambda row, family: NONE if row.found is None else f"{row.found:.0%}"),
     (f"restricted mean / {REFERENCE}", _ratio),
     ("learning rate", _learning_rate),
     ("parameters", _cost(lambda cost: f"{cost.parameters:,}\nat {cost.context_length} tokens")),
@@ -78,27 +79,25 @@ def rank(row: Row) -> str:
     return f"{row.rank}{'=' * row.tied}"
 
 
-def _rows(
-    family: Family, board: Board, rows: Iterable[Row], columns: Sequence[_Column]
-) -> tuple[tuple[str, ...], ...]:
-    return tuple(tuple(text(row, family, board) for _, text in columns) for row in rows)
+def _rows(family: Family, rows: Iterable[Row], columns: Sequence[_Column]) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(text(row, family) for _, text in columns) for row in rows)
 
 
-def ranking(family: Family, board: Board) -> Table:
+def ranking(family: Family) -> Table:
     """The ranked mixers of a family, best first."""
     columns: tuple[_Column, ...] = (
-        ("rank", lambda row, family, board: rank(row)),
-        ("mixer", lambda row, family, board: row.name),
+        ("rank", lambda row, family: rank(row)),
+        ("mixer", lambda row, family: row.name),
         *_NUMBERS,
-        ("verified", lambda row, family, board: _verified(row)),
+        ("verified", lambda row, family: _verified(row)),
     )
     mixers = counted(len(family.ranked), "mixer")
     others = f"; the others are {NOT_SEPARABLE}" if family.separable < len(family.places) else ""
     caption = (
-        f"{family.name}: {mixers} on the suite {board.suite.name}. Equal ranks: not separated."
+        f"{family.name}: {mixers} on the suite {family.suite.name}. Equal ranks: not separated."
         f" Escapes in {family.separable} of {len(family.places)} cells{others}"
     )
-    return _table(caption, columns, _rows(family, board, family.ranked, columns))
+    return _table(caption, columns, _rows(family, family.ranked, columns))
 
 
 def _verified(row: Row) -> str:
@@ -107,14 +106,14 @@ def _verified(row: Row) -> str:
     return "yes" if record is None or record.inability is None else f"yes; {record.inability}"
 
 
-def apart(family: Family, board: Board) -> Table:
+def apart(family: Family) -> Table:
     """The mixers that are not ranked, and why."""
     columns: tuple[_Column, ...] = (
-        ("mixer", lambda row, family, board: row.name),
-        ("why it is not ranked", lambda row, family, board: "; ".join(row.reasons)),
+        ("mixer", lambda row, family: row.name),
+        ("why it is not ranked", lambda row, family: "; ".join(row.reasons)),
         *_NUMBERS,
     )
-    return _table(f"{family.name}, listed apart", columns, _rows(family, board, family.apart, columns))
+    return _table(f"{family.name}, listed apart", columns, _rows(family, family.apart, columns))
 
 
 def _table(caption: str, columns: Sequence[_Column], rows: tuple[tuple[str, ...], ...]) -> Table:
@@ -212,11 +211,32 @@ def verdict(pair: Pair, family: Family) -> str:
     return f"{family.ranked[pair.better].name} is better, by its {pair.ground}"
 
 
+def side_by_side(board: Board) -> Table:
+    """Every mixer with its place in each family; without rows where there is one family."""
+    rows = (
+        tuple((one.name, *map(_place, one.rows)) for one in board.across) if len(board.families) > 1 else ()
+    )
+    caption = (
+        "All families side by side: the rank in each, and its frontier in bits. Ranks of different families"
+        " are never added up"
+    )
+    return Table(caption, ("mixer", *board.family_names), frozenset(board.family_names), rows)
+
+
+def _place(row: Row | None) -> str:
+    if row is None:
+        return NONE
+    reached = row.frontier.reached
+    frontier = "no frontier" if reached is None else f"{reached.bits:.1f} bits"
+    return f"{NONE}\nlisted apart" if row.rank is None else f"{rank(row)}\n{frontier}"
+
+
 def tables(board: Board) -> list[Table]:
-    """All tables that have rows: family by family, then the candidates that were left out."""
-    found = []
+    """All tables that have rows: the families side by side, each by itself, the candidates that were left
+    out."""
+    found = [side_by_side(board)]
     for family in board.families:
-        found += [ranking(family, board), apart(family, board), cell_table(family)]
+        found += [ranking(family), apart(family), cell_table(family)]
         found += [choice_table(family), pair_table(family)]
     found.append(
         Table(

@@ -22,7 +22,7 @@ from attnsearch.probing.subject import (
 )
 from attnsearch.results.warnings import LEAK_MARGIN
 from attnsearch.runs import verification
-from attnsearch.runs.measures import held
+from attnsearch.runs.outline import held
 from attnsearch.spec.run import BudgetSpec
 
 ROUNDING = 1e-5

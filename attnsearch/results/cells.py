@@ -10,7 +10,8 @@ import numpy as np
 
 from attnsearch.base import RECORDING_INTERVAL, Plateaus
 from attnsearch.results.alignment import Alignment, align
-from attnsearch.runs.measures import MASTERY_HOLD, prediction_loss
+from attnsearch.runs.measures import prediction_loss
+from attnsearch.runs.outline import MASTERY_HOLD
 from attnsearch.runs.standing import Standing
 from attnsearch.runs.store import StoredRun
 from attnsearch.spec.run import CellSpec, PlateauRule

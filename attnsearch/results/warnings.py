@@ -8,7 +8,7 @@ from attnsearch.base import plain
 from attnsearch.results.alignment import contradicts_itself
 from attnsearch.results.cells import Cell
 from attnsearch.results.table import counted, listed
-from attnsearch.runs.measures import held
+from attnsearch.runs.outline import held
 from attnsearch.runs.store import StoredRun
 from attnsearch.spec.command import verify_command
 from attnsearch.spec.names import mixer_names

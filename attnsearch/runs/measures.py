@@ -1,7 +1,5 @@
-"""From a run's stored curves to its measures: escape, found, mastery, map mass.
-
-Nothing here looks at a network, so a threshold can change without retraining.
-"""
+"""From a run's stored curves to its measures: escape, found, mastery, map mass. `attnsearch.runs.outline`
+judges."""
 
 from __future__ import annotations
 
@@ -12,15 +10,8 @@ from typing import Any
 import numpy as np
 
 from attnsearch.base import Bools, Curves, Floats, MapMass, Maps, Plateaus, Truth
+from attnsearch.runs.outline import Targets, escapes, finds, held, masters, outlined
 from attnsearch.spec.run import PlateauRule
-
-MASTERY_HOLD = 3
-"""Recorded points in a row that must show mastery. One lucky interval is not knowledge, and mastery ends a
-run."""
-
-
-SURE = 0.01
-"""A target counts as foreseeable while Bayes' loss of it is at most this share of chance."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,50 +83,15 @@ class Measures:
 
 def measure(curves: Curves, truth: Truth, rule: PlateauRule) -> Measures:
     """The measures of one run under `rule`."""
-    loss = curves.loss[:, truth.is_target]
+    loss, targets = curves.loss[:, truth.is_target], Targets.of(truth)
+    outline = outlined(loss, targets)
     return Measures(
-        plateau=first_step(curves.step, escapes(loss, truth, rule)[:, None]),
-        mastery=first_step(curves.step, held(masters(loss, truth, rule))[:, None]),
-        found=first_step(curves.step, finds(loss, truth, rule)),
+        plateau=first_step(curves.step, escapes(outline, targets, rule)[:, None]),
+        mastery=first_step(curves.step, held(masters(outline, targets, rule))[:, None]),
+        found=first_step(curves.step, finds(loss, targets, rule)),
         chance_map_mass=chance_map_mass(truth),
         state_loss=_last(state_loss(loss, truth)),
     )
-
-
-# A run in training asks these same three, so that its end and its measures agree.
-
-
-def escapes(target_loss: Floats, truth: Truth, rule: PlateauRule) -> Bools:
-    """`bool[...]`: where the mean of `target_loss`, `f32[..., R]`, is below the escape threshold."""
-    # In f64 the order of the sum, which differs between one point and a whole curve, leaves no trace.
-    return _below(target_loss.mean(axis=-1, dtype=np.float64), rule.escape, truth)
-
-
-def finds(target_loss: Floats, truth: Truth, rule: PlateauRule) -> Bools:
-    """`bool[..., R]`: where a target's loss is below the found threshold.
-
-    A target is never found where even Bayes' loss is not below it: there is too little to be found.
-    """
-    return _below(target_loss, rule.found, truth) & (truth.bayes_loss < rule.found * truth.chance_loss)
-
-
-def masters(target_loss: Floats, truth: Truth, rule: PlateauRule) -> Bools:
-    """`bool[...]`: where every target's loss, less Bayes', is below the mastery threshold.
-
-    Targets that nobody can be sure of count together, by the mean over each state, and none of them may be
-    above the found threshold. The loss of a single one fluctuates from point to point, whatever is known.
-    """
-    excess = target_loss - truth.bayes_loss
-    unsure = truth.bayes_loss > SURE * truth.chance_loss
-    groups = [unsure & (truth.state == state) for state in np.unique(truth.state[unsure])]
-    means = [excess[..., group].mean(axis=-1, keepdims=True) for group in groups]
-    judged = np.concatenate([excess[..., ~unsure], *means], axis=-1)
-    known = _below(judged, rule.mastery, truth), _below(excess[..., unsure], rule.found, truth)
-    return np.all(np.concatenate(known, axis=-1), axis=-1)
-
-
-def _below(loss: Floats, fraction: float, truth: Truth) -> Bools:
-    return np.less(loss, fraction * float(truth.chance_loss))
 
 
 def first_step(step: np.ndarray, happened: Bools) -> Plateaus:
@@ -148,15 +104,6 @@ def first_step(step: np.ndarray, happened: Bools) -> Plateaus:
     if not len(step):
         return Plateaus(np.zeros(happened.shape[1], np.int64), observed)
     return Plateaus(np.where(observed, step[happened.argmax(axis=0)], last).astype(np.int64), observed)
-
-
-def held(condition: Bools, points: int = MASTERY_HOLD) -> Bools:
-    """`bool[E, ...]`: where `condition` begins to hold for `points` recorded points in a row."""
-    holds = np.zeros_like(condition)
-    if len(condition) >= points:
-        windows = np.lib.stride_tricks.sliding_window_view(condition, points, axis=0)
-        holds[: len(windows)] = windows.all(axis=-1)
-    return holds
 
 
 def chance_map_mass(truth: Truth) -> Floats:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from attnsearch.base import RECORDING_INTERVAL, Curves, Floats, Heads, MapRecord, Maps, Truth
-from attnsearch.runs.measures import MASTERY_HOLD, escapes, finds, held, masters
+from attnsearch.runs.outline import MASTERY_HOLD, Targets, escapes, finds, held, masters, outlined
 from attnsearch.runs.store import Status, StoredRun
 from attnsearch.spec.run import RunSpec
 
@@ -33,12 +33,13 @@ class Recording:
     accuracy: list[Floats] = field(default_factory=list)
     map_steps: list[int] = field(default_factory=list)
     maps: list[MapRecord] = field(default_factory=list)
+    _targets: Targets = field(init=False)
     _escaped: bool = field(init=False)
 
     def __post_init__(self) -> None:
+        self._targets = Targets.of(self.truth)
         # One that goes on from a checkpoint begins with points.
-        rule, targets = self.spec.cell.task.plateau, self.truth.is_target
-        self._escaped = any(bool(escapes(loss[targets], self.truth, rule)) for loss in self.loss)
+        self._escaped = any(map(self._escapes, self.loss))
 
     @property
     def step(self) -> int:
@@ -53,7 +54,7 @@ class Recording:
     @property
     def found(self) -> int:
         """Targets whose latest loss is below the found threshold."""
-        return int(finds(self.target_loss, self.truth, self.spec.cell.task.plateau).sum())
+        return int(finds(self.target_loss, self._targets, self.spec.cell.task.plateau).sum())
 
     def add(self, loss: Floats, accuracy: Floats) -> bool:
         """Take in a recorded point, `f32[Q]` each; True if the map should be measured here.
@@ -70,7 +71,7 @@ class Recording:
             self.status = "mastered"
         elif self.step >= budget.steps:
             self.status = "mastered" if self._masters(self.loss) else "exhausted"
-        below = bool(escapes(self.target_loss, self.truth, self.spec.cell.task.plateau))
+        below = self._escapes(loss)
         first, self._escaped = below and not self._escaped, below or self._escaped
         return first or self.status is not None or is_map_step(self.step)
 
@@ -113,6 +114,10 @@ class Recording:
             maps=self.maps[:maps],
         )
 
+    def _escapes(self, loss: Floats) -> bool:
+        outline = outlined(loss[self.truth.is_target], self._targets)
+        return bool(escapes(outline, self._targets, self.spec.cell.task.plateau))
+
     def _masters(self, points: list[Floats]) -> bool:
-        losses = np.stack(points)[:, self.truth.is_target]
-        return bool(held(masters(losses, self.truth, self.spec.cell.task.plateau)).any())
+        outline = outlined(np.stack(points)[:, self.truth.is_target], self._targets)
+        return bool(held(masters(outline, self._targets, self.spec.cell.task.plateau)).any())

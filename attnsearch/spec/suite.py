@@ -68,6 +68,7 @@ class Suite:
                       scored; empty where nothing is chosen
     defaults:         by task, training settings that its file has in place of the usual ones. Its defaults
                       for mixers do not apply: a suite says itself which mixers it compares
+    families:         by task, the family that its file names
     """
 
     name: str
@@ -80,6 +81,7 @@ class Suite:
     rule_seed: int | None = None
     selection_seeds: Sequence[int] = ()
     defaults: Mapping[str, Lists] = field(default_factory=dict)
+    families: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def learning_rates(self) -> list[float]:
@@ -208,6 +210,7 @@ class Suite:
             document.rule_seed,
             _selection_seeds(document.selection_seeds, seeds),
             {file.name: _training_defaults(file) for file in files},
+            {file.name: file.family for file in files},
         )
         suite.runs()  # seeds out of range speak here, where the file is named
         suite.selection()

@@ -11,7 +11,7 @@ from helpers.own_loop import recorded
 from helpers.terminal import attnsearch, complaint
 
 from attnsearch.leaderboard.board import board
-from attnsearch.leaderboard.candidates import gather
+from attnsearch.leaderboard.candidates import gather, given
 from attnsearch.plots.gallery import draw
 from attnsearch.report.report import report
 from attnsearch.results.loading import load
@@ -109,12 +109,12 @@ def test_a_board_counts_no_foreign_run_unless_it_is_told_to(tmp_path: Path) -> N
     ladder = suite(tmp_path, LADDER)
     foreign = MixerSpec("foreign:mine", ())
     stored(tmp_path / "store", runs(ladder, foreign))
-    candidates, left_out = gather([str(tmp_path / "store")], ladder)
+    candidates, left_out = gather(given([str(tmp_path / "store")]), [ladder])
     assert candidates == []
     (one,) = left_out
     assert one.what == "80 stored runs of foreign:mine"
     assert one.reason == f"{APART}: --foreign lists it apart"
-    family = only(board(ladder, *gather([str(tmp_path / "store")], ladder, foreign=True)))
+    family = only(board([ladder], *gather(given([str(tmp_path / "store")]), [ladder], foreign=True)))
     assert family.ranked == ()
     assert [(row.name, row.reasons) for row in family.apart] == [("foreign:mine", (APART,))]
 

@@ -12,7 +12,7 @@ import pytest
 from attnsearch.base import AttnsearchError
 from attnsearch.generators import CellularAutomaton
 from attnsearch.generators.bayes import fresh_loss, pool_loss
-from attnsearch.runs.measures import masters
+from attnsearch.runs.outline import Targets, masters, outlined
 from attnsearch.spec.run import PlateauRule
 from attnsearch.spec.task_file import find_task
 from attnsearch.training.jax.backend import JaxBackend
@@ -144,8 +144,9 @@ def test_a_perfect_predictor_masters_rules_that_are_new_in_every_sequence():
     rule = PlateauRule(escape=0.938, found=0.5, mastery=0.1)
     # As many sequences as make a point of 2,048 tokens a step at the default size: single cells are off.
     assert ((points - truth.bayes_loss).max(axis=1) > 0.1 * np.log(4)).any()
-    assert masters(points, truth, rule).all()
-    assert not masters(points + 0.2, truth, rule).any()
+    targets = Targets.of(truth)
+    assert masters(outlined(points, targets), targets, rule).all()
+    assert not masters(outlined(points + 0.2, targets), targets, rule).any()
 
 
 def bayes_by_enumeration(tables: np.ndarray, made: CellularAutomaton) -> np.ndarray:

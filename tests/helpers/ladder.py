@@ -31,7 +31,7 @@ def entry(asked: Suite, mixer: MixerSpec, own: Sequence[StoredRun], verdict: str
 def shown(asked: Suite, *entries: Entry, left_out: Sequence[LeftOut] = ()) -> Board:
     """The board of `entries`, which come from 0.json, 1.json, ..."""
     candidates = [Candidate(one, f"{number}.json") for number, one in enumerate(entries)]
-    return board(asked, candidates, left_out)
+    return board([asked], candidates, left_out)
 
 
 def only(made: Board) -> Family:

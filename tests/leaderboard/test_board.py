@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from helpers.ladder import LADDER, SLOW, entry, only, shown, text_of
 from helpers.made_runs import ATTENTION, MINE, SUITE, runs, suite, verification
 
 from attnsearch.base import AttnsearchError
 from attnsearch.leaderboard.board import board
-from attnsearch.leaderboard.document import records
+from attnsearch.leaderboard.candidates import Candidate
+from attnsearch.leaderboard.document import document, records
 from attnsearch.leaderboard.entry import Entry, assemble
+from attnsearch.leaderboard.page import page
 from attnsearch.leaderboard.tables import tables
 from attnsearch.runs.store import StoredRun
 from attnsearch.spec.run import MixerSpec, settings
@@ -93,6 +96,7 @@ def test_each_family_has_a_table_of_its_own(ladder: Suite, entries: dict[str, En
         (Path(__file__).parents[2] / "tasks" / "linear_map.toml")
         .read_text()
         .replace('name = "linear_map"', 'name = "own"')
+        .replace('family = "position-keyed"', 'family = "content-keyed"')
     )
     text = LADDER.replace(
         "[[mixers]]", f'[[tasks]]\ntask = "{task}"\nstate_size = 4\nsupport_size = 1\n\n[[mixers]]'
@@ -102,14 +106,40 @@ def test_each_family_has_a_table_of_its_own(ladder: Suite, entries: dict[str, En
     made = shown(mixed, *both)
     assert [(family.name, len(family.places)) for family in made.families] == [
         ("position-keyed", 4),
-        ("unknown", 1),
+        ("content-keyed", 1),
     ]
     assert all(row.escaped.of == 16 * len(family.places) for family in made.families for row in family.rows)
     captions = [table.caption for table in tables(made)]
     assert sum(caption.startswith("position-keyed: 2 mixers") for caption in captions) == 1
-    assert sum(caption.startswith("unknown: 2 mixers") for caption in captions) == 1
+    assert sum(caption.startswith("content-keyed: 2 mixers") for caption in captions) == 1
     # A path in a task's name is a name.
-    assert [record["family"] for record in records(made)] == ["position-keyed"] * 2 + ["unknown"] * 2
+    assert [record["family"] for record in records(made)] == ["position-keyed"] * 2 + ["content-keyed"] * 2
+
+
+def test_families_of_several_suites_stand_side_by_side(
+    ladder: Suite, entries: dict[str, Entry], tmp_path: Path
+) -> None:
+    other = suite(tmp_path, LADDER.replace('name = "small"', 'name = "other"'))
+    # There the order is the other way round, and one mixer has not been verified.
+    paces = ((ATTENTION, 3.0), (SLOW, 0.3))
+    slow_first = [entry(other, mixer, runs(other, mixer, pace)) for mixer, pace in paces]
+    apart = replace(entry(other, MINE, runs(other, MINE)), verification=None)
+    own = [entries["attention"], entries["slow"], *slow_first, apart]
+    made = board([ladder, other], [Candidate(one, "an entry") for one in own])
+    assert made.family_names == ("position-keyed, small", "position-keyed, other")
+    ranks = {one.name: [row and row.rank for row in one.rows] for one in made.across}
+    assert ranks == {"attention": [1, 2], MINE.name: [None, None], "slow": [2, 1]}
+    beside, *_ = tables(made)
+    assert beside.columns == ("mixer", *made.family_names)
+    assert beside.rows[0] == ("attention", "1\n4.8 bits", "2\n2.6 bits")
+    assert beside.rows[1] == (MINE.name, "–", "–\nlisted apart")
+    values = document(made)
+    assert values["suites"] == ["small", "other"]
+    assert [one["mixer"] for one in values["side_by_side"]] == ["attention", MINE.name, "slow"]
+    assert [place["rank"] for place in values["side_by_side"][2]["families"]] == [2, 1]
+    assert "All families" in page(made)
+    assert "Ranks of different families are never added up" in page(made)
+    assert "All families" not in page(shown(ladder, *own[:2]))
 
 
 # Who is listed apart.
@@ -193,15 +223,16 @@ def test_entries_that_disagree_on_what_chance_is_are_not_compared(
     ladder: Suite, entries: dict[str, Entry]
 ) -> None:
     # Of a generator that is not known, the file alone says it.
-    odd = replace(
-        entries["slow"], scored=tuple(replace(cell, chance_loss=2.0) for cell in entries["slow"].scored)
-    )
-    (row,) = only(shown(ladder, entries["attention"], odd)).apart
-    assert row.reasons == ("its search spaces or chance losses differ from 0.json",)
-    assert not row.comparable
+    for change in ({"chance_loss": 2.0}, {"bayes_loss": np.full(4, 0.01)}, {"state": np.full(4, 2)}):
+        first, *others = entries["slow"].scored
+        runs = tuple(replace(run, targets=replace(run.targets, **change)) for run in first.runs)
+        odd = replace(entries["slow"], scored=(replace(first, runs=runs), *others))
+        (row,) = only(shown(ladder, entries["attention"], odd)).apart
+        assert row.reasons == ("its search spaces, chance or Bayes losses differ from 0.json",)
+        assert not row.comparable
 
 
 def test_a_suite_that_leaves_the_learning_rate_open_is_refused(tmp_path: Path) -> None:
     undecided = suite(tmp_path, SUITE.replace("selection_seeds = 2\n", ""))
     with pytest.raises(AttnsearchError, match="suite small needs selection_seeds to choose"):
-        board(undecided, [])
+        board([undecided], [])

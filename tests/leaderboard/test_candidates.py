@@ -11,7 +11,7 @@ from helpers.made_runs import ATTENTION, MINE, run, stored, verification
 
 from attnsearch.base import AttnsearchError
 from attnsearch.leaderboard.board import board
-from attnsearch.leaderboard.candidates import LeftOut, gather
+from attnsearch.leaderboard.candidates import LeftOut, gather, given
 from attnsearch.leaderboard.entry import Entry
 from attnsearch.leaderboard.entry_file import written
 from attnsearch.runs.store import StoredRun
@@ -31,10 +31,10 @@ def test_stored_runs_make_a_candidate_for_each_mixer(
     stray = made[SLOW][0]
     shorter = replace(stray.spec.cell, budget=replace(stray.spec.cell.budget, steps=200))
     stored(tmp_path / "two", [run(replace(stray.spec, cell=shorter), 50)])
-    candidates, left_out = gather([str(tmp_path / "one"), str(tmp_path / "two")], ladder)
+    candidates, left_out = gather(given([str(tmp_path / "one"), str(tmp_path / "two")]), [ladder])
     assert {one.source for one in candidates} == {"stored runs"}
     assert left_out == [LeftOut("1 stored run of slow", "another budget: steps 200 instead of 1000")]
-    family = only(board(ladder, candidates, left_out))
+    family = only(board([ladder], candidates, left_out))
     assert [(row.name, row.rank) for row in family.ranked] == [(MINE.name, 1)]
     assert [(row.name, row.reasons) for row in family.apart] == [("attention", ("has not been checked",))]
 
@@ -45,12 +45,12 @@ def test_what_cannot_be_read_is_left_out_with_the_reason(
     stored(tmp_path, made[SLOW][:2])
     (first, *_) = sorted((tmp_path / "runs").iterdir())
     (first / "run.json").write_text("{}")
-    candidates, left_out = gather([str(tmp_path)], ladder)
+    candidates, left_out = gather(given([str(tmp_path)]), [ladder])
     assert len(candidates) == 1
     assert [one.what for one in left_out] == ["a stored run"]
     assert "run.json" in left_out[0].reason
     # Nothing of it can be shown, for nothing was scored.
-    shown = board(ladder, candidates, left_out)
+    shown = board([ladder], candidates, left_out)
     assert only(shown).rows == ()
     assert shown.left_out[-1].what == "slow"
     assert shown.left_out[-1].reason.startswith("15 of 16 selection runs are missing")
@@ -63,13 +63,13 @@ def test_a_folder_of_entries_is_every_entry_in_it(
     (tmp_path / "entry.schema.json").write_text("{}")
     (tmp_path / "b.json").write_text(written(entries["slow"]))
     (tmp_path / "a.json").write_text(written(entries["attention"]))
-    newer = written(entries["slow"]).replace('"format_version": 2', '"format_version": 3', 1)
+    newer = written(entries["slow"]).replace('"format_version": 3', '"format_version": 4', 1)
     (tmp_path / "c.json").write_text(newer)
-    candidates, left_out = gather([str(tmp_path), str(tmp_path / "b.json")], ladder)
+    candidates, left_out = gather(given([str(tmp_path), str(tmp_path / "b.json")]), [ladder])
     assert [one.source for one in candidates] == ["a.json", "b.json", "b.json"]
     (one,) = left_out
     assert one.what == "c.json"
-    assert one.reason.endswith("format_version 3, expected 2")
+    assert one.reason.endswith("format_version 4, expected 3")
 
 
 def test_one_that_is_not_sound_stops_everything(
@@ -80,11 +80,11 @@ def test_one_that_is_not_sound_stops_everything(
     with pytest.raises(
         AttnsearchError, match=r"b\.json: selection\[\d+\]\.runs\[\d+\]: status exhausted does not"
     ):
-        gather([str(tmp_path)], ladder)
+        gather(given([str(tmp_path)]), [ladder])
 
 
 def test_a_name_that_stands_for_nothing_is_refused(ladder: Suite, tmp_path: Path) -> None:
     with pytest.raises(AttnsearchError, match="holds neither stored runs nor entries, files that end in"):
-        gather([str(tmp_path)], ladder)
+        gather(given([str(tmp_path)]), [ladder])
     with pytest.raises(AttnsearchError, match="does not stand for stored runs"):
-        gather([str(tmp_path / "gone")], ladder)
+        gather(given([str(tmp_path / "gone")]), [ladder])

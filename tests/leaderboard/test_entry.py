@@ -12,12 +12,17 @@ from helpers.made_runs import ATTENTION, BEST, MINE, SUITE, run, runs, suite, ve
 
 from attnsearch.base import AttnsearchError
 from attnsearch.leaderboard.entry import (
+    Entry,
+    EntryCell,
     assemble,
     cells_of,
     environment_of,
     learning_rate,
 )
+from attnsearch.leaderboard.entry_file import parsed, written
 from attnsearch.leaderboard.shortcomings import shortcomings, unverified
+from attnsearch.runs.outline import Outline
+from attnsearch.runs.store import StoredRun
 from attnsearch.spec.run import RunSpec
 from attnsearch.spec.suite import Suite
 
@@ -50,6 +55,9 @@ def test_an_entry_says_of_its_runs_what_they_say_themselves(asked: Suite) -> Non
         assert cell.mastery.observed.tolist() == [one.mastered for one in measures]
         waited = [one.mastery_step if one.mastered else 400 for one in measures]
         assert cell.mastery.length.tolist() == waited
+        for kept, one in zip(cell.runs, measures, strict=True):
+            assert (kept.found > 0).tolist() == one.found.observed.tolist()
+            assert kept.found[kept.found > 0].tolist() == one.found.length[one.found.observed].tolist()
     outcomes = [bool(seen) for cell in cells for seen in cell.plateau.observed]
     assert set(outcomes) == {False, True}
 
@@ -57,27 +65,64 @@ def test_an_entry_says_of_its_runs_what_they_say_themselves(asked: Suite) -> Non
 def test_mastery_has_to_hold(one: RunSpec) -> None:
     (cell,) = cells_of([run(one, 50, 70)])
     (kept,) = cell.runs
-    worst = kept.worst.copy()
     # Below the threshold at 70 and 80, above it once more at 90.
     assert cell.mastery.length.tolist() == [70]
-    worst = np.concatenate([worst, worst[-3:]])
-    worst[8] = 1.0
-    again = replace(kept, worst=worst, mean=np.concatenate([kept.mean, kept.mean[-3:]]))
+    longer = [np.concatenate([curve, curve[-3:]]) for curve in kept.outline]
+    longer[1][8] = 1.0
+    again = replace(kept, outline=Outline(*longer))
     assert replace(cell, runs=(again,)).mastery.length.tolist() == [100]
 
 
-def test_what_cannot_be_foreseen_makes_no_entry() -> None:
-    run = made_automata.run(made_automata.spec())
-    assert run.truth.bayes_loss.any()
-    with pytest.raises(AttnsearchError, match="task cellular_automaton cannot be entered"):
-        cells_of([run])
+def test_an_entry_on_what_cannot_be_foreseen_says_what_its_runs_say() -> None:
+    made = [automaton_run(seed, first) for seed, first in enumerate((100, 160, None))]
+    assert made[0].truth.bayes_loss.any()
+    (cell,) = cells_of(made)
+    again = parsed(written(automaton_entry(cell)).encode())
+    for kept in (cell, *again.scored):
+        assert kept.plateau.observed.tolist() == [True, True, False]
+        for own, one in zip(made, kept.runs, strict=True):
+            measures = own.measures
+            assert (bool(one.plateau.observed[0]), bool(one.mastery.observed[0])) == (
+                measures.escaped,
+                measures.mastered,
+            )
+            if measures.escaped:
+                assert one.plateau.length[0] == measures.plateau_length
+                assert one.mastery.length[0] == measures.mastery_step
+            assert (one.found > 0).tolist() == measures.found.observed.tolist()
+            np.testing.assert_array_equal(one.targets.bayes_loss, own.truth.bayes_loss)
+            # Two groups: the cells that can be foreseen, and the first state.
+            assert one.outline.mean.shape == (40, 2)
+    # Half of chance cannot be foreseen of the first state, so that none of its targets is found.
+    assert made[0].measures.mastered
+    assert cell.found == 2 * 4 * 8
+    assert cell.mastery.observed.tolist() == [True, True, False]
+
+
+def automaton_run(seed: int, first: int | None) -> StoredRun:
+    """A run that trains to its end, whatever it has mastered."""
+    given = made_automata.spec(seed=seed)
+    budget = replace(given.cell.budget, early_stopping=False)
+    made = made_automata.run(replace(given, cell=replace(given.cell, budget=budget)), first=first)
+    # No two seeds have the same curves.
+    loss = made.curves.loss * np.float32(1 - 1e-4 * seed)
+    made = replace(made, curves=made.curves._replace(loss=loss))
+    return replace(made, status="mastered" if made.measures.mastered else "exhausted")
+
+
+def automaton_entry(cell: EntryCell) -> Entry:
+    """An entry of one scored cell, of a generator that does not ship: made curves are of another task."""
+    task = replace(cell.spec.task, generator="own:Automaton")
+    spec = replace(cell.spec, task=task)
+    runs = tuple(replace(run, spec=replace(run.spec, cell=spec)) for run in cell.runs)
+    return Entry("automata", spec.mixer, (), (EntryCell(spec, cell.bits, runs),), None, None, {})
 
 
 def test_a_run_that_diverged_is_censored_at_the_budget(one: RunSpec) -> None:
     early = replace(one, seed=90)
     (cell,) = cells_of([run(one, 50, 300, diverged=90), run(early, 50, 300, diverged=10)])
-    assert [len(kept.mean) for kept in cell.runs] == [8, 0]
-    assert all(np.isfinite(kept.mean).all() for kept in cell.runs)
+    assert [len(kept.loss) for kept in cell.runs] == [8, 0]
+    assert all(np.isfinite(kept.loss).all() for kept in cell.runs)
     assert (cell.plateau.length.tolist(), cell.plateau.observed.tolist()) == ([50, 400], [True, False])
     assert (cell.mastery.length.tolist(), cell.mastery.observed.tolist()) == ([400, 400], [False, False])
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.entries import Change, complaint, curve, document, put, tiny
+from helpers.entries import Change, complaint, curve, document, put, tiny, whole_numbers
 
 from attnsearch.leaderboard.board import board
 from attnsearch.leaderboard.candidates import Candidate
@@ -81,9 +81,9 @@ def test_a_generator_that_does_not_ship_is_believed_and_not_imported(
         ([0.01] * 12, [0.01] * 12, "exhausted", "status exhausted does not fit"),
         # Losses that targets cannot have.
         ([0.7] * 12, [0.6] * 12, "exhausted", "point 0: mean is above worst"),
-        ([0.7] * 5 + [-0.01] * 7, [0.7] * 12, "exhausted", "point 5: mean is below 0"),
+        ([0.7] * 5 + [-0.01] * 7, [0.7] * 12, "exhausted", "point 5: mean is below 0, with Bayes' loss"),
         ([0.0] * 3, [-0.1] * 3, "mastered", "point 0: mean is above worst"),
-        ([-0.1] * 3, [-0.1] * 3, "mastered", "point 0: mean is below 0"),
+        ([-0.1] * 3, [-0.1] * 3, "mastered", "point 0: mean is below 0, with Bayes' loss"),
         ([WORST / 4] * 12, [WORST] * 12, "exhausted", None),
         (
             [0.7, 0.17, *[0.7] * 10],
@@ -99,7 +99,14 @@ def test_a_curve_is_one_that_a_run_can_have(
     mean: list[float], worst: list[float], status: str, reason: str | None
 ) -> None:
     changed = document()
-    changed["scored"][0]["runs"][0] |= {"mean": curve(*mean), "worst": curve(*worst), "status": status}
+    # Three of four losses that are together as large as the worst are 0, and of small losses all are found.
+    found = [10, 10, 10, 0 if worst[0] > 0.3 else 10] if mean[0] < 0.3 else [0] * 4
+    changed["scored"][0]["runs"][0] |= {
+        "mean": [curve(*mean)],
+        "worst": [curve(*worst)],
+        "found": whole_numbers(*found),
+        "status": status,
+    }
     if reason is None:
         assert parsed(json.dumps(changed).encode()).scored[0].runs[0].status == status
     else:
@@ -109,18 +116,63 @@ def test_a_curve_is_one_that_a_run_can_have(
 def test_two_seeds_do_not_have_the_same_curves() -> None:
     changed = document()
     first, second = changed["scored"][0]["runs"]
-    second |= {key: first[key] for key in ("mean", "worst", "status")}
+    second |= {key: first[key] for key in ("mean", "worst", "found", "status")}
     assert complaint(changed) == "scored[0].runs: seeds 0 and 1 have the same curves"
     # Runs that diverge at once have none.
     for one in (first, second):
-        one |= {"mean": "", "worst": "", "status": "diverged"}
-    assert len(parsed(json.dumps(changed).encode()).scored[0].runs[1].mean) == 0
+        one |= {"mean": [""], "worst": [""], "found": whole_numbers(0, 0, 0, 0), "status": "diverged"}
+    assert len(parsed(json.dumps(changed).encode()).scored[0].runs[1].loss) == 0
+
+
+@pytest.mark.parametrize(
+    ("found", "reason"),
+    [
+        ([10, 10, 10, 0], None),
+        ([10, 10, 10, 15], "target 3 is found at a step that is not recorded"),
+        ([10, 10, -10, 0], "target 2 is found at a step that is not recorded"),
+        ([10, 10, 10, 130], "target 3 is found after the end of the curves"),
+        # One target has the worst loss, and the others together nearly none.
+        ([10, 0, 0, 0], "point 0: mean is too low for the targets that are not found"),
+        ([10, 20, 20, 0], "point 0: mean is too low for the targets that are not found"),
+        ([10, 10, 10], "found has 3 numbers, and there are 4 targets"),
+    ],
+)
+def test_targets_are_found_where_the_curves_allow_it(found: list[int], reason: str | None) -> None:
+    changed = document()
+    changed["scored"][0]["runs"][0] |= {
+        "mean": [curve(*[WORST / 4] * 12)],
+        "worst": [curve(*[WORST] * 12)],
+        "found": whole_numbers(*found),
+        "status": "exhausted",
+    }
+    if reason is None:
+        assert parsed(json.dumps(changed).encode()).scored[0].runs[0].found.tolist() == found
+    else:
+        assert complaint(changed) == f"scored[0].runs[0]: {reason}"
+
+
+def test_what_the_worst_shows_to_be_found_is_found() -> None:
+    changed = document()
+    low = [curve(*[0.1] * 12)]
+    changed["scored"][0]["runs"][0] |= {
+        "mean": low,
+        "worst": low,
+        "found": whole_numbers(10, 10, 10, 20),
+        "status": "exhausted",
+    }
+    reason = "scored[0].runs[0]: point 0: a target is not found, though worst is below the threshold"
+    assert complaint(changed) == reason
 
 
 def test_a_loss_however_large_is_shown() -> None:
     changed = document()
-    changed["scored"][0]["runs"][0] |= {"mean": curve(3e38), "worst": curve(3.2e38), "status": "diverged"}
+    changed["scored"][0]["runs"][0] |= {
+        "mean": [curve(3e38)],
+        "worst": [curve(3.2e38)],
+        "found": whole_numbers(0, 0, 0, 0),
+        "status": "diverged",
+    }
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        made = board(tiny(), [Candidate(parsed(json.dumps(changed).encode()), "large.json")])
+        made = board([tiny()], [Candidate(parsed(json.dumps(changed).encode()), "large.json")])
         assert "diverged" in page(made)

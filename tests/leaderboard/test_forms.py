@@ -45,7 +45,8 @@ def test_every_column_says_what_it_should(full: Board) -> None:
         "frontier (bits)": "4.8\nnext 6.1: 0 of 16",
         "mastered": "48 of 64\n63% to 84%",
         "escaped": "48 of 64\n63% to 84%",
-        "restricted mean / attention": ranking.rows[0][5],
+        "targets found": "67%",
+        "restricted mean / attention": ranking.rows[0][6],
         "learning rate": "0.003\nof 0.001, 0.003; ⚠ at its end",
         "parameters": "213,000\nat 16 tokens",
         "FLOPs / token": "421,000",
@@ -53,8 +54,8 @@ def test_every_column_says_what_it_should(full: Board) -> None:
         "seeds": "16\n2 to choose by",
         "verified": "yes",
     }
-    assert re.fullmatch(r"0\.\d\d\n0\.\d\d to 0\.\d\d", ranking.rows[0][5])
-    assert ranking.rows[1][5] == "1\nreference"
+    assert re.fullmatch(r"0\.\d\d\n0\.\d\d to 0\.\d\d", ranking.rows[0][6])
+    assert ranking.rows[1][6] == "1\nreference"
     assert apart.rows[0][:2] == ("slow", "has not been checked")
     assert apart.rows[0][-4:] == ("–", "–", "–", "16\n2 to choose by")
     assert cells.columns == ("cell", "bits", MINE.name, "attention", "(slow)")
@@ -152,7 +153,7 @@ def test_the_curves_of_a_page_are_those_of_the_runs(ladder: Suite, entries: dict
     assert chance < floor
     escaped = min(across for across, up in points if up > chance)
     kept = entries["attention"].scored[2].runs[0]
-    share = kept.plateau(0.6931471805599453).length[0]
+    share = kept.plateau.length[0]
     assert abs(escaped - 480 * math.log(share / 10) / math.log(1_000 / 10)) <= 1
     assert len(points) < 15
 
@@ -180,7 +181,7 @@ def test_the_command_has_every_form(entries: dict[str, Entry], ladder: Suite, tm
         "markdown": "# A small ladder",
         "html": "<!doctype html>",
         "csv": "family,suite,rank",
-        "json": '{"format_version": 1',
+        "json": '{"format_version": 2',
     }
     for form, start in starts.items():
         done = CliRunner().invoke(command, [*given, "--format", form])
@@ -201,7 +202,7 @@ def test_a_file_holds_what_its_ending_says(entries: dict[str, Entry], ladder: Su
         "B.HTML": "<!doctype html>",
         "b.md": "# A small ladder",
         "b.csv": "family,suite,rank",
-        "b.json": '{"format_version": 1',
+        "b.json": '{"format_version": 2',
         "b.txt": "position-keyed: 1 mixer on the suite small",
     }
     for name, start in starts.items():

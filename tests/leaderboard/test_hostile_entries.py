@@ -37,7 +37,7 @@ def test_a_name_is_text_wherever_it_is_shown() -> None:
             (found,) = re.findall(r"(\w+)\[(\d+)\]\.runs\[(\d+)\]: digest must be (\w{64})", str(error))
             part, cell, one, digest = found
             changed[part][int(cell)]["runs"][int(one)]["digest"] = digest
-    made = board(tiny(), [Candidate(hostile, "../../=x<i>.json")])
+    made = board([tiny()], [Candidate(hostile, "../../=x<i>.json")])
     assert made.families[0].ranked[0].name == name
     assert "<script>alert" not in page(made)
     assert "&lt;script&gt;alert" in page(made)
@@ -46,7 +46,7 @@ def test_a_name_is_text_wherever_it_is_shown() -> None:
     assert "http:" not in text
     assert name in json.dumps(values(made), ensure_ascii=False).replace('\\"', '"')
     formula = replace(hostile, mixer=replace(hostile.mixer, name="=cmd()"))
-    (_, line) = as_csv(records(board(tiny(), [Candidate(formula, "+x.json")]))).splitlines()
+    (_, line) = as_csv(records(board([tiny()], [Candidate(formula, "+x.json")]))).splitlines()
     assert ",'=cmd(),'+x.json," in line
 
 
@@ -118,7 +118,7 @@ def test_mutated_entries_crash_nothing() -> None:
     # Enough of either, and of different kinds, that both were tried.
     assert len(sound) > 20
     assert len({re.sub(r"[\d']+.*", "", reason) for reason in refused}) > 30
-    made = board(tiny(), [Candidate(one, f"{number}.json") for number, one in enumerate(sound)])
+    made = board([tiny()], [Candidate(one, f"{number}.json") for number, one in enumerate(sound)])
     assert sum(len(family.rows) for family in made.families) + len(made.left_out) >= len(sound)
     assert "<script>alert" not in page(made)
     assert all(markdown(table) for table in tables(made))

@@ -12,15 +12,8 @@ import pytest
 from helpers.maps import maps_of, no_maps
 
 from attnsearch.base import Curves, Plateaus, Truth
-from attnsearch.runs.measures import (
-    MASTERY_HOLD,
-    Measures,
-    chance_map_mass,
-    first_step,
-    held,
-    measure,
-    prediction_loss,
-)
+from attnsearch.runs.measures import Measures, chance_map_mass, first_step, measure, prediction_loss
+from attnsearch.runs.outline import MASTERY_HOLD, held
 from attnsearch.spec.run import PlateauRule
 
 NAN = math.nan

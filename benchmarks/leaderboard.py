@@ -24,7 +24,7 @@ from attnsearch.cli.submit import submit  # noqa: E402
 from attnsearch.cli.train import Output, sweep_suite  # noqa: E402
 from attnsearch.cli.verify import conclusion  # noqa: E402
 from attnsearch.leaderboard.board import board  # noqa: E402
-from attnsearch.leaderboard.candidates import gather  # noqa: E402
+from attnsearch.leaderboard.candidates import gather, given  # noqa: E402
 from attnsearch.leaderboard.entry_document import schema  # noqa: E402
 from attnsearch.leaderboard.tables import tables  # noqa: E402
 from attnsearch.probing.verify import verify  # noqa: E402
@@ -73,9 +73,7 @@ def main() -> None:
             "-o",
             str(target),
         ]
-        submit.main(
-            [*words, *(word for one in told for word in ("--mixer-set", one))], standalone_mode=False
-        )
+        submit.main([*words, *(word for one in told for word in ("--mixer-set", one))], standalone_mode=False)
     (arguments.entries / "entry.schema.json").write_text(json.dumps(schema(), indent=1) + "\n")
     shown = board([suite], *gather(given([str(arguments.entries)]), [suite]))
     console(stderr=False).print(*tables(shown), sep="\n")

@@ -12,6 +12,7 @@ import numpy as np
 from rich.text import Text
 
 from attnsearch.base import Bools, Example, Integers
+from attnsearch.examples.tokens import TokensExample
 from attnsearch.generators.linear_map import LinearMap, LinearMapAutoregressive
 from attnsearch.plots import examples as pictures_examples
 
@@ -21,7 +22,7 @@ class LinearMapExample:
     """A sequence of a linear map with its parts.
 
     matrix: `bool[S, S]`; state, next_state: `i32[S]`; tokens: `i32[L]`; attention_map: `bool[R, L]`
-    bits: log2 of the nominal search space
+    modulus: C; bits: log2 of the nominal search space
     """
 
     matrix: Bools
@@ -29,6 +30,7 @@ class LinearMapExample:
     next_state: Integers
     symbols: tuple[str, ...]
     attention_map: Bools
+    modulus: int
     bits: float
 
     @classmethod
@@ -38,8 +40,10 @@ class LinearMapExample:
         rule: jax.Array,
         knobs: Mapping[str, jax.Array],
         example: Example,
-    ) -> Self:
-        """`example`, which obeys `rule`."""
+    ) -> Self | TokensExample:
+        """`example`, which obeys `rule`; as tokens, unless it is two states of digits with each row once."""
+        if made.num_targets > made.state_size or made.modulus > 10:
+            return TokensExample.draw(made, rule, knobs, example)
         targets = np.arange(made.state_size)
         tokens = np.asarray(example.tokens)
         attention_map = np.asarray(made.supports(rule, example.tokens, targets))
@@ -49,6 +53,7 @@ class LinearMapExample:
             next_state=np.asarray(example.answers)[made.is_target],
             symbols=tuple(str(token) if token < made.num_values else "_" for token in tokens),
             attention_map=attention_map,
+            modulus=made.modulus,
             bits=made.log2_search_space(knobs),
         )
 
@@ -86,14 +91,22 @@ class LinearMapExample:
             text.append(_cells(self.attention_map[index]), style)
             text.append("\n")
         terms = " + ".join(str(cell) for cell in self.state[chosen])
-        text.append(f"\ntarget {row} = {terms} = {self.next_state[row]} (mod 2), ", "bold red")
+        text.append(f"\ntarget {row} = {terms} = {self.next_state[row]} (mod {self.modulus}), ", "bold red")
         text.append(f"one of {2**self.bits:,.0f} supports it could have had ({self.bits:.1f} bits)")
         return text
 
     def picture(self, path: Path, row: int, title: str) -> Path:
         """The same as a PNG at `path`."""
         return pictures_examples.linear_map_example(
-            path, self.matrix, self.state, self.next_state, self.symbols, self.attention_map, row, title
+            path,
+            self.matrix,
+            self.state,
+            self.next_state,
+            self.modulus,
+            self.symbols,
+            self.attention_map,
+            row,
+            title,
         )
 
 

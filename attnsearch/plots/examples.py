@@ -34,6 +34,7 @@ def _linear_map_figure(
     matrix: Bools,
     state: Integers,
     next_state: Integers,
+    modulus: int,
     symbols: Sequence[str],
     attention_map: Bools,
     highlighted: int,
@@ -41,7 +42,7 @@ def _linear_map_figure(
 ) -> Figure:
     """One linear map: matrix times state is the next state, and the same rows as an attention map.
 
-    matrix: `bool[S, S]`; state, next_state: `i32[S]`; attention_map: `bool[S, L]`
+    matrix: `bool[S, S]`; state, next_state: `i32[S]`, sums mod `modulus`; attention_map: `bool[S, L]`
     symbols: L strings, the tokens of the sequence; highlighted: the target that is followed through
     """
     from matplotlib import colors, patches
@@ -82,7 +83,7 @@ def _linear_map_figure(
         axes.text(left, size / 2, sign, centred, fontsize=12)
     axes.text(tokens + length / 2, -1.9, "attention map: a row a target, a column a token", centred)
     followed_sum = f"{' + '.join(map(str, state[selected])) or '0'} = {next_state[highlighted]}"
-    axes.text(0, size + 0.9, f"target {highlighted}:  {followed_sum}  (mod 2)", color=VERMILION, va="center")
+    axes.text(0, size + 0.9, f"target {highlighted}:  {followed_sum}  (mod {modulus})", color=VERMILION, va="center")
     return figure
 
 

@@ -96,7 +96,7 @@ def test_columns_are_explained_with_their_units(folder: str) -> None:
     assert row["definition"].startswith("Steps until the run mastered every target")
     # The settings are explained where there are runs.
     said_of_runs = said(folder, "--columns", "--by", "run", "--format", "csv")
-    assert 'state_size,,"Cells of the state, S; the context is 2S tokens."' in said_of_runs
+    assert 'state_size,,"Cells of a state, S; with two states the context is 2S tokens."' in said_of_runs
     header = next(csv.reader(io.StringIO(said(folder, "--by", "run", "--format", "csv"))))
     assert [line["column"] for line in csv.DictReader(io.StringIO(said_of_runs))] == header
 

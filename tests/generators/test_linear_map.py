@@ -96,10 +96,82 @@ def test_search_spaces():
     np.testing.assert_allclose(routed.log2_search_space, expected)
 
 
+def drawn(made: Generator, support_size: int = 2):
+    rule = made.init(jax.random.key(5), {"support_size": jnp.asarray(support_size)})
+    return np.asarray(rule).astype(int), made.sample(rule, jax.random.key(6))
+
+
+def test_sums_are_taken_by_the_modulus():
+    matrix, example = drawn(LinearMap(5, modulus=7), 3)
+    state = np.asarray(example.tokens[:5])
+    assert state.max() > 1
+    assert example.tokens[5:].tolist() == [7] * 5
+    np.testing.assert_array_equal(example.answers, matrix @ state % 7)
+    assert LinearMap(5, modulus=7).chance_loss == pytest.approx(math.log(7))
+
+
+def test_a_trajectory_maps_each_state_to_the_next():
+    made = LinearMapAutoregressive(4, modulus=3, num_states=4)
+    matrix, example = drawn(made)
+    states = np.asarray(example.tokens).reshape(4, 4)
+    for before, after in itertools.pairwise(states):
+        np.testing.assert_array_equal(after, matrix @ before % 3)
+    np.testing.assert_array_equal(example.answers, states[1:].ravel())
+
+
+def test_isolated_states_are_drawn_anew_and_asked_right_after():
+    made = LinearMap(4, num_states=4)
+    matrix, example = drawn(made)
+    states, blanks = np.split(np.asarray(example.tokens).reshape(3, 8), 2, axis=1)
+    assert (blanks == 2).all()
+    np.testing.assert_array_equal(np.asarray(example.answers).reshape(3, 4), states @ matrix.T % 2)
+    assert len(np.unique(states, axis=0)) == 3
+    knobs = {"support_size": jnp.asarray(2)}
+    truth = made.truth(jnp.asarray(matrix, bool), knobs)
+    # The row over the state shown last, and 6 supports over each of the states shown so far.
+    np.testing.assert_array_equal(truth.attention_map[9].nonzero()[0], 16 + matrix[1].nonzero()[0])
+    np.testing.assert_allclose(2**truth.log2_search_space, np.repeat([6, 12, 18], 4))
+    assert truth.state.tolist() == np.repeat([1, 2, 3], 4).tolist()
+    assert made.log2_search_space(knobs) == pytest.approx(truth.log2_search_space.mean())
+
+
+def test_rows_are_asked_by_the_law_of_zipf_and_by_their_names():
+    made = LinearMap(6, num_states=3, row_exponent=1)
+    assert made.rows.tolist() == [0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 0, 1, 0, 0, 0]
+    times = np.bincount(made.rows)
+    assert times.tolist() == [6, 3, 2, 2, 1, 1]
+    assert made.rows[:6].tolist() == [0, 1, 2, 3, 4, 5]
+    matrix, example = drawn(made)
+    blocks = np.asarray(example.tokens).reshape(2, -1)
+    np.testing.assert_array_equal(blocks[:, 6:], [2 + made.rows] * 2)
+    np.testing.assert_array_equal(
+        np.asarray(example.answers).reshape(2, -1), blocks[:, :6] @ matrix[made.rows].T % 2
+    )
+    assert LinearMap(6).rows.tolist() == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("modulus", [2, 3])
+def test_whoever_reads_all_of_a_support_but_one_token_is_at_chance(modulus: int):
+    made = LinearMap(4, modulus=modulus)
+    rule = made.init(jax.random.key(1), {"support_size": jnp.asarray(3)})
+    tokens, answers = all_sequences(made, rule, 4096)
+    read = tokens[:, np.flatnonzero(rule[0])[:-1]]
+    losses = []
+    for seen in itertools.product(range(modulus), repeat=2):
+        shares = np.bincount(answers[(read == seen).all(axis=1), 0], minlength=modulus)
+        shares = shares / shares.sum()
+        losses.append(-(shares * np.log(shares)).sum())
+    assert np.mean(losses) == pytest.approx(made.chance_loss, abs=0.01)
+
+
 @pytest.mark.parametrize("kind", [LinearMap, LinearMapAutoregressive])
 def test_bad_sizes_are_refused(kind: type):
     with pytest.raises(AttnsearchError, match="at least 2"):
         kind(1)
+    with pytest.raises(AttnsearchError, match="modulus 1 is too small: at least 2 values"):
+        kind(4, modulus=1)
+    with pytest.raises(AttnsearchError, match="num_states 1 is too small: at least 2 states"):
+        kind(4, num_states=1)
 
 
 def test_an_unknown_loss_is_refused():

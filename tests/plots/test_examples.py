@@ -13,7 +13,7 @@ def test_the_example_follows_one_row_through() -> None:
     matrix = np.array([[1, 1, 0], [0, 1, 1], [1, 0, 1]], bool)
     attention_map = np.concatenate([matrix, np.zeros_like(matrix)], axis=1)
     state, following = np.array([1, 0, 1]), np.array([1, 1, 0])
-    figure = pictures_examples._linear_map_figure(matrix, state, following, "101abc", attention_map, 1, "")
+    figure = pictures_examples._linear_map_figure(matrix, state, following, 2, "101abc", attention_map, 1, "")
     axes = figure.axes[0]
     assert "target 1:  0 + 1 = 1  (mod 2)" in labels(axes)
     marked = [text.get_text() for text in axes.texts if text.get_fontweight() == "bold"]

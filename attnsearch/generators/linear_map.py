@@ -35,6 +35,9 @@ from attnsearch.generators.base import Generator, Rule
 from attnsearch.generators.lazy import jax, jnp
 from attnsearch.generators.routes import cheapest_routes
 
+LARGEST_NAMED = 1024
+"""State size, at most, where rows are asked by their names: a state then has up to 1.6 million blanks."""
+
 LARGEST_EXACT = 4096
 """State size up to which binomial coefficients are computed as whole numbers."""
 
@@ -116,11 +119,20 @@ class _LinearMap(Generator):
 class LinearMap(_LinearMap):
     """Isolated: each target is asked, and answered, at a blank of its own after the inputs.
 
-    row_exponent:  a of Zipf's law. Row r, counted from 1, is asked (S / r)^a times of each state. With 0, blank r
-                   asks row r. Else the first S blanks do, more follow, and each holds the name of its row
+    row_exponent:  a of Zipf's law. Row r, counted from 1, is asked (S / r)^a times of each state. With 0,
+                   blank r asks row r. Else the first S blanks do, more follow, and each holds the name of
+                   its row
     """
 
     row_exponent: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.row_exponent and self.state_size > LARGEST_NAMED:
+            raise AttnsearchError(
+                f"state_size {self.state_size} is too large for row_exponent {self.row_exponent}:"
+                f" at most {LARGEST_NAMED:,}, or row_exponent 0"
+            )
 
     @property
     def rows(self) -> Integers:
@@ -135,7 +147,8 @@ class LinearMap(_LinearMap):
 
     @property
     def context_length(self) -> int:
-        return len(self.replaceable)
+        blanks = len(self.rows) if self.row_exponent else self.state_size
+        return (self.num_states - 1) * (self.state_size + blanks)
 
     @property
     def query_positions(self) -> Integers:

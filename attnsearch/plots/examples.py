@@ -83,7 +83,9 @@ def _linear_map_figure(
         axes.text(left, size / 2, sign, centred, fontsize=12)
     axes.text(tokens + length / 2, -1.9, "attention map: a row a target, a column a token", centred)
     followed_sum = f"{' + '.join(map(str, state[selected])) or '0'} = {next_state[highlighted]}"
-    axes.text(0, size + 0.9, f"target {highlighted}:  {followed_sum}  (mod {modulus})", color=VERMILION, va="center")
+    axes.text(
+        0, size + 0.9, f"target {highlighted}:  {followed_sum}  (mod {modulus})", color=VERMILION, va="center"
+    )
     return figure
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from operator import attrgetter
@@ -80,7 +80,8 @@ def _require_own(name: str) -> None:
 def generator(task: TaskSpec, known: Mapping[str, type[Generator]]) -> Generator:
     """The generator of a task, one of `known` or found as by `find`, with the knobs that fix its shapes.
 
-    Errors: AttnsearchError for a generator that cannot be had, and for knobs that it lacks or refuses.
+    Errors: AttnsearchError for a generator that cannot be had, and for knobs that it lacks or refuses. A
+    knob that has a default in the class may be missing, as in runs from before it was there.
     """
     kind = find(task.generator, known, Generator)
     if not is_dataclass(kind):
@@ -93,7 +94,8 @@ def generator(task: TaskSpec, known: Mapping[str, type[Generator]]) -> Generator
         if name not in names:
             hint = nearest(name, names)
             raise AttnsearchError(f"task {task.name}: generator {task.generator} has no knob {name!r}.{hint}")
-    for name in sorted(names - set(knobs)):
+    optional = {field.name for field in fields(kind) if field.default is not MISSING}
+    for name in sorted(names - optional - set(knobs)):
         raise AttnsearchError(f"task {task.name}: knob {name!r} of generator {task.generator} is missing")
     given = {name: value for name, value in knobs.items() if name in static}
     try:

@@ -19,9 +19,8 @@ def text(*arguments: str) -> str:
 
 def test_a_task_s_own_flags_are_listed_with_range_and_default():
     found = text("run", "--task", "linear_map")
-    assert (
-        "--state-size LIST cells of a state, S; with two states the context is 2S tokens [at least 2; default: 8]" in found
-    )
+    assert "--state-size LIST cells of a state, S; with two states the context is 2S tokens" in found
+    assert "[at least 2; default: 8]" in found
     assert "[1 to state_size; default: sparsity 0.5]" in found
     for flag in (
         *("--task", "--mixer", "--seeds", "--steps", "--learning-rate", "--weight-decay", "--warmup-steps"),

@@ -211,3 +211,21 @@ def plain(text: str) -> str:
         else sign
         for sign in text
     )
+
+
+def lookalike(name: str) -> str | None:
+    """What is wrong with a name that holds a letter outside ASCII, which may look like another; None for any
+    other name. Two names that people cannot tell apart would be one on a page."""
+    for place, sign in enumerate(name, start=1):
+        if not sign.isascii():
+            known = unicodedata.name(sign, "a character without a name")
+            return (
+                f"the name {name!a} holds {ascii(sign)[1:-1]} ({known}) as letter {place}:"
+                " write names in ASCII, so that none looks like another"
+            )
+    return None
+
+
+def spelled(name: str) -> str:
+    """`name` with each letter outside ASCII written out, for names that nobody can refuse, as of files."""
+    return name.encode("ascii", "backslashreplace").decode("ascii")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
-from attnsearch.base import AttnsearchError
+from attnsearch.base import AttnsearchError, lookalike, spelled
 from attnsearch.leaderboard.entry import Entry, assemble
 from attnsearch.leaderboard.entry_file import OtherVersion, read
 from attnsearch.leaderboard.shortcomings import difference
@@ -78,9 +78,9 @@ def given(names: Sequence[str]) -> Given:
             stores.append(name)
         for file in files or ():
             try:
-                candidates.append(Candidate(read(file), file.name))
+                candidates.append(Candidate(read(file), spelled(file.name)))
             except OtherVersion as error:
-                left_out.append(LeftOut(file.name, str(error)))
+                left_out.append(LeftOut(spelled(file.name), str(error)))
     return Given(tuple(candidates), tuple(left_out), tuple(stores))
 
 
@@ -100,6 +100,10 @@ def gather(
             apart = Counter(run.spec.cell.mixer.name for run in runs if run.spec.cell.mixer.foreign)
             left_out += [_foreign(f"{counted(n, 'stored run')} of {name}") for name, n in apart.items()]
             runs = [run for run in runs if not run.spec.cell.mixer.foreign]
+        mixers = dict.fromkeys(run.spec.cell.mixer.name for run in runs)
+        wrong = {name: why for name in mixers if (why := lookalike(name)) is not None}
+        left_out += [LeftOut(f"stored runs of {spelled(name)}", why) for name, why in wrong.items()]
+        runs = [run for run in runs if run.spec.cell.mixer.name not in wrong]
         made, strays = of_runs(suites, runs, standings(asked.stores))
         candidates += made
         left_out += strays

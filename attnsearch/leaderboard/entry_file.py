@@ -40,7 +40,7 @@ from attnsearch.runs.verification import Verification
 from attnsearch.spec import run as specs
 from attnsearch.spec.cell_document import mixer_values, question_values
 from attnsearch.spec.decoding import decoded
-from attnsearch.spec.reading import content_of, placed, read_json
+from attnsearch.spec.reading import check_names, content_of, placed, read_json
 from attnsearch.spec.run import MixerSpec, RunSpec
 
 LARGEST_FILE = 8 * 2**20
@@ -120,7 +120,10 @@ def _check_versions(document: Any) -> None:
 
 
 def _entry(document: EntryDocument) -> Entry:
-    mixer = document.mixer.spec()
+    with placed("suite"):
+        check_names(document.suite)
+    with placed("mixer"):
+        mixer = document.mixer.spec()
     selection, scored = (
         tuple(_cell(f"{key}[{number}]", cell, mixer) for number, cell in enumerate(cells))
         for key, cells in (("selection", document.selection), ("scored", document.scored))

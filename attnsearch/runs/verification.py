@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 from attnsearch import files
-from attnsearch.base import AttnsearchError
+from attnsearch.base import AttnsearchError, lookalike
 from attnsearch.spec.run import MixerSpec, settings
 
 FORMAT_VERSION = 2
@@ -125,6 +125,9 @@ class Verification:
         for finding in findings:
             if finding.verdict not in get_args(Verdict):
                 raise ValueError(f"verdict {finding.verdict!r} of {finding.check} is unknown")
+        for name in (document["mixer"]["name"], document["task"], *document["sources"]):
+            if (wrong := lookalike(name)) is not None:
+                raise ValueError(wrong)
         mixer = MixerSpec(document["mixer"]["name"], settings(document["mixer"]["settings"]))
         record = cls(
             mixer,

@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeVar
 from msgspec import Meta, Struct
 
 from attnsearch.spec.grid import LARGEST_SEED, training_specs
+from attnsearch.spec.reading import check_names
 from attnsearch.spec.run import (
     UNTOLD,
     BudgetSpec,
@@ -47,7 +48,8 @@ class MixerDocument(Struct, frozen=True, forbid_unknown_fields=True):
     settings: _Settings
 
     def spec(self) -> MixerSpec:
-        """The mixer."""
+        """The mixer. Errors: AttnsearchError for a name that may look like another."""
+        check_names(self.name, *self.settings, *self.settings.values())
         return MixerSpec(self.name, settings(self.settings))
 
 
@@ -70,7 +72,11 @@ class QuestionDocument(Struct, frozen=True, forbid_unknown_fields=True):
     intervention: InterventionSpec
 
     def cell(self, mixer: MixerSpec) -> CellSpec:
-        """The cell of `mixer`. Errors: AttnsearchError for a setting that is out of range."""
+        """The cell of `mixer`.
+
+        Errors: AttnsearchError for a setting that is out of range, and a name that may look like another.
+        """
+        check_names(self.task.name, self.task.generator, *self.task.knobs, *self.task.knobs.values())
         parts = (self.network, self.optimizer, self.budget, self.intervention)
         given = {name: value for part in parts for name, value in asdict(part).items()}
         untold = {name for name, value in given.items() if mixer.foreign and value == UNTOLD}

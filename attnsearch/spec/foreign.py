@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from attnsearch.base import AttnsearchError, nearest
 from attnsearch.spec.grid import check_knobs, product, task_specs, training_specs
+from attnsearch.spec.reading import check_names
 from attnsearch.spec.run import (
     FOREIGN,
     UNTOLD,
@@ -80,6 +81,7 @@ def _check_name(name: str) -> None:
         raise AttnsearchError(
             f"{name!r} is not a name for what is trained: give 1 to {LONGEST_NAME} letters, digits and signs"
         )
+    check_names(name)
 
 
 def _check_about(about: Mapping[str, Value]) -> None:

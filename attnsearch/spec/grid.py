@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from attnsearch.base import AttnsearchError, nearest
+from attnsearch.spec.reading import check_names
 from attnsearch.spec.run import (
     BudgetSpec,
     CellSpec,
@@ -181,7 +182,12 @@ def task_specs(file: TaskFile, values: Lists) -> list[TaskSpec]:
 
 
 def mixer_specs(name: str, defaults: Mapping[str, Value], values: Lists) -> list[MixerSpec]:
-    """The mixer with every combination of the `values` that are its settings."""
+    """The mixer with every combination of the `values` that are its settings.
+
+    Errors: AttnsearchError for a value of another type than its default, and a name that may look like
+    another.
+    """
+    check_names(name)
     return [
         MixerSpec(name, settings({**defaults, **_checked_mixer(name, defaults, given)}))
         for given in _combinations(values, set(defaults))

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from attnsearch.base import AttnsearchError
+from attnsearch.base import AttnsearchError, lookalike
 from attnsearch.files import explaining, read_whole
 
 LARGEST_FILE = 64 * 2**20
@@ -44,6 +44,14 @@ def shown(value: object) -> str:
         return f"a list of {len(value)}"
     text = ascii(value[:61] if isinstance(value, str) else value)
     return text if len(text) <= 62 else f"{text[:60]}..."
+
+
+def check_names(*names: object) -> None:
+    """Errors: AttnsearchError for a text with a letter outside ASCII, which may look like another name.
+    What is not a text is left alone."""
+    for name in names:
+        if isinstance(name, str) and (wrong := lookalike(name)) is not None:
+            raise AttnsearchError(wrong)
 
 
 def below(where: str, key: str | int) -> str:

@@ -24,7 +24,7 @@ from attnsearch.spec.grid import (
     task_specs,
     training_specs,
 )
-from attnsearch.spec.reading import placed, read_toml, shown
+from attnsearch.spec.reading import check_names, placed, read_toml, shown
 from attnsearch.spec.run import MixerSpec, RunSpec, TaskSpec, Value
 from attnsearch.spec.settings import SETTINGS
 from attnsearch.spec.task_file import TaskFile, find_task
@@ -176,6 +176,8 @@ class Suite:
 
     @classmethod
     def _of(cls, document: _Document, folder: Path, known_mixers: KnownMixers | None) -> Self:
+        with placed("name"):
+            check_names(document.name)
         files: list[TaskFile] = []
         tasks: list[TaskSpec] = []
         for where, table in _tables("tasks", document.tasks):
@@ -188,6 +190,7 @@ class Suite:
         for where, table in _tables("mixers", document.mixers):
             with placed(where):
                 name, rest = _named("mixer", table)
+                check_names(name)
                 if known_mixers is None:
                     continue
                 if name not in known_mixers:

@@ -15,7 +15,7 @@ import msgspec
 
 from attnsearch.base import AttnsearchError, nearest
 from attnsearch.spec.decoding import decoded
-from attnsearch.spec.reading import placed, read_toml
+from attnsearch.spec.reading import check_names, placed, read_toml
 from attnsearch.spec.run import PlateauRule, Settings, TaskSpec, Value, settings
 
 _PACKAGE = Path(__file__).parents[1]
@@ -199,6 +199,9 @@ class TaskFile:
 
     @classmethod
     def _of(cls, document: _Document) -> Self:
+        for key in ("name", "family", "generator"):
+            with placed(key):
+                check_names(getattr(document, key))
         knobs: dict[str, Knob] = {}
         for name, table in document.knobs.items():
             knobs[name] = Knob(name=name, **msgspec.structs.asdict(table))

@@ -15,6 +15,7 @@ from attnsearch.leaderboard.candidates import LeftOut, gather, given
 from attnsearch.leaderboard.entry import Entry
 from attnsearch.leaderboard.entry_file import written
 from attnsearch.runs.store import StoredRun
+from attnsearch.runs.verification import read as read_record
 from attnsearch.spec.run import MixerSpec
 from attnsearch.spec.suite import Suite
 
@@ -70,6 +71,31 @@ def test_a_folder_of_entries_is_every_entry_in_it(
     (one,) = left_out
     assert one.what == "c.json"
     assert one.reason.endswith("format_version 4, expected 3")
+
+
+def test_names_that_look_like_others_are_shown_as_what_they_are(
+    ladder: Suite, made: dict[MixerSpec, list[StoredRun]], entries: dict[str, Entry], tmp_path: Path
+) -> None:
+    alike = MixerSpec("\u0251ttention", ATTENTION.settings)
+    cell = replace(made[ATTENTION][0].spec.cell, mixer=alike)
+    one = made[ATTENTION][0]
+    stored(tmp_path / "store", [one, replace(one, spec=replace(one.spec, cell=cell))])
+    (tmp_path / "attenti\u043en.json").write_text(written(entries["attention"]))
+    candidates, left_out = gather(
+        given([str(tmp_path / "store"), str(tmp_path / "attenti\u043en.json")]), [ladder]
+    )
+    assert [one.source for one in candidates] == [r"attenti\u043en.json", "stored runs"]
+    assert left_out == [
+        LeftOut(
+            r"stored runs of \u0251ttention",
+            r"the name '\u0251ttention' holds \u0251 (LATIN SMALL LETTER ALPHA) as letter 1:"
+            " write names in ASCII, so that none looks like another",
+        )
+    ]
+    # Nor does the record of such a mixer count.
+    replace(verification(alike), sources=()).save(tmp_path)
+    with pytest.raises(AttnsearchError, match="LATIN SMALL LETTER ALPHA"):
+        read_record(next((tmp_path / "verified").iterdir()))
 
 
 def test_one_that_is_not_sound_stops_everything(

@@ -166,6 +166,26 @@ RUN = "scored.0.runs.1"
         ),
         (put("verification.format_version", 9), "verification: format version 9, expected 2"),
         (put("verification.mixer.name", "other"), "verification: it is of another mixer than the entry"),
+        (
+            put("mixer.name", "\u0251ttention"),
+            r"mixer: the name '\u0251ttention' holds \u0251 (LATIN SMALL LETTER ALPHA) as letter 1",
+        ),
+        (
+            put("suite", "sm\u0430ll"),
+            r"suite: the name 'sm\u0430ll' holds \u0430 (CYRILLIC SMALL",
+        ),
+        (
+            put("mixer.settings", {"gat\u0435d": 1}),
+            r"mixer: the name 'gat\u0435d' holds \u0435 (CYR",
+        ),
+        (
+            put("scored.0.task.name", "line\u0430r"),
+            r"scored[0]: the name 'line\u0430r' holds \u0430 (CYRILLIC",
+        ),
+        (
+            put("verification.task", "line\u0430r"),
+            r"verification: the name 'line\u0430r' holds \u0430 (CYRILLIC",
+        ),
         (put("scored.0.budget.steps", 125), "scored[0]: steps 125 is not a multiple of 10"),
         (put("scored.0.budget.steps", 120.0), "scored[0].budget.steps: 120.0 is not a whole number"),
         (put("scored.0.budget.early_stopping", 1), "scored[0].budget.early_stopping: 1 is not true or false"),

@@ -38,6 +38,11 @@ from attnsearch.spec.task_file import TASK_FOLDER
         ("rule_seed = 7", "selection_seeds = [2, 3]", r"seed 2 is both scored and a selection seed"),
         ("rule_seed = 7", "selection_seeds = [-1]", r"seed -1 is outside 0 to"),
         ("rule_seed = 7", f"rule_seed = {LARGEST_SEED + 1}", r"seed 2147483648 is outside 0 to"),
+        (
+            'name = "mine"',
+            'name = "m\u0456ne"',
+            r"name: the name 'm\\u0456ne' holds \\u0456 \(CYR",
+        ),
         # Tasks.
         (
             'task = "linear_map"\nstate_size = 16',

@@ -109,7 +109,7 @@ def test_mutated_entries_crash_nothing() -> None:
     dice, original = random.Random(20), document()
     sound: list[Entry] = []
     refused: set[str] = set()
-    for _ in range(400):
+    for _ in range(600):
         try:
             sound.append(parsed(_mutated(original, dice)))
         except AttnsearchError as error:

@@ -67,7 +67,7 @@ from attnsearch.spec.task_file import TASK_FOLDER
         (
             "support_size = 2",
             "suport_size = 2",
-            r"\[\[tasks\]\] number 1: unknown key 'suport_size'\. Did you mean support_size.*Known: spar",
+            r"\[\[tasks\]\] number 1: unknown key 'suport_size'\. Did you mean support_size.*Known: modulus",
         ),
         (
             "support_size = 2",

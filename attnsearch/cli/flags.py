@@ -190,6 +190,7 @@ def _setting_options(default: str | None = None, defaults: _Defaults = ()) -> li
             "Training and network",
             f"{setting.meaning}  [{setting.describe()}; default: "
             f"{default or _default(name, setting.default, defaults)}]",
+            setting.choices,
         )
         for name, setting in SETTINGS.items()
         if not isinstance(setting.default, bool)

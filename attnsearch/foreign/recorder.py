@@ -54,8 +54,8 @@ class Recorder:
     seed:      of the data; rule_seed: of the hidden rule, the same unless given
     out:       the folder that keeps the run
     settings:  knobs of the task, and settings of every run: `steps`, `tokens_per_step`, `early_stopping`.
-               `width`, `num_layers`, `mlp_width`, `learning_rate`, `weight_decay` and `warmup_steps` are told
-               of your network and optimizer; what is not told stays unknown
+               `width`, `num_layers`, `mlp_width`, `positions`, `learning_rate`, `weight_decay` and
+               `warmup_steps` are told of your network and optimizer; what is not told stays unknown
     about:     whatever else tells this network from others of its name
     backend:   knows the generators of tasks; `JaxBackend()` unless given
 

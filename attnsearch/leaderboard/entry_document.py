@@ -128,6 +128,8 @@ def schema() -> dict[str, Any]:
             if (setting := SETTINGS.get(name)) and values["type"] in ("integer", "number"):
                 values["exclusiveMinimum" if setting.above_minimum else "minimum"] = setting.minimum
                 values["maximum"] = LARGEST_VALUE
+            elif setting and setting.choices:
+                values["enum"] = list(setting.choices)
             if name == "steps":
                 values["multipleOf"] = RECORDING_INTERVAL
     dialect = "https://json-schema.org/draft/2020-12/schema"

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields, replace
-from typing import Annotated, Any, TypeVar
+from dataclasses import asdict
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
 from attnsearch.spec.grid import LARGEST_SEED, training_specs
 from attnsearch.spec.reading import check_names
 from attnsearch.spec.run import (
-    UNTOLD,
     BudgetSpec,
     CellSpec,
     InterventionSpec,
@@ -19,6 +18,8 @@ from attnsearch.spec.run import (
     OptimizerSpec,
     PlateauRule,
     TaskSpec,
+    is_told,
+    left_untold,
     settings,
 )
 from attnsearch.spec.settings import LARGEST_VALUE
@@ -36,9 +37,6 @@ _Value = (
     Annotated[int, _Number] | Annotated[float, _Number] | Annotated[str, Meta(max_length=200)] | bool | None
 )
 _Settings = Annotated[dict[Text, _Value], Meta(max_length=32)]
-
-
-_Part = TypeVar("_Part", NetworkSpec, OptimizerSpec)
 
 
 class MixerDocument(Struct, frozen=True, forbid_unknown_fields=True):
@@ -79,16 +77,12 @@ class QuestionDocument(Struct, frozen=True, forbid_unknown_fields=True):
         check_names(self.task.name, self.task.generator, *self.task.knobs, *self.task.knobs.values())
         parts = (self.network, self.optimizer, self.budget, self.intervention)
         given = {name: value for part in parts for name, value in asdict(part).items()}
-        untold = {name for name, value in given.items() if mixer.foreign and value == UNTOLD}
+        untold = {name for name, value in given.items() if mixer.foreign and not is_told(value)}
         (training,) = training_specs({name: [value] for name, value in given.items() if name not in untold})
         network, optimizer, budget, intervention = training
         task = TaskSpec(self.task.name, self.task.generator, settings(self.task.knobs), self.task.plateau)
-        return CellSpec(task, mixer, _left(network, untold), _left(optimizer, untold), budget, intervention)
-
-
-def _left(part: _Part, untold: set[str]) -> _Part:
-    """`part` with the settings that are not told as they came."""
-    return replace(part, **{field.name: UNTOLD for field in fields(part) if field.name in untold})
+        network, optimizer = left_untold(network, untold), left_untold(optimizer, untold)
+        return CellSpec(task, mixer, network, optimizer, budget, intervention)
 
 
 def mixer_values(mixer: MixerSpec) -> dict[str, Any]:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import fields, replace
-from typing import TypeVar
+from dataclasses import fields
 
 from attnsearch.base import AttnsearchError, nearest
 from attnsearch.spec.grid import check_knobs, product, task_specs, training_specs
 from attnsearch.spec.reading import check_names
 from attnsearch.spec.run import (
     FOREIGN,
-    UNTOLD,
     BudgetSpec,
     InterventionSpec,
     MixerSpec,
@@ -20,6 +18,7 @@ from attnsearch.spec.run import (
     OptimizerSpec,
     RunSpec,
     Value,
+    left_untold,
     settings,
 )
 from attnsearch.spec.task_file import TaskFile
@@ -31,8 +30,6 @@ _BUDGET, _TOLD = (
     {field.name for kind in kinds for field in fields(kind)}
     for kinds in ((BudgetSpec,), (NetworkSpec, OptimizerSpec))
 )
-
-_Part = TypeVar("_Part", NetworkSpec, OptimizerSpec)
 
 
 def foreign_run(
@@ -66,14 +63,11 @@ def foreign_run(
     ((network, optimizer, budget, _),) = training_specs(
         {key: values for key, values in lists.items() if key in _BUDGET | _TOLD}
     )
-    training = (_untold(network, given), _untold(optimizer, given), budget, InterventionSpec())
+    untold = _TOLD - given.keys()
+    training = (left_untold(network, untold), left_untold(optimizer, untold), budget, InterventionSpec())
     mixer = MixerSpec(f"{FOREIGN}{name}", settings(about))
     (run,) = product(task_specs(file, lists), [training], [mixer], [seed], rule_seed)
     return run
-
-
-def _untold(part: _Part, given: Mapping[str, Value]) -> _Part:
-    return replace(part, **{field.name: UNTOLD for field in fields(part) if field.name not in given})
 
 
 def _check_name(name: str) -> None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Self
+from dataclasses import asdict, dataclass, replace
+from typing import Annotated, Any, Self, TypeVar
 
 from msgspec import Meta
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Version of the specification and of what is stored under its digest."""
 
 Value = int | float | str | bool | None
@@ -24,8 +24,13 @@ Settings = tuple[tuple[str, Value], ...]
 FOREIGN = "foreign:"
 """How the name of a mixer begins that a loop of one's own trains; `attnsearch.Recorder` records its runs."""
 
-UNTOLD = -1
-"""A setting of network or optimizer that whoever recorded a foreign run has not told."""
+UNTOLD, UNTOLD_WORD = -1, "untold"
+"""A setting of network or optimizer that whoever recorded a foreign run has not told: a number, or a word."""
+
+
+def is_told(value: Value) -> bool:
+    """Whether a setting of network or optimizer is known."""
+    return value not in (UNTOLD, UNTOLD_WORD)
 
 
 def settings(mapping: Mapping[str, Value]) -> Settings:
@@ -81,11 +86,13 @@ class MixerSpec:
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """The network round the mixer. Widths count features; `mlp_width` is the hidden layer's."""
+    """The network round the mixer. Widths count features; `mlp_width` is the hidden layer's. `positions` says
+    what is added to tokens."""
 
     width: int = 128
     num_layers: int = 1
     mlp_width: int = 512
+    positions: str = "learned"
 
 
 @dataclass(frozen=True)
@@ -95,6 +102,17 @@ class OptimizerSpec:
     learning_rate: float = 1e-3
     weight_decay: float = 0.01
     warmup_steps: int = 100
+
+
+_Part = TypeVar("_Part", NetworkSpec, OptimizerSpec)
+
+
+def left_untold(part: _Part, names: Collection[str]) -> _Part:
+    """`part` with the settings called `names` untold, as far as it has them."""
+    values = {name: value for name, value in asdict(part).items() if name in names}
+    return replace(
+        part, **{name: UNTOLD_WORD if isinstance(value, str) else UNTOLD for name, value in values.items()}
+    )
 
 
 @dataclass(frozen=True)
@@ -170,7 +188,7 @@ class CellSpec:
         }
         taken = {"generator", *named, *training, *others}
         mixer = {of_mixer(name, taken): value for name, value in self.mixer.settings}
-        told = {name: value for name, value in training.items() if value != UNTOLD}
+        told = {name: value for name, value in training.items() if is_told(value)}
         return {**named, **mixer, **told}
 
 

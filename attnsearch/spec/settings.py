@@ -6,7 +6,8 @@ import math
 import re
 from dataclasses import dataclass
 
-from attnsearch.base import RECORDING_INTERVAL, AttnsearchError
+from attnsearch.base import RECORDING_INTERVAL, AttnsearchError, nearest
+from attnsearch.spec.positions import POSITIONS
 from attnsearch.spec.run import BudgetSpec, InterventionSpec, NetworkSpec, OptimizerSpec, Value
 
 LARGEST_VALUE = 2**31 - 1
@@ -19,7 +20,8 @@ class Setting:
 
     minimum, above_minimum:  the least number, and whether it is excluded
     multiple_of:             of a whole number
-    form, example:           of a setting that is a word: a regular expression, and how it is told
+    choices:                 of a setting that is one of a few words
+    form, example:           of a setting that is any other word: a regular expression, and how it is told
     """
 
     meaning: str
@@ -27,6 +29,7 @@ class Setting:
     minimum: float = 0
     above_minimum: bool = False
     multiple_of: int = 1
+    choices: tuple[str, ...] = ()
     form: str = ""
     example: str = ""
 
@@ -34,10 +37,14 @@ class Setting:
         """The values it may take, in a few words."""
         bound = "above" if self.above_minimum else "at least"
         multiple = f", a multiple of {self.multiple_of}" if self.multiple_of > 1 else ""
-        return self.example or f"{bound} {self.minimum:g}{multiple}"
+        return self.example or " or ".join(self.choices) or f"{bound} {self.minimum:g}{multiple}"
 
     def check(self, name: str, value: Value) -> Value:
         """`value`, as the type of the default. Errors: AttnsearchError."""
+        if self.choices:
+            if value not in self.choices:
+                raise AttnsearchError(f"{name} {value!r} is unknown.{nearest(str(value), self.choices)}")
+            return value
         if self.form:
             if isinstance(value, bool | float) or not re.fullmatch(self.form, str(value)):
                 raise AttnsearchError(f"{name} {value!r} is not of the form {self.example}")
@@ -80,6 +87,11 @@ SETTINGS: dict[str, Setting] = {
     "width": Setting("features of a token, D", NetworkSpec.width, 1),
     "num_layers": Setting("blocks of the network", NetworkSpec.num_layers, 1),
     "mlp_width": Setting("hidden features of a block's MLP", NetworkSpec.mlp_width, 1),
+    "positions": Setting(
+        "what is added to tokens, so that a network knows where they are",
+        NetworkSpec.positions,
+        choices=POSITIONS,
+    ),
     "map_bias": Setting(
         "added to attention logits where the true map is, c; 0: nothing", InterventionSpec.map_bias
     ),

@@ -14,7 +14,7 @@ from attnsearch.backends import run, specify
 from attnsearch.base import AttnsearchError, Integers
 from attnsearch.runs.checkpoints import Checkpoints, checkpoint_file
 from attnsearch.runs.store import Store, read
-from attnsearch.spec.run import UNTOLD
+from attnsearch.spec.run import UNTOLD, UNTOLD_WORD
 from attnsearch.training.jax.backend import JaxBackend
 from attnsearch.training.jax.cohorts import JaxCohort
 
@@ -55,11 +55,11 @@ def test_a_foreign_run_says_so_and_what_its_loop_told(tmp_path: Path) -> None:
     assert cell.mixer.name == "foreign:my net"
     assert cell.mixer.settings == (("cell", "GRU"),)
     assert cell.network.width == 32
-    assert cell.network.num_layers == UNTOLD
+    assert (cell.network.num_layers, cell.network.positions) == (UNTOLD, UNTOLD_WORD)
     told = cell.flat()
     assert told["learning_rate"] == 3e-3
     assert told["cell"] == "GRU"
-    assert "num_layers" not in told
+    assert not {"num_layers", "positions"} & told.keys()
     assert made.spec == type(made.spec).from_json(made.spec.to_json())
     assert (made.vocab_size, made.context_length, len(made.query_positions)) == (3, 8, 4)
     assert made.is_target.all()

@@ -118,7 +118,7 @@ def test_whatever_is_edited_no_longer_fits_the_digest(path: Path, edit: Edit) ->
     ("edit", "complaint"),
     [
         (lambda d: d.update(format_version=1), "format_version 1, expected 2: record it again"),
-        (lambda d: d.update(run_format_version=9), "run_format_version 9, expected 2: record it again"),
+        (lambda d: d.update(run_format_version=9), "run_format_version 9, expected 3: record it again"),
         (lambda d: d.update(extra=1), "unknown key 'extra'. Known: cells, digest, "),
         (lambda d: d.pop("suite"), "missing key 'suite'"),
         (lambda d: d.update(suite=3), "suite: 3 is not a text"),

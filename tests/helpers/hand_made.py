@@ -17,7 +17,13 @@ from attnsearch.spec.run import RunSpec, Value
 from helpers.maps import maps_of
 from helpers.truths import whole
 
-KNOWN_MIXERS = {"attention": {"head_width": None, "num_heads": 16}, "mlp_mixer": {"expansion": 4}}
+KNOWN_MIXERS = {
+    "attention": {
+        **{"head_width": None, "num_heads": 16},
+        **{"relative_positions": "none", "qk_norm": False, "learned_temperature": False},
+    },
+    "mlp_mixer": {"expansion": 4},
+}
 CHANCE = float(np.log(2))
 
 

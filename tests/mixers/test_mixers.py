@@ -107,7 +107,10 @@ def test_one_sequence_does_not_influence_another(mixer: Mixer):
 
 
 def test_settings_are_read_from_the_constructor():
-    assert default_settings(Attention) == {"num_heads": 16, "head_width": None}
+    assert default_settings(Attention) == {
+        **{"num_heads": 16, "head_width": None},
+        **{"relative_positions": "none", "qk_norm": False, "learned_temperature": False},
+    }
     assert default_settings(MLPMixer) == {"expansion": 4}
     assert describe(MLPMixer).endswith("[expansion=4]")
 

@@ -174,7 +174,8 @@ def test_every_setting_has_a_home_and_its_default() -> None:
     types = {name: kind for home in homes for name, kind in get_type_hints(home).items()}
     for name, setting in SETTINGS.items():
         other: Value = not setting.default if types[name] is bool else LARGEST_VALUE // 10 * 10
-        other = {"map_bias_layers": "0", "map_bias_steps": "0:500"}.get(name, other)
+        words = {"positions": "none", "map_bias_layers": "0", "map_bias_steps": "0:500"}
+        other = words.get(name, other)
         # Without a bias, how it is given makes no difference.
         with_bias: dict[str, list[Value]] = {"map_bias": [1.5]} if name.startswith("map_bias_") else {}
         (run,) = runs_of({**with_bias, name: [other]}, mixers=["identity"])
@@ -237,6 +238,13 @@ def message(
         ("width", 0, "width 0 must be at least 1"),
         ("num_layers", 0, "num_layers 0 must be at least 1"),
         ("mlp_width", 1.5, "mlp_width 1.5 is not a whole number"),
+        ("positions", "rotary", "positions 'rotary' is unknown. Known: learned, none, sinusoidal."),
+        (
+            "positions",
+            "sinus",
+            "positions 'sinus' is unknown. Did you mean sinusoidal? Known: learned, none, sinusoidal.",
+        ),
+        ("positions", True, "positions True is unknown. Known: learned, none, sinusoidal."),
         ("early_stopping", 1, "early_stopping 1 is neither true nor false"),
         ("early_stopping", "no", "early_stopping 'no' is neither true nor false"),
         # Settings of a mixer are of the type of their default.

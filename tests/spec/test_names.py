@@ -187,7 +187,10 @@ def test_cells_are_contrasted_fact_by_fact() -> None:
     )
     assert contrast(PLAIN.cell, other) == {
         "head_width": ("derived", ABSENT),
+        "learned_temperature": ("no", ABSENT),
         "num_heads": ("16", ABSENT),
+        "qk_norm": ("no", ABSENT),
+        "relative_positions": ("none", ABSENT),
         "learning_rate": ("0.001", "0.0010000001"),
     }
     assert contrast(PLAIN.cell, PLAIN.cell) == {}

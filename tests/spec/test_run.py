@@ -27,7 +27,7 @@ from attnsearch.spec.run import (
 from attnsearch.spec.task_file import shipped_tasks
 
 # Stored runs are found by this name. Whoever changes it on purpose raises FORMAT_VERSION, and this line.
-DIGEST = "507d7298132216f5040b9a0c81da06da7b9b062fa7a471d3034e3806350b3b45"
+DIGEST = "18f0d31ab0c2c2808b076db2182c51e447a018d819b9257fbe316f9a912008fe"
 
 
 def another(value: Value) -> Value:
@@ -155,6 +155,7 @@ def test_flat_names_every_setting_once(spec: RunSpec) -> None:
         "width": 32,
         "num_layers": 2,
         "mlp_width": 64,
+        "positions": "learned",
         "learning_rate": 3e-4,
         "weight_decay": 0.02,
         "warmup_steps": 50,

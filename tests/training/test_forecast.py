@@ -59,7 +59,8 @@ def test_what_fixes_shapes_is_static() -> None:
     static = Forecast(cohort([40], 1), (), None).static
     assert static == {
         **{"state_size": 4, "num_heads": 4, "head_width": None, "batch_size": 8},
-        **{"width": 32, "num_layers": 1, "mlp_width": 64, "map_bias": False},
+        **{"relative_positions": "none", "qk_norm": False, "learned_temperature": False},
+        **{"width": 32, "num_layers": 1, "mlp_width": 64, "positions": "learned", "map_bias": False},
     }
 
 

@@ -20,12 +20,16 @@ from attnsearch.training.torch.trainer import TorchTrainer
 from attnsearch.training.torch.worker import Here
 
 BIASED = {"map_bias": [2.0], "map_bias_steps": ["0:10"]}
+NORMED = {"qk_norm": [True], "learned_temperature": [True]}
 CASES: list[tuple[str, int, dict[str, Any]]] = [
     ("attention", 1, {}),
     ("attention", 2, {}),
     ("mlp_mixer", 1, {}),
     ("mlp_mixer", 2, {}),
     ("attention", 2, {**BIASED, "map_bias_layers": ["1"]}),
+    ("attention", 1, {"positions": ["none"], "relative_positions": ["rotary"], **NORMED}),
+    ("attention", 1, {"positions": ["sinusoidal"], "relative_positions": ["relative_bias"]}),
+    ("attention", 2, {**BIASED, "positions": ["none"], "relative_positions": ["alibi"]}),
 ]
 
 

@@ -18,6 +18,7 @@ from attnsearch.generators.base import Generator
 from attnsearch.mixers.base import LogitBias, Mixer, rows
 from attnsearch.mixers.contract import Contract, constants, with_logits
 from attnsearch.mixers.linear import Linear, product
+from attnsearch.spec.positions import sinusoidal
 from attnsearch.spec.run import NetworkSpec, Settings
 
 Parameters = Any
@@ -68,7 +69,9 @@ class _Model(nnx.Module):
     def __init__(self, network: Network, rngs: nnx.Rngs):
         spec = network.spec
         self.tokens = nnx.Embed(network.vocab_size, spec.width, rngs=rngs)
-        self.positions = nnx.Embed(network.context_length, spec.width, rngs=rngs)
+        learned = spec.positions == "learned"
+        self.positions = nnx.Embed(network.context_length, spec.width, rngs=rngs) if learned else None
+        self.sinusoidal = spec.positions == "sinusoidal"
         self.blocks = nnx.List(
             [_Block(spec.width, spec.mlp_width, network.contract.build, rngs) for _ in range(spec.num_layers)]
         )
@@ -94,14 +97,16 @@ class _Model(nnx.Module):
         """`f32[L, D]`"""
         # A product with one-hot rows, for the gradient of a look-up is a scatter, slow on a CPU.
         embedded = product(jax.nn.one_hot(tokens, self.tokens.num_embeddings), self.tokens.embedding[...])
-        return embedded + self.positions.embedding[...]
+        if self.positions is not None:
+            return embedded + self.positions.embedding[...]
+        return embedded + sinusoidal(*embedded.shape) if self.sinusoidal else embedded
 
 
 @dataclass(frozen=True)
 class Network:
     """A network as a pair of pure functions, for one sequence of one run.
 
-    Learned absolute positions, `spec.num_layers` pre-norm blocks, untied unembedding.
+    Tokens with `spec.positions`, `spec.num_layers` pre-norm blocks, untied unembedding.
     `query_positions` are the positions at which logits are computed, and beyond the last mixer
     nothing else is.
     """

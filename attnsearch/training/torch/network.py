@@ -12,6 +12,7 @@ from torch.nn.functional import gelu, one_hot
 
 from attnsearch.base import AttnsearchError
 from attnsearch.generators.base import Generator
+from attnsearch.spec.positions import sinusoidal
 from attnsearch.spec.run import NetworkSpec, Settings
 from attnsearch.training.torch import mixer as mixers
 from attnsearch.training.torch.linear import Linear
@@ -69,7 +70,7 @@ class Model(nn.Module):
         spec = network.spec
         # A product with one-hot rows, for the gradient of a look-up adds up in no fixed order on a GPU.
         self.tokens = nn.Parameter(_embedding(network.vocab_size, spec.width))
-        self.positions = nn.Parameter(_embedding(network.context_length, spec.width))
+        self.positions = _positions(spec, network.context_length)
         self.blocks = nn.ModuleList(_Block(network) for _ in range(spec.num_layers))
         self.norm = nn.LayerNorm(spec.width, eps=LAYER_NORM_EPSILON)
         self.unembedding = Linear(spec.width, network.vocab_size, bias=False)
@@ -99,7 +100,8 @@ class Model(nn.Module):
         return list(zip(blocks, biases or [None] * len(blocks), strict=True))
 
     def _embedded(self, tokens: Tensor) -> Tensor:
-        return one_hot(tokens, len(self.tokens)).to(self.tokens.dtype) @ self.tokens + self.positions
+        embedded = one_hot(tokens, len(self.tokens)).to(self.tokens.dtype) @ self.tokens
+        return embedded if self.positions is None else embedded + self.positions
 
 
 class _Block(nn.Module):
@@ -136,6 +138,15 @@ class _Block(nn.Module):
 
     def _mlp(self, x: Tensor) -> Tensor:
         return x + self.mlp_out(gelu(self.mlp_in(self.mlp_norm(x)), approximate="tanh"))
+
+
+def _positions(spec: NetworkSpec, context_length: int) -> nn.Parameter | nn.Buffer | None:
+    """`f32[L, D]`, trained or fixed; None for a network that adds nothing to its tokens."""
+    if spec.positions == "learned":
+        return nn.Parameter(_embedding(context_length, spec.width))
+    if spec.positions == "sinusoidal":
+        return nn.Buffer(torch.from_numpy(sinusoidal(context_length, spec.width)), persistent=False)
+    return None
 
 
 def _embedding(rows: int, width: int) -> Tensor:

@@ -31,6 +31,7 @@ class TokensExample:
 
     tokens:   `i32[L]`; answers: `i32[R]`, the answer to each target
     supports: `bool[R, L]`
+    routes:   `bool[W, R, L]`, what each named route reads
     bits:     log2 of the number of supports that a target could have had, the mean over targets
     """
 
@@ -38,17 +39,19 @@ class TokensExample:
     tokens: Integers
     answers: Integers
     supports: Bools
+    routes: Bools
     bits: float
 
     @classmethod
     def draw(cls, made: Generator, rule: Rule, knobs: Mapping[str, jax.Array], example: Example) -> Self:
         """`example`, which obeys `rule`."""
-        supports = jax.jit(made.supports)(rule, example.tokens, np.arange(made.num_targets))
+        asked = rule, example.tokens, np.arange(made.num_targets)
         return cls(
             made,
             np.asarray(example.tokens),
             np.asarray(example.answers)[made.is_target],
-            np.asarray(supports),
+            np.asarray(jax.jit(made.supports)(*asked)),
+            np.asarray(jax.jit(made.routes)(*asked)),
             made.log2_search_space(knobs),
         )
 
@@ -96,10 +99,12 @@ class TokensExample:
         line("answer", answers, {int(self.queries[row])})
         for target in self._rows(row):
             seen = [position for position in columns if position <= self.queries[target]]
-            cells = {position: "#" if self.supports[target, position] else "." for position in seen}
+            cells = {position: self._mark(target, position) for position in seen}
             mark = ">" if target == row else " "
             line(f"{mark} map of {target}", cells, set(columns) if target == row else set())
         text.append(f"\n{self.sentence(row)}\n", "bold red")
+        for number, name in enumerate(self.generator.route_names, start=1):
+            text.append(f"{number} is read by {name}\n", "dim")
         text.append("# is read, . is not; an answer stands at the position where it is asked for", "dim")
         return text
 
@@ -108,6 +113,13 @@ class TokensExample:
         shown = np.union1d(self.generator.mapped_targets, [row])
         asked = (self.queries, self.answers, shown)
         return tokens_example(path, self.tokens, *asked, self.supports, row, self.sentence(row), title)
+
+    def _mark(self, target: int, position: int) -> str:
+        """The number of the first route that reads the position; a sign where none does."""
+        reading = np.flatnonzero(self.routes[:, target, position])
+        if reading.size:
+            return str(reading[0] + 1)
+        return "#" if self.supports[target, position] else "."
 
     def _support(self, row: int) -> list[int]:
         return np.flatnonzero(self.supports[row]).tolist()

@@ -5,10 +5,14 @@ A registry is a plain dict: pass `GENERATORS | {"mine": Mine}` to add to it.
 
 from attnsearch.generators.base import Generator as Generator
 from attnsearch.generators.cellular_automaton import CellularAutomaton
+from attnsearch.generators.competing_routes import CompetingRoutes
 from attnsearch.generators.linear_map import LinearMap, LinearMapAutoregressive
+from attnsearch.generators.multi_hop import MultiHop
 
 GENERATORS: dict[str, type[Generator]] = {
     "cellular_automaton": CellularAutomaton,
+    "competing_routes": CompetingRoutes,
     "linear_map": LinearMap,
     "linear_map_autoregressive": LinearMapAutoregressive,
+    "multi_hop": MultiHop,
 }

@@ -106,6 +106,20 @@ class Generator(ABC):
         return kind * self.num_values + (tokens + shifts) % self.num_values
 
     @property
+    def route_names(self) -> tuple[str, ...]:
+        """What `routes` has rows for, in order. By default nothing."""
+        return ()
+
+    def routes(self, rule: Rule, tokens: jax.Array, targets: Integers | jax.Array) -> jax.Array:
+        """`bool[W, P, L]`: for each of the W `route_names` the positions that it reads for `targets`,
+        `i32[P]`.
+
+        Routes are hops that an answer needs one after the other, or ways of which one is enough.
+        """
+        del rule
+        return jnp.zeros((0, len(targets), len(tokens)), bool)
+
+    @property
     def is_target(self) -> Bools:
         """`bool[Q]` which queries are targets; the past does not predict the others. By default all."""
         return np.ones(len(self.query_positions), dtype=bool)

@@ -88,7 +88,7 @@ def seeds(drawn: Drawn) -> Answer:
 
 
 def causality(drawn: Drawn) -> Answer:
-    """Every support holds something, and nothing that its query cannot see."""
+    """Every support and every named route holds something, and nothing that its query cannot see."""
     wrong = np.argwhere(drawn.supports & ~drawn.eligible)
     if len(wrong):
         _, target, position = wrong[0]
@@ -100,6 +100,12 @@ def causality(drawn: Drawn) -> Answer:
     empty = np.argwhere(~drawn.supports.any(axis=-1))
     if len(empty):
         return Answer(False, f"the support of target {empty[0][1]} is empty")
+    made = drawn.made
+    routes = np.asarray(made.routes(drawn.rule, drawn.sequences.tokens[0], drawn.targets))
+    for name, route in zip(made.route_names, routes, strict=True):
+        wrong = np.flatnonzero((route & ~drawn.eligible).any(axis=1) | ~route.any(axis=1))
+        if len(wrong):
+            return Answer(False, f"{name} of target {wrong[0]} is empty, or holds what its query cannot see")
     sizes = drawn.supports.sum(axis=-1)
     return Answer(True, f"supports of {_span(sizes.min(), sizes.max())} positions, none after its query")
 

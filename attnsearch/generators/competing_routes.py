@@ -1,0 +1,136 @@
+"""Competing routes: each answer can be read from a hint, which is mostly right, or be computed.
+
+A hidden map of R rows is drawn once for each run, each of s of S inputs, as for the linear map. Target r is
+the sum of its row mod C. The inputs are followed by a hint for each target. A hint is the answer in a share
+of cases, and another value otherwise. With S = 4, R = 2, s = 2 and row 1 = 1 0 1 0::
+
+    position          0   1   2   3   4   5   6   7
+    token             x   x   x   x   h0  h1  _   _       _ is a blank
+    answer                                    t0  t1
+    general route of 1    #       #
+    shallow route of 1                    #
+
+Only the general route is the support: where a hint is replaced, the right answer stays. Probe items tell the
+routes apart: all of their hints are wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from attnsearch.base import AttnsearchError, Bools, Example, Integers
+from attnsearch.generators.base import Generator
+from attnsearch.generators.lazy import jax, jnp
+from attnsearch.generators.linear_map import log2_choose
+
+
+class CompetingRule(NamedTuple):
+    """rows: `bool[R, S]`; share: `f32[]` of hints that are right, in [0, 1]."""
+
+    rows: jax.Array
+    share: jax.Array
+
+
+class ProbeItem(NamedTuple):
+    """A sequence that tells two routes apart.
+
+    tokens: `i32[L]`; general, shallow: `i32[Q]` what each route answers, everywhere different
+    """
+
+    tokens: jax.Array
+    general: jax.Array
+    shallow: jax.Array
+
+
+@dataclass(frozen=True)
+class CompetingRoutes(Generator):
+    """state_size: inputs, S; num_rows: targets, each with a hint, R; modulus: values of a token, C."""
+
+    state_size: int
+    num_rows: int
+    modulus: int
+
+    traced_knobs = ("support_size", "share")
+
+    def __post_init__(self) -> None:
+        for name, least in (("state_size", 2), ("num_rows", 1), ("modulus", 2)):
+            if getattr(self, name) < least:
+                raise AttnsearchError(f"{name} {getattr(self, name)} is too small: at least {least}")
+
+    @property
+    def vocab_size(self) -> int:
+        return self.modulus + 1
+
+    @property
+    def num_values(self) -> int:
+        return self.modulus
+
+    @property
+    def context_length(self) -> int:
+        return self.state_size + 2 * self.num_rows
+
+    @property
+    def query_positions(self) -> Integers:
+        return np.arange(self.state_size + self.num_rows, self.context_length, dtype=np.int32)
+
+    @property
+    def replaceable(self) -> Bools:
+        return np.arange(self.context_length) < self.state_size + self.num_rows
+
+    def log2_search_space(self, knobs: Mapping[str, Any]) -> float:
+        """Of the general route."""
+        return log2_choose(self.state_size, int(knobs["support_size"]))
+
+    def init(self, key: jax.Array, knobs: Mapping[str, jax.Array]) -> CompetingRule:
+        """The same key gives nested rows at growing support size, and the same rows at any share."""
+        noise = jax.random.uniform(key, (self.num_rows, self.state_size))
+        rank = jnp.argsort(jnp.argsort(noise, axis=1), axis=1)
+        return CompetingRule(rank < knobs["support_size"], knobs["share"] / 100)
+
+    def sample(self, rule: CompetingRule, key: jax.Array) -> Example:
+        key, share_key = jax.random.split(key)
+        right = jax.random.uniform(share_key, (self.num_rows,)) < rule.share
+        item = self._item(rule, key, right)
+        return Example(item.tokens, item.general)
+
+    def probe(self, rule: CompetingRule, key: jax.Array) -> ProbeItem:
+        """An item whose hints are all wrong."""
+        return self._item(rule, key, jnp.zeros(self.num_rows, bool))
+
+    def _item(self, rule: CompetingRule, key: jax.Array, right: jax.Array) -> ProbeItem:
+        """The sequence of `key` whose hints are `right`, `bool[R]`."""
+        state_key, wrong_key = jax.random.split(key)
+        state = jax.random.randint(state_key, (self.state_size,), 0, self.modulus)
+        general = self._sums(rule, state)
+        shifts = jax.random.randint(wrong_key, (self.num_rows,), 1, self.modulus)
+        shallow = jnp.where(right, general, (general + shifts) % self.modulus)
+        blanks = jnp.full_like(general, self.modulus)
+        return ProbeItem(jnp.concatenate([state, shallow, blanks]), general, shallow)
+
+    def answers(self, rule: CompetingRule, key: jax.Array, tokens: jax.Array) -> jax.Array:
+        """The sums of the rows, whatever the hints say."""
+        del key
+        return self._sums(rule, tokens[: self.state_size])
+
+    def _sums(self, rule: CompetingRule, state: jax.Array) -> jax.Array:
+        return rule.rows.astype(jnp.int32) @ state % self.modulus
+
+    def supports(self, rule: CompetingRule, tokens: jax.Array, targets: Integers | jax.Array) -> jax.Array:
+        """The general route."""
+        return self.routes(rule, tokens, targets)[1]
+
+    @property
+    def route_names(self) -> tuple[str, ...]:
+        return ("shallow", "general")
+
+    def routes(self, rule: CompetingRule, tokens: jax.Array, targets: Integers | jax.Array) -> jax.Array:
+        """The hint of each target, and its row."""
+        del tokens
+        targets = jnp.asarray(targets)
+        hints = jnp.arange(self.context_length) == self.state_size + targets[:, None]
+        nothing = jnp.zeros((len(targets), 2 * self.num_rows), bool)
+        return jnp.stack([hints, jnp.concatenate([rule.rows[targets], nothing], axis=1)])

@@ -38,6 +38,7 @@ LIMITS = {
     "mlp_mixer": ("128 a token", "Its weights are the same for every sequence; it has one context length."),
     "mlstm": ("2,116", "The past must fit the state; a key cannot replace what it recalls."),
     "retention": ("2,048", "It forgets at fixed rates, whatever the tokens; the past must fit the state."),
+    "rwkv7": ("4,224", "The past must fit the state; later layers do not read values of the first."),
     "short_conv": ("896", "It reads the last 8 tokens, and nothing before."),
     "slstm": ("512", "Its tokens follow one another in a loop; the past must fit the state."),
 }

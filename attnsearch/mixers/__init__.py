@@ -19,6 +19,7 @@ from attnsearch.mixers.mean_pool import MeanPool
 from attnsearch.mixers.mlp_mixer import MLPMixer
 from attnsearch.mixers.mlstm import MLSTM
 from attnsearch.mixers.retention import Retention
+from attnsearch.mixers.rwkv7 import RWKV7
 from attnsearch.mixers.short_conv import ShortConv
 from attnsearch.mixers.slstm import SLSTM
 
@@ -37,6 +38,7 @@ MIXERS: dict[str, type[Mixer]] = {
     "mlp_mixer": MLPMixer,
     "mlstm": MLSTM,
     "retention": Retention,
+    "rwkv7": RWKV7,
     "short_conv": ShortConv,
     "slstm": SLSTM,
 }

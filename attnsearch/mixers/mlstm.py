@@ -11,10 +11,8 @@ from attnsearch.base import Integers
 from attnsearch.mixers.base import Mixer, rows
 from attnsearch.mixers.linear import Linear
 from attnsearch.mixers.parts import EPSILON, chosen_key_width, heads, side_by_side
+from attnsearch.mixers.recurrence import by_chunks
 from attnsearch.spec.heads import chosen_head_width
-
-CHUNK = 64
-"""Tokens that read one another directly. Work within chunks grows with this, and the loop gets shorter."""
 
 LARGEST_GATE = 15.0
 """No logit of a gate goes beyond it, in either direction (arXiv:2503.13427)."""
@@ -90,18 +88,9 @@ def remembered(
 
     A context of one chunk is computed as attention is. A longer one has a loop over its chunks.
     """
-    length = len(query)
-    size = min(CHUNK, length)
     # The normaliser is what the memory holds of a value that is always 1.
     value = jnp.pad(value, ((0, 0), (0, 1)), constant_values=1.0)
-    tokens = (query, key, value, log_input, log_forget)
-    filled = [jnp.pad(x, ((0, -length % size), *[(0, 0)] * (x.ndim - 1))) for x in tokens]
-    chunks = tuple(x.reshape(-1, size, *x.shape[1:]) for x in filled)
-    memory, first = _chunk(None, tuple(x[0] for x in chunks))
-    if length <= size:
-        return first
-    rest = jax.lax.scan(_chunk, memory, tuple(x[1:] for x in chunks))[1]
-    return jnp.concatenate([first, rest.reshape(-1, rest.shape[-1])])[:length]
+    return by_chunks(_chunk, (query, key, value, log_input, log_forget))
 
 
 def _chunk(memory: _Memory | None, tokens: tuple[jax.Array, ...]) -> tuple[_Memory, jax.Array]:

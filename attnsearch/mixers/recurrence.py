@@ -11,7 +11,7 @@ all tokens are `f32[L, ...]`; map over the heads from outside.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -26,7 +26,9 @@ BLOCK = 8
 LARGEST_DECAY = 10.0
 """The most that a feature forgets at a token in `gated`, as a logarithm: exp(80) in a block is a float32."""
 
-_Step = Callable[[Any, Any], tuple[Any, jax.Array]]
+Tokens = TypeVar("Tokens", bound=tuple[jax.Array, ...])
+
+Step = Callable[[Any, Tokens], tuple[Any, jax.Array]]
 """The state before a chunk, or None for the first one, and the chunk: the state after it, and outputs."""
 
 
@@ -37,7 +39,7 @@ def decayed(query: jax.Array, key: jax.Array, value: jax.Array, log_decay: jax.A
     value:       `f32[L, V]`
     log_decay:   `f32[L]`, log a_t, 0 or below
     """
-    return _by_chunks(_decayed_chunk, (query, key, value, log_decay), 1)
+    return by_chunks(_decayed_chunk, (query, key, value, log_decay))
 
 
 def gated(query: jax.Array, key: jax.Array, value: jax.Array, log_decay: jax.Array) -> jax.Array:
@@ -46,7 +48,7 @@ def gated(query: jax.Array, key: jax.Array, value: jax.Array, log_decay: jax.Arr
     As `decayed`, but log_decay is `f32[L, K]`. It counts as -`LARGEST_DECAY` where it is below.
     """
     bounded = jnp.maximum(log_decay, -LARGEST_DECAY)
-    return _by_chunks(_gated_chunk, (query, key, value, bounded), BLOCK)
+    return by_chunks(_gated_chunk, (query, key, value, bounded), multiple=BLOCK)
 
 
 def delta_rule(
@@ -64,22 +66,29 @@ def delta_rule(
     arXiv:2412.06464 extends by a_t.
     """
     decay = jnp.zeros_like(rate) if log_decay is None else log_decay
-    return _by_chunks(_delta_chunk, (query, key, value, rate, decay), 1)
+    return by_chunks(_delta_chunk, (query, key, value, rate, decay))
 
 
-def _by_chunks(step: _Step, tokens: tuple[jax.Array, ...], multiple: int) -> jax.Array:
-    """Outputs, `f32[L, V]`, of `step` on chunk after chunk. A chunk's length is a multiple of `multiple`.
+def by_chunks(step: Step[Tokens], tokens: Tokens, *, size: int = CHUNK, multiple: int = 1) -> jax.Array:
+    """Outputs, `f32[L, V]`, of `step` on chunk after chunk of arrays `f32[L, ...]`.
+
+    size:      tokens of a chunk; fewer where the context is shorter
+    multiple:  what the tokens of a chunk are a multiple of; divides `size`
 
     Tokens of zeros fill the last chunk. They follow all others, and none reads them.
     """
     length = len(tokens[0])
-    size = min(CHUNK, length + -length % multiple)
-    filled = [jnp.pad(x, ((0, -length % size), *[(0, 0)] * (x.ndim - 1))) for x in tokens]
-    chunks = tuple(x.reshape(-1, size, *x.shape[1:]) for x in filled)
-    state, first = step(None, tuple(x[0] for x in chunks))
+    size = min(size, length + -length % multiple)
+
+    def cut(x: jax.Array) -> jax.Array:
+        filled = jnp.pad(x, ((0, -length % size), *[(0, 0)] * (x.ndim - 1)))
+        return filled.reshape(-1, size, *x.shape[1:])
+
+    chunks = jax.tree.map(cut, tokens)
+    state, first = step(None, jax.tree.map(lambda x: x[0], chunks))
     if length <= size:
         return first[:length]
-    rest = jax.lax.scan(step, state, tuple(x[1:] for x in chunks))[1]
+    rest = jax.lax.scan(step, state, jax.tree.map(lambda x: x[1:], chunks))[1]
     return jnp.concatenate([first, rest.reshape(-1, rest.shape[-1])])[:length]
 
 
@@ -115,7 +124,7 @@ def _delta_chunk(state: Any, tokens: Any) -> tuple[jax.Array, jax.Array]:
     if state is not None:
         value = value - (key * jnp.exp(total)[:, None]) @ state
     recalled = rate[:, None] * (key @ key.T * kept)
-    written = _solved(jnp.where(_seen(len(total), 1), recalled, 0.0), rate[:, None] * value)
+    written = solved(jnp.where(_seen(len(total), 1), recalled, 0.0), rate[:, None] * value)
     mixed = (query @ key.T * kept) @ written
     return _carried(state, query, key, written, mixed, total[:, None])
 
@@ -134,7 +143,7 @@ def _carried(
 
 
 @jax.custom_vjp
-def _solved(below: jax.Array, right: jax.Array) -> jax.Array:
+def solved(below: jax.Array, right: jax.Array) -> jax.Array:
     """The x, `f32[C, V]`, for which `(I + below) x = right`; `below`, `f32[C, C]`, is 0 from its diagonal on.
 
     By products, which a CPU computes many times faster than it solves small systems. The inverse of I +
@@ -162,7 +171,7 @@ def _solved_backward(kept: Any, gradient: jax.Array) -> tuple[jax.Array, jax.Arr
     return -of_right @ solution.T, of_right
 
 
-_solved.defvjp(_solved_forward, _solved_backward)
+solved.defvjp(_solved_forward, _solved_backward)
 
 
 def _seen(size: int, least: int = 0) -> np.ndarray:

@@ -10,8 +10,9 @@ from flax import nnx
 from attnsearch.base import Integers
 from attnsearch.mixers.base import Mixer, rows
 from attnsearch.mixers.linear import Linear
+from attnsearch.mixers.parts import Convolved
 from attnsearch.mixers.scan import Selection, selective_scan
-from attnsearch.mixers.state_space import Convolved, check_at_least_one, first_steps
+from attnsearch.mixers.state_space import check_at_least_one, first_steps
 
 
 class Mamba(Mixer):
@@ -46,7 +47,7 @@ class Mamba(Mixer):
         check_at_least_one(state_width=state_width, expansion=expansion, step_width=rank)
         inner = expansion * width
         self.state_width = state_width
-        self.inward = Convolved(width, inner, convolution_size, rngs=rngs)
+        self.inward = Convolved(width, inner, convolution_size, rngs=rngs, use_bias=True)
         self.gate = Linear(width, inner, use_bias=False, rngs=rngs)
         self.selection = Linear(inner, rank + 2 * state_width, use_bias=False, rngs=rngs)
         # Uniform with a deviation of 1 / sqrt(3 rank).

@@ -10,9 +10,9 @@ from flax import nnx
 from attnsearch.base import Integers
 from attnsearch.mixers.base import Mixer, rows
 from attnsearch.mixers.linear import Linear
-from attnsearch.mixers.parts import heads, side_by_side
+from attnsearch.mixers.parts import Convolved, heads, side_by_side
 from attnsearch.mixers.recurrence import decayed
-from attnsearch.mixers.state_space import Convolved, check_at_least_one, first_steps
+from attnsearch.mixers.state_space import check_at_least_one, first_steps
 from attnsearch.spec.heads import chosen_head_width
 
 EPSILON = 1e-5
@@ -51,7 +51,7 @@ class Mamba2(Mixer):
         inner = expansion * width
         chosen_head_width(inner, num_heads, None)
         self.num_heads, self.inner, self.state_width = num_heads, inner, state_width
-        self.inward = Convolved(width, inner + 2 * state_width, convolution_size, rngs=rngs)
+        self.inward = Convolved(width, inner + 2 * state_width, convolution_size, rngs=rngs, use_bias=True)
         self.gate = Linear(width, inner, use_bias=False, rngs=rngs)
         self.step = Linear(width, num_heads, use_bias=False, rngs=rngs)
         self.step_bias = nnx.Param(first_steps(num_heads, rngs))

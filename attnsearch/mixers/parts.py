@@ -1,4 +1,4 @@
-"""What several mixers are made of: heads, a short convolution, normalisations."""
+"""What several mixers are made of: heads, a convolved projection, normalisations."""
 
 from __future__ import annotations
 
@@ -7,34 +7,11 @@ import jax.numpy as jnp
 from flax import nnx
 
 from attnsearch.base import AttnsearchError
+from attnsearch.mixers.convolution import convolved
 from attnsearch.mixers.linear import Linear
 
 EPSILON = 1e-6
 """Added to a square before its root is divided by."""
-
-
-class ShortConvolution(nnx.Module):
-    """A causal convolution of each feature on its own, over a few tokens: `f32[L, D] -> f32[L, D]`.
-
-    size:    tokens that it spans, N
-    kernel:  `f32[N, D]`; its last row is for the token itself, the row above for the token before
-
-    Errors: AttnsearchError for a size below 1.
-    """
-
-    def __init__(self, width: int, size: int, *, rngs: nnx.Rngs):
-        if size < 1:
-            raise AttnsearchError(f"convolution_size {size} must be at least 1")
-        self.kernel = nnx.Param(jax.random.uniform(rngs.params(), (size, width), minval=-1) / size**0.5)
-
-    def __call__(self, x: jax.Array) -> jax.Array:
-        kernel, length = self.kernel[...], len(x)
-        before = jnp.pad(x, ((len(kernel) - 1, 0), (0, 0)))
-        # Sums of shifted copies, which become one loop. A convolution of XLA is slow on a CPU.
-        return sum(
-            (before[shift : shift + length] * row for shift, row in enumerate(kernel)),
-            start=jnp.zeros_like(x),
-        )
 
 
 def heads(x: jax.Array, num_heads: int) -> jax.Array:
@@ -53,14 +30,25 @@ def unit(x: jax.Array) -> jax.Array:
 
 
 class Convolved(nnx.Module):
-    """A projection, then a short convolution and SiLU: `f32[L, D] -> f32[L, O]`."""
+    """A projection, then a causal convolution over a few tokens and SiLU: `f32[L, D] -> f32[L, O]`.
 
-    def __init__(self, width: int, out: int, size: int, *, rngs: nnx.Rngs):
+    size:    tokens that the convolution spans, N
+    kernel:  `f32[N, O]`; each feature is convolved on its own, and row j is for the token j before
+
+    Errors: AttnsearchError for a size below 1.
+    """
+
+    def __init__(self, width: int, out: int, size: int, *, rngs: nnx.Rngs, use_bias: bool = False):
+        if size < 1:
+            raise AttnsearchError(f"convolution_size {size} must be at least 1")
         self.linear = Linear(width, out, use_bias=False, rngs=rngs)
-        self.convolution = ShortConvolution(out, size, rngs=rngs)
+        bound = size**-0.5
+        self.kernel = nnx.Param(jax.random.uniform(rngs.params(), (size, out), minval=-bound, maxval=bound))
+        self.bias = nnx.Param(jnp.zeros(out)) if use_bias else None
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        return nnx.silu(self.convolution(self.linear(x)))
+        y = convolved(self.linear(x), self.kernel[...])
+        return nnx.silu(y if self.bias is None else y + self.bias[...])
 
 
 def chosen_key_width(head_width: int, key_width: int | None) -> int:

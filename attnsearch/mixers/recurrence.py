@@ -26,6 +26,12 @@ BLOCK = 8
 LARGEST_DECAY = 10.0
 """The most that a feature forgets at a token in `gated`, as a logarithm: exp(80) in a block is a float32."""
 
+SMALL = 8
+"""Tokens whose system is solved by powers of its matrix (`solved`).
+
+Where keys repeat, powers grow with this, and with a whole chunk beyond what rounding allows.
+"""
+
 Tokens = TypeVar("Tokens", bound=tuple[jax.Array, ...])
 
 Step = Callable[[Any, Tokens], tuple[Any, jax.Array]]
@@ -146,23 +152,36 @@ def _carried(
 def solved(below: jax.Array, right: jax.Array) -> jax.Array:
     """The x, `f32[C, V]`, for which `(I + below) x = right`; `below`, `f32[C, C]`, is 0 from its diagonal on.
 
-    By products, which a CPU computes many times faster than it solves small systems. The inverse of I +
-    below is found for blocks of 2, 4, 8 ... tokens on the diagonal. No power of `below` is formed: where
-    keys repeat, powers grow beyond what rounding allows. The gradient is written out: two products.
+    By products, which a CPU computes many times faster than it solves small systems: the inverse of I + below
+    from the inverses of its halves. The gradient is written out: two products.
     """
     return _solved_forward(below, right)[0]
 
 
 def _solved_forward(below: jax.Array, right: jax.Array) -> tuple[jax.Array, Any]:
-    index = np.arange(len(below))
-    inverse, block = jnp.eye(len(below)), 1
-    while block < len(below):
-        pair, half = index // (2 * block), index // block
-        corner = (pair[:, None] == pair) & (half[:, None] > half)
-        inverse -= inverse @ jnp.where(corner, below, 0.0) @ inverse
-        block *= 2
+    count, size = len(below), SMALL
+    while size < count:
+        size *= 2
+    inverse = _inverse(jnp.pad(below, (0, size - count)))[:count, :count]
     solution = inverse @ right
     return solution, (inverse, solution)
+
+
+def _inverse(below: jax.Array) -> jax.Array:
+    """The inverse of I + below, `f32[C, C]`, where C is `SMALL` times a power of two."""
+    size = len(below)
+    if size == SMALL:
+        # The series I - below + below^2 - ..., of which each turn doubles the terms. It ends at `SMALL`.
+        power = -below
+        inverse = jnp.eye(size) + power
+        for _ in range(2):
+            power = power @ power
+            inverse += inverse @ power
+        return inverse
+    half = size // 2
+    first, last = jax.vmap(_inverse)(jnp.stack([below[:half, :half], below[half:, half:]]))
+    corner = -last @ below[half:, :half] @ first
+    return jnp.block([[first, jnp.zeros_like(first)], [corner, last]])
 
 
 def _solved_backward(kept: Any, gradient: jax.Array) -> tuple[jax.Array, jax.Array]:

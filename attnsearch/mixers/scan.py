@@ -134,8 +134,9 @@ def _selected_backward(kept: Any, given: tuple[jax.Array, jax.Array]) -> tuple[j
         return (decay * of_state, of_rate - of_exponent * token.step), Selection(
             step=-(of_exponent * rate).sum(axis=0),
             moved=(of_state * token.written[:, None]).sum(axis=0),
-            written=(of_state * token.moved).sum(axis=1),
-            read=(after * of_mixed).sum(axis=1),
+            # Products, for XLA adds up along the last axis number by number on a CPU.
+            written=of_state @ token.moved,
+            read=after @ of_mixed,
         )
 
     begun = (given[1], jnp.zeros_like(rate))

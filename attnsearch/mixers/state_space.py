@@ -1,4 +1,4 @@
-"""What the two Mambas share: how their steps and their forgetting start, and their short convolution."""
+"""What the two Mambas share: how their steps and their forgetting start."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import jax.numpy as jnp
 from flax import nnx
 
 from attnsearch.base import AttnsearchError
-from attnsearch.mixers.convolution import convolved
-from attnsearch.mixers.linear import Linear
 
 SHORTEST_STEP, LONGEST_STEP = 1e-3, 1e-1
 """Between these the time steps of tokens start, spread evenly in their logarithm (arXiv:2312.00752)."""
@@ -25,17 +23,3 @@ def check_at_least_one(**settings: int) -> None:
     for name, value in settings.items():
         if value < 1:
             raise AttnsearchError(f"{name} {value} must be at least 1")
-
-
-class Convolved(nnx.Module):
-    """A projection, then a short causal convolution with a bias, and SiLU: `f32[L, D] -> f32[L, O]`."""
-
-    def __init__(self, width: int, out: int, size: int, *, rngs: nnx.Rngs):
-        check_at_least_one(convolution_size=size)
-        self.linear = Linear(width, out, use_bias=False, rngs=rngs)
-        bound = size**-0.5
-        self.kernel = nnx.Param(jax.random.uniform(rngs.params(), (size, out), minval=-bound, maxval=bound))
-        self.bias = nnx.Param(jnp.zeros(out))
-
-    def __call__(self, x: jax.Array) -> jax.Array:
-        return nnx.silu(convolved(self.linear(x), self.kernel[...]) + self.bias[...])

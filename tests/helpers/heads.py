@@ -41,11 +41,11 @@ def projected(linear: Any, x: Floats, num_heads: int) -> Floats:
 
 def convolved(part: Any, x: Floats, num_heads: int) -> Floats:
     """`f64[L, H, d]` of a projection, a convolution one token after another, and SiLU."""
-    given, kernel = x @ exact(part.linear.kernel), exact(part.convolution.kernel)
+    given, kernel = x @ exact(part.linear.kernel), exact(part.kernel)
     found = np.zeros_like(given)
     for token in range(len(given)):
         for back in range(min(len(kernel), token + 1)):
-            found[token] += kernel[-1 - back] * given[token - back]
+            found[token] += kernel[back] * given[token - back]
     return silu(found).reshape(len(x), num_heads, -1)
 
 

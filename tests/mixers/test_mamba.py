@@ -14,8 +14,9 @@ from helpers.definitions import assert_as_large_as_attention, assert_defined_by,
 from attnsearch.base import AttnsearchError, Floats
 from attnsearch.mixers.mamba import Mamba
 from attnsearch.mixers.mamba2 import Mamba2
+from attnsearch.mixers.parts import Convolved
 from attnsearch.mixers.scan import Selection, selective_scan
-from attnsearch.mixers.state_space import LONGEST_STEP, SHORTEST_STEP, Convolved
+from attnsearch.mixers.state_space import LONGEST_STEP, SHORTEST_STEP
 
 WIDTH, STATE = 8, 3
 

@@ -36,7 +36,7 @@ def copied(ours: GatedDeltaNet) -> OlmoHybridGatedDeltaNet:
     config = OlmoHybridConfig(hidden_size=WIDTH, linear_allow_neg_eigval=False, **sizes, **features, **layers)
     theirs = OlmoHybridGatedDeltaNet(config, layer_idx=0)
     theirs.o_norm.variance_epsilon = 1e-6  # theirs is 1e-5, unlike that of the paper's code and of Qwen3-Next
-    convolutions = [part.convolution.kernel[...] for part in (ours.query, ours.key, ours.value)]
+    convolutions = [part.kernel[::-1] for part in (ours.query, ours.key, ours.value)]
     parameters = {
         "q_proj.weight": matrix(ours.query.linear),
         "k_proj.weight": matrix(ours.key.linear),

@@ -1,4 +1,7 @@
-"""RWKV-7 is its recurrence, where keys and inputs are large too."""
+"""RWKV-7 is its recurrence, where keys and inputs are large too.
+
+The transformers package has RWKV-4 alone, so that no layer in torch is compared with it.
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 A registry is a plain dict: pass `GENERATORS | {"mine": Mine}` to add to it.
 """
 
+from attnsearch.generators.associative_recall import AssociativeRecall
 from attnsearch.generators.base import Generator as Generator
 from attnsearch.generators.cellular_automaton import CellularAutomaton
 from attnsearch.generators.competing_routes import CompetingRoutes
@@ -10,6 +11,7 @@ from attnsearch.generators.linear_map import LinearMap, LinearMapAutoregressive
 from attnsearch.generators.multi_hop import MultiHop
 
 GENERATORS: dict[str, type[Generator]] = {
+    "associative_recall": AssociativeRecall,
     "cellular_automaton": CellularAutomaton,
     "competing_routes": CompetingRoutes,
     "linear_map": LinearMap,

@@ -87,6 +87,15 @@ class Generator(ABC):
         """
         raise NotImplementedError
 
+    def guess(self, tokens: jax.Array) -> jax.Array:
+        """`f32[R, V]`: how probable each answer to each target is to the best guess that has not found the
+        support, in the sequence `tokens`, `i32[L]`. Its loss is `chance_loss`.
+
+        For tasks in which a sequence tells something before any support is found, as which values it holds.
+        Without this method the best guess is constant, and `attnsearch verify --task` counts answers.
+        """
+        raise NotImplementedError
+
     @property
     def num_values(self) -> int:
         """Token values of one kind; the first kind holds 0 ... num_values - 1. By default all."""

@@ -49,15 +49,19 @@ def _tokens_figure(
             axes.axhspan(row, row + 1, fill=False, color=VERMILION, linewidth=1)
     if length <= MOST_LABELLED:
         digits = float(np.clip(72 * 0.55 * wide / length, 4, 10))
+        # A digit is about 0.6 as wide as it is high. Longer numbers than fit into a cell are turned.
+        longest = len(str(max(tokens.max(), answers.max())))
+        turned = 0 if 0.6 * digits * longest <= 72 * wide / length else 90
         read = supports[highlighted]
         for position, token in enumerate(tokens):
-            text = axes.text(position + 0.5, -0.35, f"{token}", ha="center", fontsize=digits)
+            text = axes.text(position + 0.5, -0.35, f"{token}", ha="center", fontsize=digits, rotation=turned)
             if read[position]:
                 text.set(color=VERMILION, fontweight="bold")
         for row, target in enumerate(targets):
             place = int(queries[target]), row
             answer = f"{answers[target]}"
-            axes.text(place[0] + 0.5, row + 0.5, answer, ha="center", va="center", fontsize=digits)
+            text = axes.text(place[0] + 0.5, row + 0.5, answer, ha="center", va="center", fontsize=digits)
+            text.set(rotation=turned)
             axes.add_patch(patches.Rectangle(place, 1, 1, fill=False, linewidth=0.4))
     every = 1 << max(0, (rows - 1).bit_length() - 4)
     shown = np.arange(0, rows, every)

@@ -74,7 +74,7 @@ def test_each_command_has_the_short_flag_of_help(command: str, monkeypatch: pyte
 @pytest.mark.parametrize(
     ("command", "names"),
     [
-        ("tasks", ("cellular_automaton", "linear_map", "linear_map_autoregressive")),
+        ("tasks", tuple(shipped_tasks())),
         ("mixers", (*MIXERS, *(PREFIX + name for name in TORCH_MIXERS))),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import log2
+from math import exp, log2
 from typing import Any
 
 import jax
@@ -188,6 +188,20 @@ class HighChance(Sound):
         return 1.3
 
 
+class WrongGuess(Sound):
+    """Its guess has another loss than its chance."""
+
+    def guess(self, tokens: jax.Array) -> jax.Array:
+        return jnp.full((self.size, 3), 0.5)
+
+
+class PoorGuess(HighChance):
+    """Its guess has the loss of its chance, and a constant guess is better."""
+
+    def guess(self, tokens: jax.Array) -> jax.Array:
+        return jnp.full((self.size, 3), exp(-1.3))
+
+
 class HighBayes(Sound):
     def truth(self, rule: Rule, knobs: Mapping[str, Any]) -> Truth:
         return super().truth(rule, knobs)._replace(bayes_loss=np.full(self.size, 1.2))
@@ -246,6 +260,8 @@ FAULTS: list[tuple[type[Generator], str, str]] = [
     (OtherMap, "truth", "attention_map differs from the supports of the sequence of seed 0"),
     (FewStates, "truth", "state has shape (1,): expected (3,), one for each target"),
     (HighChance, "chance loss", "the best constant guess has a loss of 1.09"),
+    (WrongGuess, "chance loss", "the task's own guess has a loss of 0.693 nats on target "),
+    (PoorGuess, "chance loss", "which is better than the task's own guess, with 1.300"),
     (HighBayes, "Bayes loss", "the Bayes loss of target 0 is 1.200: expected 0 to 1.099 nats"),
     (Noisy, "Bayes loss", "it is 0, but target 0 has two answers for the same tokens on its support"),
     (FewBits, "search space", "0.50 bits are stated, and the supports of 64 rules need 1.58"),

@@ -20,6 +20,7 @@ from attnsearch.mixers.contract import Contract, constants, with_logits
 from attnsearch.mixers.linear import Linear, product
 from attnsearch.spec.positions import sinusoidal
 from attnsearch.spec.run import NetworkSpec, Settings
+from attnsearch.training.embedding import LARGEST_ONE_HOT
 
 Parameters = Any
 """A network's trained arrays: a pytree."""
@@ -95,11 +96,17 @@ class _Model(nnx.Module):
 
     def _embedded(self, tokens: jax.Array) -> jax.Array:
         """`f32[L, D]`"""
-        # A product with one-hot rows, for the gradient of a look-up is a scatter, slow on a CPU.
-        embedded = product(jax.nn.one_hot(tokens, self.tokens.num_embeddings), self.tokens.embedding[...])
+        embedded = rows_of(self.tokens.embedding[...], tokens)
         if self.positions is not None:
             return embedded + self.positions.embedding[...]
         return embedded + sinusoidal(*embedded.shape) if self.sinusoidal else embedded
+
+
+def rows_of(table: jax.Array, tokens: jax.Array) -> jax.Array:
+    """`f32[L, D]`: the rows of `table`, `f32[V, D]`, that `tokens` name."""
+    if len(table) <= LARGEST_ONE_HOT:
+        return product(jax.nn.one_hot(tokens, len(table)), table)
+    return table[tokens]
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,13 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import gelu, one_hot
+from torch.nn.functional import embedding, gelu, one_hot
 
 from attnsearch.base import AttnsearchError
 from attnsearch.generators.base import Generator
 from attnsearch.spec.positions import sinusoidal
 from attnsearch.spec.run import NetworkSpec, Settings
+from attnsearch.training.embedding import LARGEST_ONE_HOT
 from attnsearch.training.torch import mixer as mixers
 from attnsearch.training.torch.linear import Linear
 from attnsearch.training.torch.mixer import Biased
@@ -68,7 +69,6 @@ class Model(nn.Module):
     def __init__(self, network: TorchNetwork):
         super().__init__()
         spec = network.spec
-        # A product with one-hot rows, for the gradient of a look-up adds up in no fixed order on a GPU.
         self.tokens = nn.Parameter(_embedding(network.vocab_size, spec.width))
         self.positions = _positions(spec, network.context_length)
         self.blocks = nn.ModuleList(_Block(network) for _ in range(spec.num_layers))
@@ -100,8 +100,18 @@ class Model(nn.Module):
         return list(zip(blocks, biases or [None] * len(blocks), strict=True))
 
     def _embedded(self, tokens: Tensor) -> Tensor:
-        embedded = one_hot(tokens, len(self.tokens)).to(self.tokens.dtype) @ self.tokens
+        embedded = _rows_of(self.tokens, tokens)
         return embedded if self.positions is None else embedded + self.positions
+
+
+def _rows_of(table: Tensor, tokens: Tensor) -> Tensor:
+    """`f32[B, L, D]`: the rows of `table`, `f32[V, D]`, that `tokens` name.
+
+    The gradient of a look-up adds up in no fixed order on a GPU, and a product does.
+    """
+    if len(table) <= LARGEST_ONE_HOT:
+        return one_hot(tokens, len(table)).to(table.dtype) @ table
+    return embedding(tokens, table)
 
 
 class _Block(nn.Module):

@@ -12,7 +12,8 @@ from attnsearch.base import AttnsearchError
 from attnsearch.generators import LinearMap, LinearMapAutoregressive
 from attnsearch.mixers import MIXERS, Mixer
 from attnsearch.spec.run import NetworkSpec, settings
-from attnsearch.training.jax.network import Network
+from attnsearch.training.embedding import LARGEST_ONE_HOT
+from attnsearch.training.jax.network import Network, rows_of
 
 SPEC = NetworkSpec(width=32, num_layers=1, mlp_width=64)
 SETTINGS = {"attention": settings({"num_heads": 4}), "mlp_mixer": settings({})}
@@ -117,3 +118,15 @@ def test_equal_settings_make_equal_networks():
     assert network("attention") == network("attention")
     assert hash(network("attention")) == hash(network("attention"))
     assert network("attention") != network("mlp_mixer")
+
+
+@pytest.mark.parametrize("vocabulary", [LARGEST_ONE_HOT, LARGEST_ONE_HOT + 1])
+def test_a_token_is_embedded_by_its_row_whatever_the_vocabulary(vocabulary: int):
+    """And its gradient adds up over repeated tokens."""
+    tokens = np.array([3, 0, 3, vocabulary - 1])
+    table = np.random.default_rng(0).normal(size=(vocabulary, 8)).astype(np.float32)
+    rows, pulled = jax.vjp(lambda table: rows_of(table, jnp.asarray(tokens)), jnp.asarray(table))
+    np.testing.assert_array_equal(rows, table[tokens])
+    expected = np.zeros_like(table)
+    np.add.at(expected, tokens, np.asarray(rows))
+    np.testing.assert_allclose(pulled(rows)[0], expected, rtol=1e-6)

@@ -8,6 +8,7 @@ from helpers.terminal import attnsearch
 
 from attnsearch.cli.main import COMMANDS, cli
 from attnsearch.mixers import MIXERS
+from attnsearch.spec.task_file import shipped_tasks
 from attnsearch.training.torch.names import PREFIX, TORCH_MIXERS
 
 

@@ -114,6 +114,24 @@ def test_a_mixer_that_holds_more_than_parameters_is_refused():
         Network.of(SPEC, Stateful, (), LinearMap(4))
 
 
+@pytest.mark.parametrize(
+    ("positions", "relative_positions", "tells_apart"),
+    [("none", "none", False), ("none", "rotary", True), ("sinusoidal", "none", True)],
+)
+def test_without_positions_a_layer_of_attention_sees_how_often_a_token_came(
+    positions: str, relative_positions: str, tells_apart: bool
+):
+    spec = NetworkSpec(width=32, num_layers=1, mlp_width=64, positions=positions)
+    heads = settings({"num_heads": 4, "relative_positions": relative_positions})
+    one = Network.of(spec, MIXERS["attention"], heads, LinearMap(4))
+    parameters = one.init(jax.random.key(0))
+    assert "positions" not in parameters
+    some, others = (
+        one.apply(parameters, jnp.array([*inputs, 2, 2, 2, 2])) for inputs in ([0, 1, 1, 0], [1, 0, 0, 1])
+    )
+    assert np.allclose(some, others, atol=1e-5) != tells_apart
+
+
 def test_equal_settings_make_equal_networks():
     assert network("attention") == network("attention")
     assert hash(network("attention")) == hash(network("attention"))

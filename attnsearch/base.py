@@ -110,18 +110,22 @@ class Maps(NamedTuple):
                 is replaced: mean total variation distance, in [0, 1]; 0 where never replaced
     mass:       `f32[M, K]` map mass: the share of the influence on a mapped target that lies on its support
                 in the very sequence; nan where nothing had any influence
+    later:      `f32[M]` the largest total variation distance by which tokens behind a query moved its answer,
+                over all queries and probe sequences; nan where that was not measured
     """
 
     step: Integers
     influence: Floats
     mass: Floats
+    later: Floats
 
 
 class MapMass(NamedTuple):
-    """`Maps` without the influence, which takes most of the room: `step` and `mass`, as there."""
+    """`Maps` without the influence, which takes most of the room: the other fields, as there."""
 
     step: Integers
     mass: Floats
+    later: Floats
 
 
 class Heads(NamedTuple):
@@ -155,22 +159,24 @@ class HeadMass(NamedTuple):
 class MapRecord(NamedTuple):
     """One recorded map, on the device or on the host: the fields of `Maps` and `Heads` without axis M.
 
-    influence:  `f32[K, L]`; map_mass: `f32[K]`, `Maps.mass`; mass, entropy: `f32[A, K]`, of `Heads`
+    influence:  `f32[K, L]`; map_mass: `f32[K]`, `Maps.mass`; later: `f32[]`
+    mass, entropy: `f32[A, K]`, of `Heads`
     weights:    `f32[A, K, L]` as measured, in [0, 1]
     """
 
     influence: Any
     map_mass: Any
+    later: Any
     weights: Any
     mass: Any
     entropy: Any
 
     @classmethod
-    def of(cls, influence: Floats, map_mass: Floats) -> MapRecord:
+    def of(cls, influence: Any, map_mass: Any, later: Any = np.nan) -> MapRecord:
         """The record of a network without heads."""
         rows, length = influence.shape
         nothing = np.zeros((0, rows), np.float32)
-        return cls(influence, map_mass, np.zeros((0, rows, length), np.float32), nothing, nothing)
+        return cls(influence, map_mass, later, np.zeros((0, rows, length), np.float32), nothing, nothing)
 
 
 class Plateaus(NamedTuple):

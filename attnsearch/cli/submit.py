@@ -117,10 +117,13 @@ def _chosen(entries: Sequence[Entry], name: str | None, settings: Assignments, s
 
 
 def _check(asked: Suite, entry: Entry, suite: str, runs: Sequence[str]) -> None:
-    """Errors: AttnsearchError where the entry is not complete, with the command that completes it."""
-    from attnsearch.leaderboard.shortcomings import shortcomings
+    """Errors: AttnsearchError where runs leak, or where the entry is not complete, with the command that
+    completes it."""
+    from attnsearch.leaderboard.shortcomings import leaks, shortcomings
     from attnsearch.spec.command import mixer_flags
 
+    if seen := leaks(entry):
+        raise AttnsearchError(f"{entry.mixer.name} cannot be entered: {'; '.join(seen)}")
     missing = shortcomings(asked, entry)
     if not missing:
         return

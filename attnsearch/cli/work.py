@@ -20,6 +20,11 @@ _ESTIMATED_EVERY = 1.0
 
 def outcome(run: StoredRun) -> str:
     """How a run ended, in a few words."""
+    leak = "; it leaks, and does not count" if run.leaking else ""
+    return f"{_end(run)}{leak}"
+
+
+def _end(run: StoredRun) -> str:
     measures = run.measures
     steps = int(run.curves.step[-1])
     found = measures.found.observed

@@ -271,7 +271,7 @@ class Recorder:
     def _measure(self) -> None:
         """Measure the map where one is due. A network that has diverged has none."""
         if self._map_is_due and self._logits is not None and self.status != "diverged":
-            self._recording.add_map(measured(self._sequences, self._logits))
+            self._recording.add_map(measured(self._sequences, self._logits, self._recording.step))
         self._map_is_due = False
 
     def _keep(self) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from attnsearch.base import AttnsearchError, Curves, Plateaus
 from attnsearch.gate.decision import Outcomes
 from attnsearch.results.cells import found_of, mastery_of, plateau_of
+from attnsearch.results.leaking import require_sound
 from attnsearch.runs.store import Status, StoredRun
 from attnsearch.spec.names import Names, contrast, heading
 from attnsearch.spec.run import CellSpec, RunSpec
@@ -86,7 +87,9 @@ class Baseline:
 
     @classmethod
     def of(cls, suite: str, runs: Iterable[StoredRun]) -> Self:
-        """The baseline that measured runs make."""
+        """The baseline that measured runs make. Errors: AttnsearchError where one of them leaks."""
+        runs = list(runs)
+        require_sound("this baseline cannot be recorded", runs)
         grouped: dict[CellSpec, list[RecordedRun]] = {}
         for run in runs:
             grouped.setdefault(run.spec.cell, []).append(RecordedRun.of(run))

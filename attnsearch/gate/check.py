@@ -10,6 +10,7 @@ from attnsearch.base import AttnsearchError
 from attnsearch.gate.baseline import Baseline, RecordedRun, matched, outcomes
 from attnsearch.gate.decision import TOLERANCE, Finding, Judgement, Pair, judge, levels, looks
 from attnsearch.gate.verdict import Failure, Report
+from attnsearch.results.leaking import require_sound
 from attnsearch.runs.store import StoredRun
 from attnsearch.spec.reading import placed
 from attnsearch.spec.run import RunSpec
@@ -34,7 +35,7 @@ def check(
     tolerance:  by how much a plateau may grow, at least 1
 
     Errors: AttnsearchError, before anything is trained, where the baseline did not record `specs`. What goes
-    wrong in training is the report's `failure`.
+    wrong in training is the report's `failure`, and so is a run that leaks.
     """
     if not 1 <= tolerance < float("inf"):
         raise AttnsearchError(
@@ -51,7 +52,9 @@ def check(
         due = [spec for own, _ in cells for spec in own[:count]]
         try:
             missing = [spec for spec in due if spec not in trained]
-            trained |= {ended.spec: RecordedRun.of(ended) for ended in train(missing)}
+            ended = train(missing)
+            require_sound("nothing was judged", ended)
+            trained |= {run.spec: RecordedRun.of(run) for run in ended}
         except Exception as error:
             return replace(report, failure=Failure.of(error))
         judged = [([trained[spec] for spec in own[:count]], recorded.runs) for own, recorded in cells]

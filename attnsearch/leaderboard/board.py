@@ -16,7 +16,7 @@ from attnsearch.base import AttnsearchError, Bools
 from attnsearch.leaderboard.candidates import Candidate, LeftOut, question, questions
 from attnsearch.leaderboard.entry import Entry, EntryCell
 from attnsearch.leaderboard.ranking import Pair, Ratio, Scores, pairs, ranks, ratio
-from attnsearch.leaderboard.shortcomings import shortcomings, unverified
+from attnsearch.leaderboard.shortcomings import doubts, shortcomings
 from attnsearch.results.comparisons import REFERENCE
 from attnsearch.results.learning_rates import Choice, waited
 from attnsearch.spec.names import Names, joined, mixer_names
@@ -237,14 +237,14 @@ def _families(suite: Suite, candidates: Sequence[Candidate]) -> tuple[list[Famil
 def _row(suite: Suite, candidate: Candidate, name: str, asked: Sequence[CellSpec]) -> Row:
     """The candidate over all families."""
     entry = candidate.entry
-    missing, doubt = shortcomings(suite, entry), unverified(entry)
+    missing = shortcomings(suite, entry)
     answered = {question(cell.spec): cell for cell in entry.scored}
     cells = entry.scored if missing else tuple(answered[one] for one in asked)
     try:
         choice = entry.choice()
     except AttnsearchError:
         choice = None
-    return Row(name, candidate, cells, not missing, (*missing, *([doubt] if doubt else [])), choice)
+    return Row(name, candidate, cells, not missing, (*missing, *doubts(entry)), choice)
 
 
 def _checked(row: Row, earlier: Sequence[Row]) -> Row:

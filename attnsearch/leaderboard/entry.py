@@ -14,6 +14,7 @@ import numpy as np
 from attnsearch.base import RECORDING_INTERVAL, AttnsearchError, Bools, Floats, Integers, Plateaus
 from attnsearch.results.learning_rates import Choice, choose
 from attnsearch.runs.cost import Cost
+from attnsearch.runs.leaks import later_influence
 from attnsearch.runs.measures import first_step
 from attnsearch.runs.outline import Outline, Targets, escapes, finds, held, masters, outlined
 from attnsearch.runs.store import Status, StoredRun
@@ -34,6 +35,7 @@ class EntryRun:
     outline:  `f32[E, G]` at each recorded point. The point at which a run diverged does not have a number,
               and is left out
     found:    `i64[R]` step at which each target was found first; 0 where it was not
+    later:    largest distance by which tokens behind a query moved its answer; None where not measured
     """
 
     spec: RunSpec
@@ -41,6 +43,7 @@ class EntryRun:
     targets: Targets
     outline: Outline
     found: Integers
+    later: float | None
 
     @cached_property
     def loss(self) -> Floats:
@@ -154,9 +157,9 @@ def _kept(run: StoredRun) -> EntryRun:
         loss = loss[:-1]
     found = finds(loss, targets, run.spec.cell.task.plateau)
     first = first_step(recorded_steps(len(loss)), found)
-    return EntryRun(
-        run.spec, run.status, targets, outlined(loss, targets), np.where(first.observed, first.length, 0)
-    )
+    steps = np.where(first.observed, first.length, 0)
+    later = later_influence(run.map_mass)
+    return EntryRun(run.spec, run.status, targets, outlined(loss, targets), steps, later)
 
 
 def assemble(

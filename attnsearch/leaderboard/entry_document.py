@@ -35,6 +35,7 @@ _Losses = Annotated[
     str, Meta(description="nats, one number for each target; little-endian 64-bit floats in base64")
 ]
 
+_LATER = "largest total variation distance by which tokens behind a query moved its answer, over all maps"
 _Count = Annotated[int, Meta(ge=1, le=LARGEST_VALUE)]
 _LongText = Annotated[str, Meta(min_length=1, max_length=2_000)]
 _Rate = Annotated[float, Meta(gt=0, le=1e18)] | None
@@ -51,6 +52,7 @@ class RunDocument(Struct, frozen=True, forbid_unknown_fields=True):
     rule_seed: Seed
     digest: Digest
     status: Status
+    later: Annotated[float, Meta(ge=0, le=1 + 1e-6, description=_LATER)] | None
     bayes_loss: Annotated[_Losses | None, Meta(title="null where all are 0")]
     found: Annotated[_WholeNumbers, Meta(title="step at which each target was found; 0 where it was not")]
     mean: Annotated[_Curves, Meta(title="loss less Bayes' loss, mean over the group")]

@@ -85,6 +85,7 @@ def _run_values(run: EntryRun) -> dict[str, Any]:
         "rule_seed": run.spec.rule_seed,
         "digest": run.spec.digest,
         "status": run.status,
+        "later": run.later,
         "bayes_loss": _encoded(bayes, _LOSS) if bayes.any() else None,
         "found": _encoded(run.found, _WHOLE),
         **{
@@ -187,7 +188,7 @@ def _run(spec: RunSpec, document: RunDocument, chance_loss: float, state: Intege
     outline = Outline(_curves("mean", document.mean, groups), _curves("worst", document.worst, groups))
     if len(outline.mean) != len(outline.worst):
         raise AttnsearchError(f"mean has {len(outline.mean)} points, and worst {len(outline.worst)}")
-    run = EntryRun(spec, document.status, targets, outline, found)
+    run = EntryRun(spec, document.status, targets, outline, found, document.later)
     check_curves(run)
     check_end(run)
     return run

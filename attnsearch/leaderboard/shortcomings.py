@@ -10,6 +10,7 @@ from dataclasses import fields
 
 from attnsearch.base import AttnsearchError
 from attnsearch.leaderboard.entry import Entry, EntryCell, learning_rate
+from attnsearch.runs.leaks import LEAK
 from attnsearch.runs.standing import FOREIGN_REASON
 from attnsearch.runs.verification import CHECKS
 from attnsearch.spec.names import Names, contrast, heading
@@ -36,6 +37,11 @@ def shortcomings(suite: Suite, entry: Entry) -> list[str]:
     return found
 
 
+def doubts(entry: Entry) -> list[str]:
+    """Why the numbers of `entry` may not count, one line each; none where they may."""
+    return [*leaks(entry), *filter(None, [unverified(entry)])]
+
+
 def unverified(entry: Entry) -> str | None:
     """Why the mixer's numbers may not count; None where it is sound."""
     if entry.mixer.foreign:
@@ -48,6 +54,20 @@ def unverified(entry: Entry) -> str | None:
     if lacking := [check for check in CHECKS if check not in asked]:
         return f"has not been checked for {', '.join(lacking)}"
     return None
+
+
+def leaks(entry: Entry) -> list[str]:
+    """Whether runs see the future, or were not asked whether they do, one line each."""
+    runs = [run for cell in (*entry.selection, *entry.scored) for run in cell.runs]
+    leaking = [run for run in runs if run.later is not None and run.later > LEAK]
+    silent = [run for run in runs if run.later is None]
+    found = []
+    if leaking:
+        which = f"{len(leaking)} of {len(runs)} runs (seeds {_span(sorted({run.spec.seed for run in leaking}))})"
+        found.append(f"leaks: tokens behind a query moved its answer in {which}")
+    if silent and not entry.mixer.foreign:
+        found.append(f"{len(silent)} of {len(runs)} runs do not say whether it leaks")
+    return found
 
 
 def _differences(

@@ -75,6 +75,16 @@ class Cell:
         """Runs that ended with a non-finite loss."""
         return sum(run.status == "diverged" for run in self.runs)
 
+    @cached_property
+    def leaking(self) -> int:
+        """Runs whose answers moved with tokens behind their queries."""
+        return sum(run.leaking for run in self.runs)
+
+    @property
+    def counts(self) -> bool:
+        """Whether it may be compared, ranked or fitted. One run that leaks says that the mixer of all can."""
+        return not self.leaking
+
     @property
     def lost(self) -> bool:
         """Whether every run diverged before it escaped: how long they would have waited is not known."""

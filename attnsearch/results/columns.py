@@ -37,7 +37,11 @@ def restricted_mean(waiting: Waiting) -> str:
 
 
 def _runs(cell: Cell) -> str:
-    return str(len(cell.runs)) + (f"\n{cell.diverged} diverged" if cell.diverged else "")
+    told = (
+        f"{cell.diverged} diverged" if cell.diverged else "",
+        f"{cell.leaking} leaking" if cell.leaking else "",
+    )
+    return "\n".join(filter(None, (str(len(cell.runs)), ", ".join(filter(None, told)))))
 
 
 def _found_at(found: FoundStep) -> str:
@@ -137,6 +141,16 @@ COLUMNS: tuple[Column[Cell], ...] = (
         " waiting to the end of its budget.",
     ),
     # Whether the numbers may count.
+    Column(
+        "leaking",
+        "leaking",
+        lambda c: c.leaking,
+        lambda c: str(c.leaking),
+        lambda c: c.leaking > 0,
+        unit="runs",
+        definition="Runs in which a token behind a query moved its answer. With one of them, the cell does"
+        " not count.",
+    ),
     Column(
         "verification",
         "",

@@ -36,8 +36,8 @@ class Compared:
 
 def comparisons(cells: Sequence[Cell]) -> tuple[Compared, ...]:
     """Mixers against one of them, interventions against none, and folders against the first, wherever cells
-    differ in nothing else."""
-    pairs = list(_pairs(cells))
+    differ in nothing else. A cell with a leaking run is not compared."""
+    pairs = list(_pairs([cell for cell in cells if cell.counts]))
     found = [
         compare(candidate.lengths, reference.lengths, candidate.spec.budget.steps)
         for candidate, reference in pairs

@@ -11,6 +11,7 @@ import numpy as np
 from attnsearch.base import AttnsearchError, Plateaus
 from attnsearch.results.cells import Cell, plateau_of
 from attnsearch.results.comparisons import Compared, figures
+from attnsearch.results.leaking import require_sound
 from attnsearch.results.table import Table, counted, listed, steps
 from attnsearch.runs.store import StoredRun
 from attnsearch.spec.names import Names, heading
@@ -40,7 +41,9 @@ class Contrast:
 
 
 def contrast(a: Sequence[Cell], b: Sequence[Cell]) -> Contrast:
-    """Errors: AttnsearchError where no cell has a partner, or one has several."""
+    """Errors: AttnsearchError where a run leaks, where no cell has a partner, or where one has several."""
+    for side, cells in zip("AB", (a, b), strict=True):
+        require_sound(f"{side} cannot be compared", (run for cell in cells for run in cell.runs))
     names = Names(cell.spec for cell in [*a, *b])
     facts = {cell: names.facts(cell.spec) for cell in [*a, *b]}
     every = dict.fromkeys(name for one in facts.values() for name in one)

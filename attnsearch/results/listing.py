@@ -29,7 +29,7 @@ def table(entries: Sequence[Entry], standings: Standings, now: float) -> Table:
             entry.digest[:DIGITS],
             names.label(entry.run.spec.cell) if entry.run else NONE,
             str(entry.run.spec.seed) if entry.run else NONE,
-            entry.state,
+            entry.state + ("\nleaking" if entry.run and entry.run.leaking else ""),
             _verification(standings(entry.run.spec.cell)) if entry.run else NONE,
             NONE if entry.steps is None else f"{entry.steps:,}",
             size(entry.size),
@@ -54,6 +54,7 @@ def records(entries: Sequence[Entry], standings: Standings) -> Iterator[dict[str
             "run": entry.digest[:DIGITS],
             "folder": str(entry.path),
             "status": entry.state,
+            "leaking": entry.run.leaking if entry.run else None,
             "verification": standing.state if standing else None,
             "verification_failed": ", ".join(standing.failed) if standing else None,
             "verification_reason": standing.reason if standing else None,
@@ -66,7 +67,7 @@ def records(entries: Sequence[Entry], standings: Standings) -> Iterator[dict[str
 
 
 _TAKEN = (
-    *("run", "folder", "status", "seed", "steps_trained", "bytes", "modified"),
+    *("run", "folder", "status", "leaking", "seed", "steps_trained", "bytes", "modified"),
     *("verification", "verification_failed", "verification_reason"),
 )
 

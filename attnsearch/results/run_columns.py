@@ -13,6 +13,7 @@ from attnsearch.results.alignment import contradicts_itself
 from attnsearch.results.cells import found_of, mastery_of, plateau_of
 from attnsearch.results.column import Column
 from attnsearch.results.table import NONE, number, steps
+from attnsearch.runs.leaks import later_influence
 from attnsearch.runs.measures import chance_map_mass, prediction_loss
 from attnsearch.runs.standing import Standing
 from attnsearch.runs.store import StoredRun
@@ -128,8 +129,22 @@ OF_RUN: tuple[Column[RunRow], ...] = (
         "status",
         "status",
         lambda r: r.run.status,
-        lambda r: r.run.status,
+        lambda r: r.run.status + ("\nleaking" if r.run.leaking else ""),
         definition="How the run ended: mastered, exhausted (its budget was used up), or diverged.",
+    ),
+    Column(
+        "leaking",
+        "",
+        lambda r: r.run.leaking,
+        definition="Whether tokens behind a query moved its answer. Such a run and its cell do not count.",
+    ),
+    Column(
+        "later_influence",
+        "",
+        lambda r: later_influence(r.run.map_mass),
+        unit="distance",
+        definition="Largest total variation distance by which tokens behind a query moved its answer, over"
+        " all recorded maps; empty where it was not measured.",
     ),
     Column(
         "verification",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from attnsearch.results.cells import Cell
@@ -54,9 +54,15 @@ class Growth:
 
 
 def growths(series: Sequence[Series]) -> tuple[Growth, ...]:
-    """One for each of `series`, and one more where the cheapest routes are another size."""
+    """One for each of `series`, and one more where the cheapest routes are another size.
+
+    A cell with a leaking run is left out.
+    """
     found = []
-    for one in series:
+    for whole in series:
+        one = replace(whole, cells=tuple(cell for cell in whole.cells if cell.counts))
+        if not one.cells:
+            continue
         nominal = tuple(cell.bits for cell in one.cells)
         route = tuple(cell.route_bits for cell in one.cells)
         found.append(_growth(one, "nominal", nominal))

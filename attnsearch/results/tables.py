@@ -19,7 +19,7 @@ Row = TypeVar("Row")
 
 TRAINED = (
     *("plateau_length_median", "mastery_step_median", "escape_rate", "mastery_rate", "log2_search_space"),
-    *("log2_search_space_of_cheapest_routes", "diverged", "prediction_loss", "in_context_gain"),
+    *("log2_search_space_of_cheapest_routes", "diverged", "leaking", "prediction_loss", "in_context_gain"),
 )
 """What a command shows of the runs it has trained, by key. Escape and mastery stand first: on a narrow screen
 the columns that follow are a part of their own."""

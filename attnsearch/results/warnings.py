@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from attnsearch.base import plain
 from attnsearch.results.alignment import contradicts_itself
 from attnsearch.results.cells import Cell
+from attnsearch.results.leaking import told
 from attnsearch.results.table import counted, listed
 from attnsearch.runs.outline import held
 from attnsearch.runs.store import StoredRun
@@ -29,6 +30,7 @@ def warnings(cells: Sequence[Cell]) -> tuple[str, ...]:
     """Every rule of the protocol that `cells` do not meet, one line each."""
     return (
         *_few_seeds(cells),
+        *_leaking(cells),
         *_leaks(cells),
         *_contradictions(cells),
         *_diverged(cells),
@@ -44,6 +46,7 @@ def flags(cell: Cell) -> tuple[str, ...]:
     if standing is not None and standing.state != "verified":
         state = "foreign" if cell.spec.mixer.foreign else standing.state
         found.append(standing.reason if standing.state == "failed" else state)
+    found += [f"{cell.leaking} leaking"] if cell.leaking else []
     found += [f"{cell.diverged} diverged"] if cell.diverged else []
     against = sum(map(contradicts_itself, cell.runs))
     found += [f"{against} mastered without its map"] if against else []
@@ -67,6 +70,15 @@ def _few_seeds(cells: Sequence[Cell]) -> list[str]:
         return []
     seeds = "1 seed is" if few == 1 else f"{few} seeds are"
     return [f"{seeds} too few for a distribution: use {FEWEST_SEEDS}, 16 to compare mixers"]
+
+
+def _leaking(cells: Sequence[Cell]) -> list[str]:
+    return [
+        f"{told(run)}: it sees the future, and its cell does not count"
+        for cell in cells
+        for run in cell.runs
+        if run.leaking
+    ]
 
 
 def _leaks(cells: Sequence[Cell]) -> list[str]:

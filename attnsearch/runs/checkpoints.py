@@ -22,7 +22,7 @@ from attnsearch.runs.layout import Layout
 from attnsearch.runs.recorder import Recording
 from attnsearch.spec.run import RunSpec
 
-CHECKPOINT_VERSION = 4
+CHECKPOINT_VERSION = 5
 """Version of the files written here. Finished runs and digests do not depend on it."""
 
 # The kinds of dtype whose bytes an .npy file gives back as what they were: numpy's own, and no objects.

@@ -27,9 +27,14 @@ TRUTH: Layout = {
     "probed": "bL",
 }
 CURVES: Layout = {"step": "iE", "loss": "fEQ", "accuracy": "fEQ"}
-MAPS: Layout = {"step": "iM", "influence": "fMKL", "mass": "fMK"}
+MAPS: Layout = {"step": "iM", "influence": "fMKL", "mass": "fMK", "later": "fM"}
 HEADS: Layout = {"weights": "uMAKL", "mass": "fMAK", "entropy": "fMAK"}
-RECORDED_MAPS: Layout = {"influence": MAPS["influence"], "map_mass": MAPS["mass"], **HEADS}
+RECORDED_MAPS: Layout = {
+    "influence": MAPS["influence"],
+    "map_mass": MAPS["mass"],
+    "later": MAPS["later"],
+    **HEADS,
+}
 """Of each field of `base.MapRecord`, all maps of a run together."""
 
 

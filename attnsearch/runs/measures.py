@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from attnsearch.base import Bools, Curves, Floats, MapMass, Maps, Plateaus, Truth
+from attnsearch.runs.leaks import leaking
 from attnsearch.runs.outline import Targets, escapes, finds, held, masters, outlined
 from attnsearch.spec.run import PlateauRule
 
@@ -75,6 +76,8 @@ class Measures:
             "found_step": self.found.length.tolist(),
             "found": self.found.observed.tolist(),
             "map_mass": [_finite(row) for row in maps.mass],
+            "later": _finite(maps.later),
+            "leaking": leaking(maps),
             "chance_map_mass": _finite(self.chance_map_mass),
             "state_loss": _finite(self.state_loss),
             "in_context_gain": self.in_context_gain,

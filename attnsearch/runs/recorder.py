@@ -81,7 +81,7 @@ class Recording:
         # In 255ths a weight is as fine as a picture shows it, and takes little room when packed. Weights of a
         # diverged run are not numbers.
         weights = np.rint(np.nan_to_num(record.weights) * 255).astype(np.uint8)
-        self.maps.append(record._replace(weights=weights))
+        self.maps.append(record._replace(weights=weights, later=np.float32(record.later)))
 
     def stored(self, environment: Mapping[str, Any]) -> StoredRun:
         """The ended run, as it is to be stored."""
@@ -89,7 +89,8 @@ class Recording:
         steps = RECORDING_INTERVAL * np.arange(1, len(self.loss) + 1, dtype=np.int32)
         curves = Curves(steps, np.stack(self.loss), np.stack(self.accuracy))
         recorded = self.stacked_maps()
-        maps = Maps(np.array(self.map_steps, np.int32), recorded.influence, recorded.map_mass)
+        steps_of_maps = np.array(self.map_steps, np.int32)
+        maps = Maps(steps_of_maps, recorded.influence, recorded.map_mass, recorded.later)
         heads = Heads(recorded.weights, recorded.mass, recorded.entropy)
         return StoredRun(self.spec, self.status, environment, self.truth, curves, maps, heads)
 

@@ -26,6 +26,7 @@ from typing import Any, Self
 from attnsearch import files
 from attnsearch.base import Curves, Floats, HeadMass, Heads, MapMass, Maps, Truth
 from attnsearch.runs import parameters as parameter_files
+from attnsearch.runs.leaks import leaking
 from attnsearch.runs.measures import Measures, measure
 from attnsearch.runs.run_files import (
     LAYOUTS,
@@ -66,7 +67,12 @@ class StoredRun:
     @property
     def map_mass(self) -> MapMass:
         """The maps without their influence."""
-        return MapMass(self.maps.step, self.maps.mass)
+        return MapMass(self.maps.step, self.maps.mass, self.maps.later)
+
+    @cached_property
+    def leaking(self) -> bool:
+        """Whether answers moved with tokens behind their queries: such a run does not count."""
+        return leaking(self.map_mass)
 
     @property
     def head_mass(self) -> HeadMass:

@@ -17,10 +17,12 @@ class Influence(NamedTuple):
 
     mean:  `f32[K, L]` over probe sequences, in [0, 1]; zero at positions that are not probed
     mass:  `f32[K]` share that lies on the support of the very sequence; nan where nothing moves an answer
+    later: `f32[]` the furthest that any answer moved when only tokens behind its query were replaced
     """
 
     mean: jax.Array
     mass: jax.Array
+    later: jax.Array
 
 
 def distances(answers: Any, untouched: Any) -> Any:
@@ -31,15 +33,17 @@ def distances(answers: Any, untouched: Any) -> Any:
     return abs(answers - untouched).sum(-1) / 2
 
 
-def measured(generator: Generator, rule: Rule, tokens: jax.Array, moved: jax.Array) -> Influence:
-    """The map that the distances `moved` make.
+def measured(
+    generator: Generator, rule: Rule, tokens: jax.Array, moved: jax.Array, later: jax.Array
+) -> Influence:
+    """The map that the distances `moved` make; `later` is as in `Influence`.
 
     tokens:  `i32[B, L]`, the probe sequences
     moved:   `f32[P, B, K]` how far the answers moved when each of the P probed positions was replaced
     """
     positions = generator.probed_positions.nonzero()[0]
     mean = jnp.zeros((tokens.shape[1], moved.shape[2])).at[positions].set(moved.mean(axis=1))
-    return Influence(mean.T, map_mass(generator, rule, tokens, moved))
+    return Influence(mean.T, map_mass(generator, rule, tokens, moved), later)
 
 
 def map_mass(generator: Generator, rule: Rule, tokens: jax.Array, moved: jax.Array) -> jax.Array:

@@ -16,6 +16,7 @@ import numpy as np
 from attnsearch.base import AttnsearchError, Bools, Example, Floats, Integers, Truth
 from attnsearch.generators.base import Generator, Rule
 from attnsearch.sequences.influence import Influence, mapped_queries, measured
+from attnsearch.sequences.replacements import Replacements, replacements
 from attnsearch.spec.run import CellSpec, RunSpec
 
 INIT, DATA, PROBE, RULE, FRESH = range(5)
@@ -33,14 +34,14 @@ FEWEST_PROBE_SEQUENCES = 2
 class Probes(NamedTuple):
     """What is given to a network to measure its map, of P sequences; device or host arrays.
 
-    tokens:     `i32[P, L]`
-    replaced:   `i32[P, L]` another symbol for each token
-    positions:  `i64[n]` where a token is replaced, one position at a time; host array, static
+    tokens:    `i32[P, L]`
+    replaced:  `i32[P, L]` another symbol for each token
+    ways:      in which tokens are replaced
     """
 
     tokens: Any
     replaced: Any
-    positions: Integers
+    ways: Replacements
 
 
 def stream(seed: Any, use: int) -> jax.Array:
@@ -69,15 +70,16 @@ def probe_sequences(generator: Generator, rule: Rule, seed: Any) -> jax.Array:
     return draw(generator, rule, key, PROBE_SEQUENCES).tokens
 
 
-def probes(generator: Generator, rule: Rule, seed: Any) -> Probes:
-    """What measures the influence of each token: the first of `probe_sequences`, or all."""
+def probes(generator: Generator, rule: Rule, seed: Any, step: Any) -> Probes:
+    """What measures a map after `step` steps, on the first of `probe_sequences`, or all."""
     key, shift_key = jax.random.split(stream(seed, PROBE))
     tokens = draw(generator, rule, key, PROBE_SEQUENCES).tokens
-    positions = generator.probed_positions.nonzero()[0]
-    cost = positions.size * tokens.shape[1]
+    cost = int(generator.probed_positions.sum()) * tokens.shape[1]
     tokens = tokens[: min(PROBE_SEQUENCES, max(FEWEST_PROBE_SEQUENCES, LARGEST_PROBE // cost))]
     shifts = jax.random.randint(shift_key, tokens.shape, 1, generator.num_values)
-    return Probes(tokens, generator.replaced(tokens, shifts), positions)
+    # A token that is not replaceable, as a blank, is another value too.
+    others = generator.replaced(tokens, shifts)
+    return Probes(tokens, others, replacements(generator, len(tokens), step))
 
 
 def sequences_of_a_step(cell: CellSpec, generator: Generator) -> int:
@@ -137,22 +139,23 @@ class Sequences:
         of a run being 0. Each `count` is compiled once."""
         return _host(_steps(self.generator, self.batch_size, count, self._rule, self._seed, first_step))
 
-    def probes(self) -> Probes:
-        """What is given to a network to measure its map."""
-        tokens, replaced = _host(_probes(self.generator, self._rule, self._seed))
-        return Probes(tokens, replaced, self.generator.probed_positions.nonzero()[0])
+    def probes(self, step: int) -> Probes:
+        """What is given to a network to measure its map after `step` steps."""
+        return _host(_probes(self.generator, self._rule, self._seed, step))
 
     def looked_at(self) -> Integers:
         """`i32[PROBE_SEQUENCES, L]`: the sequences on which attention heads are looked at."""
         return _host(_looked_at(self.generator, self._rule, self._seed))
 
-    def map(self, moved: Floats) -> tuple[Floats, Floats]:
-        """The measured map, as the fields of `Influence`: `f32[K, L]` and the mass on the supports, `f32[K]`.
+    def map(self, moved: Floats, later: Floats) -> Influence:
+        """The measured map, its fields on the host.
 
         moved:  `f32[n, P, K]` as `influence.distances` gives them: how far the answer to each mapped target
                 moved on each probe sequence when the token at each of the n positions was replaced
+        later:  `f32[]`, as in `Influence`
         """
-        return _host(_map(self.generator, self._rule, self._seed, np.asarray(moved, np.float32)))
+        given = (np.asarray(array, np.float32) for array in (moved, later))
+        return _host(_map(self.generator, self._rule, self._seed, *given))
 
     def supports(self, tokens: Integers, targets: Integers | None = None) -> Bools:
         """`bool[B, K, L]`: the supports of `targets`, the mapped ones unless given, in each sequence of
@@ -178,18 +181,13 @@ def _steps(
     return found.tokens, found.answers
 
 
-@_static
-def _probes(generator: Generator, rule: Rule, seed: Any) -> tuple[jax.Array, jax.Array]:
-    found = probes(generator, rule, seed)
-    return found.tokens, found.replaced
-
-
+_probes = _static(probes)
 _looked_at = _static(probe_sequences)
 
 
 @_static
-def _map(generator: Generator, rule: Rule, seed: Any, moved: jax.Array) -> Influence:
-    return measured(generator, rule, probes(generator, rule, seed).tokens, moved)
+def _map(generator: Generator, rule: Rule, seed: Any, moved: jax.Array, later: jax.Array) -> Influence:
+    return measured(generator, rule, probes(generator, rule, seed, 0).tokens, moved, later)
 
 
 @_static

@@ -9,13 +9,16 @@ from attnsearch.base import Floats, Integers, Maps, Truth
 
 def maps_of(truth: Truth, step: Integers, influence: Floats) -> Maps:
     """Maps of `influence`, `f32[M, K, L]`, with the mass that they have."""
-    return Maps(step, influence, map_mass(influence, truth).astype(np.float32))
+    return Maps(
+        step, influence, map_mass(influence, truth).astype(np.float32), np.zeros(len(step), np.float32)
+    )
 
 
 def no_maps(step: Integers, rows: int, length: int) -> Maps:
     """Maps of a network in which no token has any influence."""
     shape = (len(step), rows)
-    return Maps(step, np.zeros((*shape, length), np.float32), np.full(shape, np.nan, np.float32))
+    zeros = np.zeros((*shape, length), np.float32)
+    return Maps(step, zeros, np.full(shape, np.nan, np.float32), np.zeros(len(step), np.float32))
 
 
 def map_mass(influence: Floats, truth: Truth) -> Floats:

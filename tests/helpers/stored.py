@@ -58,6 +58,7 @@ def make_run(seed: int) -> StoredRun:
         step=np.array([0, 40], np.int32),
         influence=random.random((2, 3, 7), dtype=np.float32),
         mass=random.random((2, 3), dtype=np.float32),
+        later=np.array([0, 1e-6], np.float32),
     )
     environment = {
         "attnsearch": "0.1",

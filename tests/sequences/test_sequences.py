@@ -13,6 +13,7 @@ from helpers.trainers import SPEC
 
 from attnsearch.backends import specify
 from attnsearch.sequences.influence import distances
+from attnsearch.sequences.host_map import HostMap
 from attnsearch.sequences.sequences import Sequences
 from attnsearch.spec.run import RunSpec
 from attnsearch.training.jax import probes
@@ -56,31 +57,30 @@ def test_a_map_measured_from_outside_is_the_one_that_jax_measures(task: str) -> 
     """The network is jax's own, asked as a stranger would be asked: with tokens, for logits."""
     spec, trainer, state = begun(task)
     sequences = Sequences.of(trainer.generator, spec)
-    tokens, replaced, positions = sequences.probes()
+    measuring = HostMap(sequences, 0)
+    tokens = measuring.tokens
     np.testing.assert_array_equal(
         tokens, probes.probe_sequences(trainer.generator, state.rule, 3)[: len(tokens)]
     )
+    replaced = sequences.probes(0).replaced
     assert (tokens != replaced).all()
     assert (replaced < trainer.generator.num_values).all()
 
     @jax.jit
     def answers(tokens: jax.Array) -> jax.Array:
         def one(sequence: jax.Array) -> jax.Array:
-            logits = trainer.network.apply(state.parameters, sequence)
-            return jax.nn.softmax(logits[sequences.mapped_queries])
+            return jax.nn.softmax(trainer.network.apply(state.parameters, sequence))
 
         return jax.lax.map(one, tokens, batch_size=min(len(tokens), trainer.batch_size))
 
-    before = np.array(answers(tokens))
-    moved = []
-    for position in positions:
-        changed = np.where(np.arange(tokens.shape[1]) == position, replaced, tokens)
-        moved.append(distances(np.array(answers(changed)), before))
-    mean, mass = sequences.map(np.stack(moved))
+    for _ in range(measuring.ways):
+        measuring.take(np.array(answers(measuring.shown())))
+    mean, mass, later = measuring.influence()
     expected = jax.jit(lambda state: probes.influence(trainer, state))(state)
     # Two programs round the last bit of a sum in their own ways.
     np.testing.assert_allclose(mean, expected.mean, rtol=1e-6)
     np.testing.assert_allclose(mass, expected.mass, rtol=1e-6)
+    assert later == expected.later == 0
 
 
 def test_distances_are_half_of_what_all_symbols_moved() -> None:

@@ -10,8 +10,8 @@ import torch
 
 from attnsearch.base import RECORDING_INTERVAL, Bools, Floats, Integers, MapRecord
 from attnsearch.sequences.added_map import AddedMap
-from attnsearch.sequences.influence import distances
-from attnsearch.sequences.sequences import Probes, Sequences
+from attnsearch.sequences.host_map import HostMap
+from attnsearch.sequences.sequences import Sequences
 from attnsearch.spec.run import RunSpec
 from attnsearch.training import machine
 from attnsearch.training.engine import Begun, Leaves, Points
@@ -56,6 +56,18 @@ class _Run:
     def added_to(self, tokens: Integers) -> Floats | None:
         """The map that is added to the logits of `tokens`, `i32[B, L]`, in the step after the present one."""
         return self.added and self.added.at(tokens, self.step)
+
+    def added_to_shown(self, measuring: HostMap) -> Floats | None:
+        """The same of the sequences that `measuring` shows.
+
+        Before the first replaced token it is what is added to the untouched sequence: what the map makes of a
+        later token is not what the network makes of it.
+        """
+        after, before = (self.added_to(tokens) for tokens in (measuring.shown(), measuring.tokens))
+        if after is None or before is None:
+            return None
+        rows = np.arange(after.shape[1]) < measuring.first[:, None]
+        return np.where(rows[..., None], before, after)
 
 
 class TorchLanes:
@@ -114,17 +126,17 @@ class TorchLanes:
 
     def look(self, lanes: Collection[int]) -> Mapping[int, MapRecord]:
         """The influence of every token, and what the heads look at; all lanes at once."""
-        probes = {lane: self._runs[lane].sequences.probes() for lane in lanes}
-        untouched, *others = [
-            self._answers(probes, position)
-            for position in (-1, *self._cohort.generator.probed_positions.nonzero()[0].tolist())
-        ]
-        heads, found = self._heads(lanes), {}
-        for lane in lanes:
-            moved = np.stack([distances(answers[lane], untouched[lane]) for answers in others])
-            mean, mass = self._runs[lane].sequences.map(moved)
-            found[lane] = MapRecord(mean, mass, *heads[lane])
-        return found
+        maps = {lane: HostMap(self._runs[lane].sequences, self._runs[lane].step) for lane in lanes}
+
+        def shown(lane: int) -> tuple[Any, ...]:
+            return maps[lane].shown(), self._runs[lane].added_to_shown(maps[lane])
+
+        # Every lane has the generator of the cohort, and with it as many ways.
+        for _ in range(max((one.ways for one in maps.values()), default=0)):
+            for lane, answers in self._each(lanes, "probabilities", shown).items():
+                maps[lane].take(answers)
+        heads = self._heads(lanes)
+        return {lane: MapRecord(*one.influence(), *heads[lane]) for lane, one in maps.items()}
 
     def leaves(self, lanes: Collection[int]) -> Mapping[int, tuple[np.ndarray, ...]]:
         """As the workers send them."""
@@ -139,17 +151,6 @@ class TorchLanes:
             self._runs[lane] = _Run(self._cohort, spec, 0)
             self._workers[lane].tell("begin", TorchTrainer, self._cohort.run(spec))
         self._collect(specs)
-
-    def _answers(self, probes: Mapping[int, Probes], position: int) -> Mapping[int, Floats]:
-        """`f32[P, K, V]` of each lane, with the token at `position` replaced; with none where that is -1."""
-
-        def changed(lane: int) -> tuple[Any, ...]:
-            tokens, replaced, _ = probes[lane]
-            shown = np.where(np.arange(tokens.shape[1]) == position, replaced, tokens)
-            run = self._runs[lane]
-            return shown, run.added_to(shown), run.sequences.mapped_queries
-
-        return self._each(probes, "probabilities", changed)
 
     def _heads(self, lanes: Collection[int]) -> Mapping[int, _Seen]:
         """What the heads look at: means over sequences.

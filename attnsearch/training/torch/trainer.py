@@ -93,11 +93,11 @@ class TorchTrainer:
         loss, accuracy = (torch.stack(field).mean(dim=0) for field in zip(*recorded, strict=True))
         return Recorded(loss.cpu().numpy(), accuracy.cpu().numpy())
 
-    def probabilities(self, tokens: Integers, added: Floats | None, queries: Integers) -> Floats:
-        """`f32[B, K, V]`: the answers to `queries`, `i64[K]` of the Q, in sequences `i32[B, L]`."""
+    def probabilities(self, tokens: Integers, added: Floats | None) -> Floats:
+        """`f32[B, Q, V]`: the answers in sequences `i32[B, L]`."""
         with torch.no_grad():
             logits = self._model(self._put(tokens).long(), self._biases(self._maybe(added)))
-            return torch.softmax(logits[:, self._put(queries)], dim=-1).cpu().numpy()
+            return torch.softmax(logits, dim=-1).cpu().numpy()
 
     def weights(self, tokens: Integers, added: Floats | None, positions: Integers) -> Floats:
         """`f32[B, A, P, L]`: what every head's query at `positions`, `i64[P]`, gives every position."""

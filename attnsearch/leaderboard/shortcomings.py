@@ -63,7 +63,9 @@ def leaks(entry: Entry) -> list[str]:
     silent = [run for run in runs if run.later is None]
     found = []
     if leaking:
-        which = f"{len(leaking)} of {len(runs)} runs (seeds {_span(sorted({run.spec.seed for run in leaking}))})"
+        which = (
+            f"{len(leaking)} of {len(runs)} runs (seeds {_span(sorted({run.spec.seed for run in leaking}))})"
+        )
         found.append(f"leaks: tokens behind a query moved its answer in {which}")
     if silent and not entry.mixer.foreign:
         found.append(f"{len(silent)} of {len(runs)} runs do not say whether it leaks")

@@ -77,7 +77,7 @@ def assert_same(found: Checkpoint | None, expected: Checkpoint) -> None:
             assert_same_array(point, point_then)
     for record, record_then in zip(ours.maps, theirs.maps, strict=True):
         for field, field_then in zip(record, record_then, strict=True):
-            assert_same_array(field, field_then)
+            assert_same_array(np.asarray(field), np.asarray(field_then))
     assert type(ours.truth) is Truth
     for array, array_then in zip(ours.truth, theirs.truth, strict=True):
         assert_same_array(array, array_then)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from attnsearch.base import Floats, Integers, Maps, Truth
+from attnsearch.runs.store import StoredRun
 
 
 def maps_of(truth: Truth, step: Integers, influence: Floats) -> Maps:
@@ -19,6 +22,13 @@ def no_maps(step: Integers, rows: int, length: int) -> Maps:
     shape = (len(step), rows)
     zeros = np.zeros((*shape, length), np.float32)
     return Maps(step, zeros, np.full(shape, np.nan, np.float32), np.zeros(len(step), np.float32))
+
+
+def leaking(run: StoredRun, later: float = 0.25) -> StoredRun:
+    """The same run, in whose last map tokens behind a query moved its answer so far."""
+    moved = np.zeros(len(run.maps.step), np.float32)
+    moved[-1] = later
+    return replace(run, maps=run.maps._replace(later=moved))
 
 
 def map_mass(influence: Floats, truth: Truth) -> Floats:

@@ -105,7 +105,7 @@ def test_a_suite_with_a_map_bias_can_be_entered(tmp_path: Path) -> None:
 def test_another_version_is_told_from_a_mistake() -> None:
     for key in ("format_version", "run_format_version"):
         other = {**document(), key: 9, "what": "is new"}
-        with pytest.raises(OtherVersion, match=f"^{key} 9, expected [23]$"):
+        with pytest.raises(OtherVersion, match=f"^{key} 9, expected 3$"):
             parsed(json.dumps(other).encode())
     assert complaint({**document(), "format_version": True}) == "format_version: True is not a whole number"
     assert complaint({**document(), "format_version": 3.0}) == "format_version: 3.0 is not a whole number"

@@ -145,7 +145,17 @@ def test_every_column_has_a_definition(study: Study, kind: str) -> None:
     assert set(DICTIONARY[kind.removeprefix("by_")]) <= set(found)
     for column in found:
         assert column.definition.endswith("."), column
-        assert column.unit in {"", "steps", "bits", "nats", "share", "ratio", "runs", "targets"}, column
+        assert column.unit in {
+            "",
+            "steps",
+            "bits",
+            "nats",
+            "share",
+            "ratio",
+            "runs",
+            "targets",
+            "distance",
+        }, column
     # Numbers that are measured have a unit; settings say theirs in words.
     rows = list(records(study, kind))
     for column in DICTIONARY[kind.removeprefix("by_")]:

@@ -67,7 +67,7 @@ DAMAGES: list[tuple[str, str, Damage]] = [
     ("other JSON", "TypeError", write_document(b"[]")),
     (
         "version",
-        "checkpoint version 0, expected 4",
+        "checkpoint version 0, expected 5",
         rewrite_document(lambda d: d.update(checkpoint_version=0)),
     ),
     ("no version", "'checkpoint_version'", rewrite_document(lambda d: d.pop("checkpoint_version"))),

@@ -209,6 +209,8 @@ def test_measures_are_strict_json_with_their_censoring(truth: Truth) -> None:
         "mastered": False,
         "found_step": [20, 20],
         "found": [True, False],
+        "later": [0, 0, 0],
+        "leaking": False,
     }
     assert mass[1] == [None, 0]
     assert mass[0] == pytest.approx([1, 0.25])

@@ -70,7 +70,7 @@ def test_maps_and_heads_are_read_when_they_are_asked_for(root: Path, reads: list
     assert reads == ["maps.npz"]
     assert first.heads.mass.shape[1] == 2
     assert len(first.maps.step)
-    assert reads == ["maps.npz", "heads.npz", "maps: step, mass"]
+    assert reads == ["maps.npz", "heads.npz", "maps: step, mass, later"]
 
 
 def test_what_was_read_is_kept_up_to_a_size(runs: list[StoredRun]) -> None:
@@ -145,7 +145,7 @@ def test_alignment_reads_neither_influence_nor_weights(
     found, known = opened(root), {run.spec.digest: run for run in runs}
     reads.clear()
     assert align(found) == align([known[run.spec.digest] for run in found])
-    assert set(reads) == {"maps: step, mass", "heads: mass, entropy"}
+    assert set(reads) == {"maps: step, mass, later", "heads: mass, entropy"}
 
 
 def test_maps_of_another_run_are_told(root: Path, tmp_path: Path) -> None:

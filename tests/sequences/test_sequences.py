@@ -12,8 +12,8 @@ import pytest
 from helpers.trainers import SPEC
 
 from attnsearch.backends import specify
-from attnsearch.sequences.influence import distances
 from attnsearch.sequences.host_map import HostMap
+from attnsearch.sequences.influence import distances
 from attnsearch.sequences.sequences import Sequences
 from attnsearch.spec.run import RunSpec
 from attnsearch.training.jax import probes

@@ -8,6 +8,7 @@ from dataclasses import replace
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from helpers.maps import map_mass
 from helpers.pointer import Pointer
 from helpers.trainers import SPEC, inputs, trainer
@@ -20,6 +21,7 @@ from attnsearch.sequences.influence import map_mass as mass_of
 from attnsearch.sequences.sequences import probe_sequences
 from attnsearch.spec.run import settings
 from attnsearch.training.jax import probes
+from attnsearch.training.jax.intervention import MapBias
 from attnsearch.training.jax.network import Network
 from attnsearch.training.jax.trainer import RunState, Trainer
 
@@ -27,7 +29,9 @@ from attnsearch.training.jax.trainer import RunState, Trainer
 def of_network(network: object, generator: Generator) -> tuple[Trainer, RunState]:
     """A trainer round a function that stands for a network, and a state without parameters."""
     made = Trainer(generator, network, 16)  # pyright: ignore[reportArgumentType]
-    state = RunState(inputs(), generator.init(jax.random.key(0), {}), {}, None, jnp.zeros((), jnp.int32))
+    given = inputs()
+    rule = generator.init(jax.random.key(0), given.knobs)
+    state = RunState(given, rule, {}, None, jnp.zeros((), jnp.int32))
     return made, state
 
 
@@ -154,3 +158,50 @@ def test_heads_of_every_layer_are_recorded_and_those_of_no_mixer_without():
     assert not np.allclose(record.weights[:4], record.weights[4:], atol=1e-3)
     subject = trainer("mlp_mixer")
     assert probes.look(subject, subject.begin(inputs())).mass.shape == (0, 4)
+
+
+@pytest.mark.parametrize(
+    ("reads", "moved"),
+    [
+        # Positions 0 to 3 hold inputs, and 4 to 7 the blanks that are asked.
+        ({4: [4], 7: [3, 7]}, 0),
+        ({4: [7]}, 1),
+        ({6: [7]}, 1),
+        ({5: [0, 6]}, 1),
+    ],
+    ids=["sound", "the last blank", "the last but one", "an input, and a blank too"],
+)
+def test_an_answer_that_moves_with_a_later_token_is_a_leak(reads: dict[int, list[int]], moved: float) -> None:
+    """Also of a blank, which no map replaces, and only there."""
+
+    class Reading:
+        def apply(self, parameters, tokens, bias):
+            seen = [
+                sum((tokens[k] for k in reads.get(query, [])), start=jnp.zeros(())) for query in range(4, 8)
+            ]
+            return 50.0 * jax.nn.one_hot(jnp.asarray(seen).astype(int) % 3, 3)
+
+    made, state = of_network(Reading(), LinearMap(4))
+    assert float(probes.influence(made, state).later) == pytest.approx(moved, abs=1e-6)
+
+
+def test_a_map_that_is_added_is_no_leak_of_the_network():
+    """The pointer of a sequence is its last token. Where it is replaced, the map of every query moves."""
+
+    class Told:
+        def apply(self, parameters, tokens, bias):
+            return 50.0 * bias[0](np.array([0, 4]))[:, :4]
+
+    class Early(Pointer):
+        query_positions = np.array([0, 4])
+        mapped_targets = np.array([0, 1])
+        is_target = np.array([True, True])
+
+        def supports(self, rule, tokens, targets):
+            return jnp.tile(jnp.arange(5) == tokens[4], (len(targets), 1))
+
+    made, state = of_network(Told(), Early())
+    added = MapBias(*(jnp.asarray(part) for part in ([1.0], 0, 10, False)))
+    found = probes.influence(made, state._replace(inputs=state.inputs._replace(map_bias=added)))
+    assert found.mean[1, 4] > 0.5
+    assert found.mean[0].max() == found.later == 0

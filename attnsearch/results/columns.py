@@ -148,8 +148,7 @@ COLUMNS: tuple[Column[Cell], ...] = (
         lambda c: str(c.leaking),
         lambda c: c.leaking > 0,
         unit="runs",
-        definition="Runs in which a token behind a query moved its answer. With one of them, the cell does"
-        " not count.",
+        definition="Runs in which a token behind a query moved its answer; with one, the cell does not count.",
     ),
     Column(
         "verification",

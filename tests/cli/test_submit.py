@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from helpers.made_runs import ATTENTION, MINE, SUITE, run, runs, stored, suite, verification
+from helpers.maps import leaking
 
 import attnsearch.training.cost
 import attnsearch.training.jax.devices
@@ -156,3 +157,12 @@ def test_a_module_that_stored_runs_name_is_imported_only_if_the_user_names_it(
         "planted:Mine is a NoneType, not a subclass"
     )
     assert (tmp_path / "imported").exists()
+
+
+def test_runs_that_leak_are_not_entered(asked: Suite, tmp_path: Path) -> None:
+    first, *others = runs(asked, ATTENTION)
+    stored(tmp_path / "store", [leaking(first), *others])
+    said = refused(tmp_path)
+    assert said.startswith(
+        "attention cannot be entered: leaks: tokens behind a query moved its answer in 1 of "
+    )

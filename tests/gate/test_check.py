@@ -9,11 +9,13 @@ from xml.etree import ElementTree
 import pytest
 from helpers.checks import HERE, checked, made, recorded, slow, specs
 from helpers.hand_made import run_of
+from helpers.maps import leaking
 
 from attnsearch.backends import Backends
 from attnsearch.base import AttnsearchError
 from attnsearch.cli.check import check_anew
 from attnsearch.gate import ci
+from attnsearch.gate.baseline import Baseline
 from attnsearch.gate.check import recorded_lanes
 from attnsearch.gate.verdict import outlook, rows, sentences
 from attnsearch.runs.store import Store, StoredRun
@@ -162,3 +164,18 @@ def test_an_outlook_says_what_a_check_could_catch() -> None:
     assert lines[-1] == "where nothing has changed, it says: pass"
     few = outlook(recorded(range(2)), 8)
     assert few[0].endswith("a check of 2 runs catches no slowdown")
+
+
+def test_a_run_that_leaks_is_neither_recorded_nor_judged() -> None:
+    def seeing(spec: RunSpec) -> StoredRun:
+        return leaking(made(spec)) if spec.seed == 2 and spec.cell.mixer.name == "mlp_mixer" else made(spec)
+
+    report, _ = checked(seeing)
+    assert (report.verdict, report.exit_status) == ("failed", 4)
+    (line,) = sentences(report)
+    assert line.startswith(
+        "failed: nothing was judged: mlp_mixer on linear_map, seed 2, leaks: tokens behind a"
+    )
+    assert line.endswith("and 1 more runs do. A run that sees the future does not count")
+    with pytest.raises(AttnsearchError, match=r"^this baseline cannot be recorded: mlp_mixer on linear_map"):
+        Baseline.of("small", [seeing(spec) for spec in specs()])

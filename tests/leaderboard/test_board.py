@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.ladder import LADDER, SLOW, entry, only, shown, text_of
+from helpers.maps import leaking
 from helpers.made_runs import ATTENTION, MINE, SUITE, runs, suite, verification
 
 from attnsearch.base import AttnsearchError
@@ -15,6 +16,7 @@ from attnsearch.leaderboard.board import board
 from attnsearch.leaderboard.candidates import Candidate
 from attnsearch.leaderboard.document import document, records
 from attnsearch.leaderboard.entry import Entry, assemble
+from attnsearch.leaderboard.entry_file import parsed, written
 from attnsearch.leaderboard.page import page
 from attnsearch.leaderboard.tables import tables
 from attnsearch.runs.store import StoredRun
@@ -171,6 +173,21 @@ def test_what_cannot_be_compared_is_listed_apart(
     # One that has answered everything is measured all the same, one that has not is not.
     comparable = {row.candidate.source for row in family.apart if row.ratio is not None}
     assert comparable == {"1.json", "2.json", "6.json"}
+
+
+def test_an_entry_that_leaks_is_listed_apart(ladder: Suite, made: dict[MixerSpec, list[StoredRun]]) -> None:
+    """Also one that does not say whether it does: it was recorded elsewhere."""
+    first, second, *others = made[MINE]
+    silent = replace(first, maps=first.maps._replace(later=np.full(len(first.maps.step), np.nan, np.float32)))
+    seeing = entry(ladder, MINE, [leaking(first), leaking(second), *others])
+    again = parsed(written(seeing).encode())
+    for one, told in (
+        (again, "leaks: tokens behind a query moved its answer in 2 of 80 runs"),
+        (entry(ladder, MINE, [silent, second, *others]), "1 of 80 runs do not say whether it leaks"),
+    ):
+        family = only(shown(ladder, entry(ladder, ATTENTION, made[ATTENTION]), one))
+        assert [row.name for row in family.ranked] == ["attention"]
+        assert family.apart[0].reasons[0].startswith(told)
 
 
 def test_what_is_apart_does_not_move_what_is_ranked(ladder: Suite, entries: dict[str, Entry]) -> None:

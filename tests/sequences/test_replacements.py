@@ -45,7 +45,7 @@ def test_ends_of_long_sequences_cost_one_in_sixteen() -> None:
     recorded = filter(is_map_step, range(0, 10_000, 10))
     after = np.arange(made.context_length) > made.query_positions[:, None]
     found = sum(told_apart(made, 2, step) for step in recorded) > 0
-    assert found[after].mean() > 0.99
+    assert found[after].mean() > 0.95
     assert not found[~after].any()
 
 

@@ -16,6 +16,7 @@ import pytest
 import torch
 from helpers.sweeps import Undisturbed, Watcher, all_the_same, same, stored
 from helpers.tiny import VALUES
+from helpers.with_torch.faulty_mixers import Unmasked
 from torch import Tensor, nn
 
 from attnsearch.backends import Backends, run, specify
@@ -277,3 +278,12 @@ def test_a_mixer_that_breaks_the_contract_is_refused_before_training(
 def test_a_map_cannot_be_added_where_no_logits_are(backends: Backends) -> None:
     with pytest.raises(AttnsearchError, match=r"torch:gru has no attention logits .* biased\(x, bias\)"):
         backends.cohorts(wanted(backends, "torch:gru", map_bias=[1.0]))
+
+
+def test_a_run_in_torch_audits_itself(undisturbed: Undisturbed, tmp_path: Path) -> None:
+    """Attention shows nothing at all; a mixer without its mask is named."""
+    assert not any(one.maps.later.any() for one in undisturbed.values())
+    backends = Backends(torch_mixers={"torch:unmasked": Unmasked})
+    specs = wanted(backends, "torch:unmasked", seeds=1, steps=[10])
+    (seeing,) = run(specs, Store.open(tmp_path), backend=backends)
+    assert seeing.leaking

@@ -37,11 +37,7 @@ def restricted_mean(waiting: Waiting) -> str:
 
 
 def _runs(cell: Cell) -> str:
-    told = (
-        f"{cell.diverged} diverged" if cell.diverged else "",
-        f"{cell.leaking} leaking" if cell.leaking else "",
-    )
-    return "\n".join(filter(None, (str(len(cell.runs)), ", ".join(filter(None, told)))))
+    return str(len(cell.runs)) + (f"\n{cell.diverged} diverged" if cell.diverged else "")
 
 
 def _found_at(found: FoundStep) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.ladder import LADDER, SLOW, entry, only, shown, text_of
-from helpers.maps import leaking
 from helpers.made_runs import ATTENTION, MINE, SUITE, runs, suite, verification
+from helpers.maps import leaking
 
 from attnsearch.base import AttnsearchError
 from attnsearch.leaderboard.board import board

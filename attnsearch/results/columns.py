@@ -133,8 +133,7 @@ COLUMNS: tuple[Column[Cell], ...] = (
         lambda c: str(c.diverged),
         lambda c: c.diverged > 0,
         unit="runs",
-        definition="Runs that ended with a loss that is not finite. One that had not escaped counts as"
-        " waiting to the end of its budget.",
+        definition="Runs whose loss became not finite. One that had not escaped waits to its budget's end.",
     ),
     # Whether the numbers may count.
     Column(
@@ -144,7 +143,7 @@ COLUMNS: tuple[Column[Cell], ...] = (
         lambda c: str(c.leaking),
         lambda c: c.leaking > 0,
         unit="runs",
-        definition="Runs in which a token behind a query moved its answer; with one, the cell does not count.",
+        definition="Runs in which a token behind a query moved its answer; the cell does not count then.",
     ),
     Column(
         "verification",

@@ -17,7 +17,7 @@ class HostMap:
 
     def __init__(self, sequences: Sequences, step: int):
         self.tokens, self._replaced, (self._first, self._end) = sequences.probes(step)
-        self._sequences, self._way, self._later = sequences, 0, np.float32(0)
+        self._sequences, self._way, self._later = sequences, 0, 0.0
         self._moved: list[Floats] = []
         self._untouched: Floats | None = None
 

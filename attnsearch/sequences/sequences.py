@@ -147,7 +147,7 @@ class Sequences:
         """`i32[PROBE_SEQUENCES, L]`: the sequences on which attention heads are looked at."""
         return _host(_looked_at(self.generator, self._rule, self._seed))
 
-    def map(self, moved: Floats, later: Floats) -> Influence:
+    def map(self, moved: Floats, later: Any) -> Influence:
         """The measured map, its fields on the host.
 
         moved:  `f32[n, P, K]` as `influence.distances` gives them: how far the answer to each mapped target

@@ -36,9 +36,9 @@ class CompetingRule(NamedTuple):
 
 
 class ProbeItem(NamedTuple):
-    """A sequence that tells two routes apart.
+    """A sequence that training never draws by its key, with the answers of both routes.
 
-    tokens: `i32[L]`; general, shallow: `i32[Q]` what each route answers, everywhere different
+    tokens: `i32[L]`; general, shallow: `i32[Q]` what each route answers
     """
 
     tokens: jax.Array
@@ -100,6 +100,10 @@ class CompetingRoutes(Generator):
     def probe(self, rule: CompetingRule, key: jax.Array) -> ProbeItem:
         """An item whose hints are all wrong."""
         return self._item(rule, key, jnp.zeros(self.num_rows, bool))
+
+    def agreeing(self, rule: CompetingRule, key: jax.Array) -> ProbeItem:
+        """An item whose hints are all right: what both routes answer."""
+        return self._item(rule, key, jnp.ones(self.num_rows, bool))
 
     def _item(self, rule: CompetingRule, key: jax.Array, right: jax.Array) -> ProbeItem:
         """The sequence of `key` whose hints are `right`, `bool[R]`."""

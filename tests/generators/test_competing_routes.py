@@ -40,6 +40,11 @@ def test_probe_items_tell_the_routes_apart():
     np.testing.assert_array_equal(items.general, state @ np.asarray(drawn.rows).T % 3)
     np.testing.assert_array_equal(items.shallow, items.tokens[:, 4:7])
     assert (items.general != items.shallow).all()
+    same = MADE.agreeing(drawn, KEYS[0])
+    np.testing.assert_array_equal(same.tokens[:4], items.tokens[0, :4])
+    np.testing.assert_array_equal(same.general, items.general[0])
+    np.testing.assert_array_equal(same.shallow, same.general)
+    np.testing.assert_array_equal(same.tokens[4:7], same.general)
 
 
 def test_each_route_reads_what_it_needs():

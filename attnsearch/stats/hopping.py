@@ -1,0 +1,95 @@
+"""Does a network hop between two ways of answering? Each point is one, the other, or uncertain.
+
+Probe items are answered differently by the two ways, general and shallow. A point is classified by the margin
+between their log-probabilities, over the probe items. Nothing is known here of networks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from attnsearch.base import Bools, Floats, Integers
+
+GENERAL, UNCERTAIN, SHALLOW = 1, 0, -1
+
+RESAMPLES = 1_000
+"""Draws of a bootstrap."""
+
+LEVEL = 0.95
+"""Of the interval of a margin."""
+
+HOLD = 3
+"""Points in a row that a mode must hold to count as settled."""
+
+
+@dataclass(frozen=True, eq=False)
+class Hopping:
+    """How often, and for how long, a run was in each mode.
+
+    modes:      `i8[E]` the mode of each point: `GENERAL`, `SHALLOW` or `UNCERTAIN`
+    settled:    `i64[D]` the point at which each stretch of a settled mode begins; the second is the first hop
+    ended:      `bool[D]` whether the stretch ended with a hop; the last one goes on beyond the record
+    """
+
+    modes: Integers
+    settled: Integers
+    ended: Bools
+
+    @property
+    def hops(self) -> int:
+        """Changes from one settled mode to the other."""
+        return int(self.ended.sum())
+
+    @property
+    def dwell(self) -> Integers:
+        """`i64[D]`: points of each stretch, to the hop that ended it or to the end of the record."""
+        return np.diff(np.append(self.settled, len(self.modes)))
+
+    @property
+    def rate(self) -> float:
+        """Hops for each point since a mode was first settled; nan where none ever was."""
+        return self.hops / (len(self.modes) - self.settled[0]) if len(self.settled) else float("nan")
+
+    def occupancy(self, mode: int) -> float:
+        """The share of points in `mode`."""
+        return float((self.modes == mode).mean())
+
+
+def hopping(margins: Floats, agreement: Floats, solved: float = 0.9) -> Hopping:
+    """The modes of a run, and its hops.
+
+    margins:    `f[E, P]` nats, by point and probe item: the log-probability of the general answer, less the
+                log-probability of the shallow one
+    agreement:  `f[E]` share of items that are answered right where both ways agree
+    solved:     the least agreement at which a point may be part of a settled mode
+
+    A mode is settled where it holds for `HOLD` points in a row, and items on which both ways agree are solved
+    in all of them. Otherwise a network that forgets everything for a moment would seem to hop. A hop is a
+    settled mode after the other one.
+    """
+    modes = classified(margins)
+    sound = agreement >= solved
+    settled: list[int] = []
+    for point in range(len(modes) - HOLD + 1):
+        ahead = slice(point, point + HOLD)
+        mode = modes[point]
+        if mode == UNCERTAIN or not sound[ahead].all() or (modes[ahead] != mode).any():
+            continue
+        if not settled or modes[settled[-1]] != mode:
+            settled.append(point)
+    ended = np.arange(len(settled)) < len(settled) - 1
+    return Hopping(modes, np.array(settled, np.int64), ended)
+
+
+def classified(margins: Floats) -> Integers:
+    """`i8[E]`: the mode of each point, by the percentile bootstrap interval of its mean margin over items.
+
+    One draw of items serves all points, so that neighbours differ by what the network did.
+    """
+    items = margins.shape[1]
+    draws = np.random.default_rng(0).multinomial(items, np.full(items, 1 / items), RESAMPLES) / items
+    tail = (1 - LEVEL) / 2
+    low, high = np.quantile(draws @ margins.T, [tail, 1 - tail], axis=0)
+    return np.where(low > 0, GENERAL, np.where(high < 0, SHALLOW, UNCERTAIN)).astype(np.int8)

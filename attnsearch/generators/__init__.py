@@ -7,14 +7,24 @@ from attnsearch.generators.associative_recall import AssociativeRecall
 from attnsearch.generators.base import Generator as Generator
 from attnsearch.generators.cellular_automaton import CellularAutomaton
 from attnsearch.generators.competing_routes import CompetingRoutes
+from attnsearch.generators.copy import Copy
+from attnsearch.generators.induction import Induction
 from attnsearch.generators.linear_map import LinearMap, LinearMapAutoregressive
+from attnsearch.generators.moving_window_sum import MovingWindowSum
 from attnsearch.generators.multi_hop import MultiHop
+from attnsearch.generators.selective_copy import SelectiveCopy
+from attnsearch.generators.trigger_copy import TriggerCopy
 
 GENERATORS: dict[str, type[Generator]] = {
     "associative_recall": AssociativeRecall,
     "cellular_automaton": CellularAutomaton,
     "competing_routes": CompetingRoutes,
+    "copy": Copy,
+    "induction": Induction,
     "linear_map": LinearMap,
     "linear_map_autoregressive": LinearMapAutoregressive,
+    "moving_window_sum": MovingWindowSum,
     "multi_hop": MultiHop,
+    "selective_copy": SelectiveCopy,
+    "trigger_copy": TriggerCopy,
 }

@@ -11,6 +11,7 @@ import numpy as np
 
 from attnsearch.base import Bools, Example, Integers, Truth
 from attnsearch.generators.lazy import jax, jnp
+from attnsearch.generators.shortcuts import Shortcut
 
 Rule = Any
 """A generator's hidden rule: a pytree of arrays, drawn once a run."""
@@ -96,6 +97,10 @@ class Generator(ABC):
         """
         raise NotImplementedError
 
+    def probe(self, rule: Rule, key: jax.Array) -> Example:
+        """Draw a sequence on which the map of a run is measured. By default one as in training."""
+        return self.sample(rule, key)
+
     @property
     def num_values(self) -> int:
         """Token values of one kind; the first kind holds 0 ... num_values - 1. By default all."""
@@ -151,6 +156,11 @@ class Generator(ABC):
         By default every value is equally likely. Computed without jax, so that a leaderboard can check it.
         """
         return math.log(self.num_values)
+
+    @property
+    def shortcuts(self) -> tuple[Shortcut, ...]:
+        """What a network may do in the place of finding the support, where something is known."""
+        return ()
 
     def attention_map(self, rule: Rule, targets: Integers) -> Bools:
         """`bool[P, L]`, on the host: the supports of `targets` in one sequence of `rule`.

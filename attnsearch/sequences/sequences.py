@@ -54,6 +54,11 @@ def draw_rule(generator: Generator, rule_seed: Any, knobs: Mapping[str, Any]) ->
     return generator.init(stream(rule_seed, RULE), knobs)
 
 
+def _probed(generator: Generator, rule: Rule, key: jax.Array) -> jax.Array:
+    """`i32[PROBE_SEQUENCES, L]`."""
+    return jax.vmap(generator.probe, in_axes=(None, 0))(rule, jax.random.split(key, PROBE_SEQUENCES)).tokens
+
+
 def draw(generator: Generator, rule: Rule, key: jax.Array, count: int) -> Example:
     """Sequences that obey `rule`; a leading axis `count` on every field."""
     return jax.vmap(generator.sample, in_axes=(None, 0))(rule, jax.random.split(key, count))
@@ -67,13 +72,13 @@ def batch(generator: Generator, batch_size: int, rule: Rule, seed: Any, step: An
 def probe_sequences(generator: Generator, rule: Rule, seed: Any) -> jax.Array:
     """`i32[PROBE_SEQUENCES, L]`: the sequences on which a run is looked at, whatever training does."""
     key, _ = jax.random.split(stream(seed, PROBE))
-    return draw(generator, rule, key, PROBE_SEQUENCES).tokens
+    return _probed(generator, rule, key)
 
 
 def probes(generator: Generator, rule: Rule, seed: Any, step: Any) -> Probes:
     """What measures a map after `step` steps, on the first of `probe_sequences`, or all."""
     key, shift_key = jax.random.split(stream(seed, PROBE))
-    tokens = draw(generator, rule, key, PROBE_SEQUENCES).tokens
+    tokens = _probed(generator, rule, key)
     cost = int(generator.probed_positions.sum()) * tokens.shape[1]
     tokens = tokens[: min(PROBE_SEQUENCES, max(FEWEST_PROBE_SEQUENCES, LARGEST_PROBE // cost))]
     shifts = jax.random.randint(shift_key, tokens.shape, 1, generator.num_values)

@@ -94,7 +94,7 @@ class _LinearMap(Generator):
     def supports(self, rule: jax.Array, tokens: jax.Array, targets: Integers | jax.Array) -> jax.Array:
         """The rows of A over the state that is mapped, nothing elsewhere; the same for all sequences."""
         del tokens
-        return self._map(jnp, rule, jnp.asarray(targets))
+        return self._map(jnp, jnp.asarray(rule), jnp.asarray(targets))
 
     def attention_map(self, rule: Rule, targets: Integers) -> Bools:
         return self._map(np, np.asarray(rule), targets)

@@ -97,7 +97,7 @@ class Generator(ABC):
         """
         raise NotImplementedError
 
-    def probe(self, rule: Rule, key: jax.Array) -> Example:
+    def map_sample(self, rule: Rule, key: jax.Array) -> Example:
         """Draw a sequence on which the map of a run is measured. By default one as in training."""
         return self.sample(rule, key)
 

@@ -83,7 +83,7 @@ class TriggerCopy(Generator):
         del rule
         return self._with_gap(key, self._gap(key))
 
-    def probe(self, rule: Rule, key: jax.Array) -> Example:
+    def map_sample(self, rule: Rule, key: jax.Array) -> Example:
         """With another gap than the one of training, if there is one."""
         del rule
         gap = self._gap(key)
@@ -108,6 +108,17 @@ class TriggerCopy(Generator):
         first, position = jnp.argmax(tokens == tokens[-1]), jnp.arange(self.context_length)
         read = (position == first) | (position == first + 1) | (position == self.string_length)
         return read & (jnp.asarray(targets) >= 0)[:, None]
+
+    @property
+    def route_names(self) -> tuple[str, ...]:
+        return () if self.training_gap == "any" else ("position", "induction")
+
+    def routes(self, rule: Rule, tokens: jax.Array, targets: Integers | jax.Array) -> jax.Array:
+        """With one training gap, the position of the answer in training; and the support."""
+        if self.training_gap == "any":
+            return super().routes(rule, tokens, targets)
+        position = jnp.tile(self._fixed_position, (len(targets), 1))
+        return jnp.stack([position, self.supports(rule, tokens, targets)])
 
     def guess(self, tokens: jax.Array) -> jax.Array:
         """Every symbol but the trigger, as often as it is there."""

@@ -56,7 +56,9 @@ def draw_rule(generator: Generator, rule_seed: Any, knobs: Mapping[str, Any]) ->
 
 def _probed(generator: Generator, rule: Rule, key: jax.Array) -> jax.Array:
     """`i32[PROBE_SEQUENCES, L]`."""
-    return jax.vmap(generator.probe, in_axes=(None, 0))(rule, jax.random.split(key, PROBE_SEQUENCES)).tokens
+    return jax.vmap(generator.map_sample, in_axes=(None, 0))(
+        rule, jax.random.split(key, PROBE_SEQUENCES)
+    ).tokens
 
 
 def draw(generator: Generator, rule: Rule, key: jax.Array, count: int) -> Example:

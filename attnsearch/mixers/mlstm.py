@@ -9,9 +9,9 @@ from flax import nnx
 
 from attnsearch.base import Integers
 from attnsearch.mixers.base import Mixer, rows
+from attnsearch.mixers.chunks import by_chunks
 from attnsearch.mixers.linear import Linear
 from attnsearch.mixers.parts import EPSILON, chosen_key_width, heads, side_by_side
-from attnsearch.mixers.recurrence import by_chunks
 from attnsearch.spec.heads import chosen_head_width
 
 LARGEST_GATE = 15.0

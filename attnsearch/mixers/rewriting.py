@@ -7,7 +7,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from attnsearch.mixers.recurrence import by_chunks, solved
+from attnsearch.mixers.chunks import by_chunks, solved
 
 CHUNK = 32
 """Tokens that read one another directly. Keys grow by what a chunk forgets, at most by exp(0.61 `CHUNK`)."""

@@ -4,8 +4,8 @@
 
 Whole training steps of the linear map at S = 16 and S = 128, on one core. At 4,096 and 8,192 tokens one layer
 alone is timed: forward and gradient of one sequence. Where the cost is linear, both rates are alike. Mixers
-are measured in turn, round after round, and ratios are taken within a round. Memory is what the compiled gradient
-of one layer needs beside its inputs and outputs.
+are measured in turn, round after round, and ratios are taken within a round. Memory is what the compiled
+gradient of one layer needs beside its inputs and outputs.
 """
 
 from __future__ import annotations

@@ -124,10 +124,10 @@ def test_misuse_is_a_failure_in_one_line(project: pytest.Pytester) -> None:
 
 def test_it_is_silent_until_used(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_nothing(): pass")
-    result = pytester.runpytest_subprocess()
+    result = pytester.runpytest_inprocess()
     result.assert_outcomes(passed=1)
     result.stdout.no_fnmatch_line("*attnsearch: *")
-    result = pytester.runpytest_subprocess("--help")
+    result = pytester.runpytest_inprocess("--help")
     result.stdout.fnmatch_lines(["attnsearch, plateaus of sequence mixers:", "  --attnsearch-update *"])
 
 

@@ -17,7 +17,7 @@ from attnsearch.base import AttnsearchError
 from attnsearch.cli import main as cli
 from attnsearch.cli.verify import verify as verify_command
 from attnsearch.mixers import MIXERS, Mixer
-from attnsearch.probing import verify
+from attnsearch.probing import networks, verify
 from attnsearch.probing.checks import CHECKS
 from attnsearch.probing.jax_framework import JaxFramework
 from attnsearch.probing.subject import Subject
@@ -38,6 +38,11 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr("attnsearch.training.jax.devices.use_every_core", lambda: None)
+    # Of whole networks the one of two layers, in which most leaks show.
+    every = networks.forms
+    monkeypatch.setattr(
+        networks, "forms", lambda *lengths: tuple(form for form in every(*lengths) if form.num_layers == 2)
+    )
     (tmp_path / "my_mixers.py").write_text(EXAMPLE)
     (tmp_path / "my_template.py").write_text(TEMPLATE)
     yield tmp_path

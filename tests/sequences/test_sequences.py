@@ -23,7 +23,7 @@ from attnsearch.training.jax.trainer import RunState, Trainer
 
 TASKS: Mapping[str, Mapping[str, list[Any]]] = {
     "linear_map": {"state_size": [4], "support_size": [2]},
-    "cellular_automaton": {"state_size": [8]},
+    "cellular_automaton": {"state_size": [8], "num_layers": [1]},
 }
 
 

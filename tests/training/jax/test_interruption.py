@@ -20,10 +20,10 @@ from attnsearch.training.jax.backend import JaxBackend
 TWO_LANES = TrainingSettings(lanes=2, checkpoint_every=1e9)
 
 
-def test_killed_five_times_at_random_moments(tmp_path: Path, backend: JaxBackend, undisturbed: Undisturbed):
+def test_killed_three_times_at_random_moments(tmp_path: Path, backend: JaxBackend, undisturbed: Undisturbed):
     """While they train or store; what is before and between are the named points of the next test."""
     chance, root = random.Random(0), tmp_path / "0"
-    for kill in range(5):
+    for kill in range(3):
         with worker(root) as process:
             heard(process)
             time.sleep(chance.uniform(0.0, 0.5))

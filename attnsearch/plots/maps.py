@@ -10,6 +10,7 @@ import numpy as np
 from attnsearch.base import Maps, Truth
 from attnsearch.plots.style import BLUE, GREY, HIDDEN, SKY, empty_figure, written
 from attnsearch.results.layout import columns_of, marks_of, several_states, shares_of
+from attnsearch.runs.leaks import later_influence, leaking
 from attnsearch.runs.measures import chance_map_mass
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ def _maps_figure(maps: Maps, truth: Truth, moments: Sequence[tuple[str, int]], t
         notes.append(
             f"hatched: {unprobed} of {len(positions) + unprobed} positions, never replaced, so not known"
         )
+    if leaking(maps):
+        notes.append(f"leaking: tokens behind a query moved its answer by {later_influence(maps):.2g}")
     if rows < len(truth.state):
         notes.append(f"rows: {rows} of {len(truth.state)} targets")
     wide = max(across * (width + 0.25) + 1.1, 5.6)

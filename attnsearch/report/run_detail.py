@@ -24,6 +24,7 @@ from attnsearch.results.layout import (
     shares_of,
     state_of_columns,
 )
+from attnsearch.runs.leaks import later_influence
 from attnsearch.runs.store import StoredRun
 
 POINTS = 200
@@ -104,6 +105,8 @@ def _detail(run: StoredRun) -> dict[str, Any]:
         "map_step": maps.step.tolist(),
         "map": _packed(shares_of(maps.influence)[:, :, columns.positions], _SHARE, "<u1"),
         "map_mass": _packed(maps.mass, _MASS, "<u2"),
+        # In any of the maps, at whichever the reader looks.
+        "leak": float(f"{later_influence(run.map_mass):.2g}") if run.leaking else None,
         "chance_map_mass": [round(mass, 4) for mass in run.measures.chance_map_mass.tolist()],
         "heads": _heads(run) if run.head_mass.mass.shape[1] else None,
     }

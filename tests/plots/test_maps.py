@@ -35,6 +35,7 @@ def test_maps_are_shares_over_replaceable_positions_with_their_mass() -> None:
 def test_what_a_target_cannot_see_is_grey_unless_it_leaks() -> None:
     maps = sharpening_maps(WIDE)
     maps.influence[0, 0, 31] = 0.2
+    maps.later[0] = 0.2
     figure = pictures._maps_figure(maps, WIDE, MOMENTS[:2], "")
     hidden = np.arange(32) > WIDE.query_positions[:, None]
     for axes, leaks in zip(figure.axes[:3], (True, False, False), strict=True):
@@ -43,7 +44,9 @@ def test_what_a_target_cannot_see_is_grey_unless_it_leaks() -> None:
         expected[0, 31] = not leaks
         np.testing.assert_array_equal(grey, expected)
     # The chance level counts what each query sees: 16 tokens for the first target, 31 for the last.
-    assert figure.get_supxlabel().endswith(f"by chance {np.mean(3 / np.arange(16, 32)):.2f}")
+    first, second = figure.get_supxlabel().split("\n")
+    assert first.endswith(f"by chance {np.mean(3 / np.arange(16, 32)):.2f}")
+    assert second == "leaking: tokens behind a query moved its answer by 0.2"
 
 
 def test_a_map_without_influence_claims_no_mass() -> None:

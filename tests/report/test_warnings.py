@@ -6,6 +6,7 @@ import re
 
 from helpers.hand_made import run_of, spec_of
 from helpers.made_runs import STANDINGS
+from helpers.maps import leaking
 from helpers.page import Page
 
 from attnsearch.report.report import report
@@ -45,3 +46,10 @@ def test_three_states_of_a_mixer_are_told(runs: list[StoredRun]) -> None:
 
 def test_runs_that_diverged_are_counted(page: Page) -> None:
     assert re.search(r"1 runs? diverged", page.words)
+
+
+def test_a_run_that_leaks_is_named_in_every_table_and_in_its_maps(runs: list[StoredRun]) -> None:
+    page = Page(report(Study([leaking(runs[0]), *runs[1:8]])))
+    assert "leaks: tokens behind a query moved its answer by 0.25" in page.words
+    assert page.rows("protocol")[0]["protocol"] == "⚠ 1 leaking"
+    assert sorted(run["detail"]["leak"] or 0 for run in page.data["runs"])[-2:] == [0, 0.25]

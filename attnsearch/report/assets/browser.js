@@ -133,7 +133,8 @@ function drawMaps() {
     ...common, dotted: true, value: (row, column) => detail.shares.at(at, row, column),
     label: `Measured map at step ${count(step)}: map mass ${decimal(mass)} in the mean, ${countBy(run, step)} of ${run.targets} targets found`,
   });
-  find("mass").textContent = `map mass ${decimal(mass)}, by chance ${decimal(mean(detail.chance_map_mass))}`;
+  const leak = detail.leak === null ? "" : `; leaking: tokens behind a query moved its answer by ${detail.leak}`;
+  find("mass").textContent = `map mass ${decimal(mass)}, by chance ${decimal(mean(detail.chance_map_mass))}${leak}`;
   find("scale-top").textContent = `${decimal(top)} and more`;
   const { heads } = detail;
   if (heads === null || heads.weights === null) return;

@@ -11,10 +11,12 @@ import jax.numpy as jnp
 from rich.text import Text
 
 from attnsearch.examples.cellular_automaton import AutomatonExample
+from attnsearch.examples.k_of_m_recall import BlocksExample
 from attnsearch.examples.linear_map import LinearMapExample
 from attnsearch.examples.tokens import TokensExample
 from attnsearch.generators.base import Generator
 from attnsearch.generators.cellular_automaton import CellularAutomaton
+from attnsearch.generators.k_of_m_recall import KOfMRecall
 from attnsearch.generators.linear_map import LinearMap, LinearMapAutoregressive
 from attnsearch.sequences.sequences import draw_rule
 from attnsearch.spec.run import TaskSpec
@@ -44,6 +46,7 @@ class Drawing(Protocol):
 
 DRAWINGS: Mapping[type[Generator], Callable[..., Drawing]] = {
     CellularAutomaton: AutomatonExample.draw,
+    KOfMRecall: BlocksExample.draw,
     LinearMap: LinearMapExample.draw,
     LinearMapAutoregressive: LinearMapExample.draw,
 }

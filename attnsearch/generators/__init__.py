@@ -9,6 +9,7 @@ from attnsearch.generators.cellular_automaton import CellularAutomaton
 from attnsearch.generators.competing_routes import CompetingRoutes
 from attnsearch.generators.copy import Copy
 from attnsearch.generators.induction import Induction
+from attnsearch.generators.k_of_m_recall import KOfMRecall
 from attnsearch.generators.linear_map import LinearMap, LinearMapAutoregressive
 from attnsearch.generators.moving_window_sum import MovingWindowSum
 from attnsearch.generators.multi_hop import MultiHop
@@ -21,6 +22,7 @@ GENERATORS: dict[str, type[Generator]] = {
     "competing_routes": CompetingRoutes,
     "copy": Copy,
     "induction": Induction,
+    "k_of_m_recall": KOfMRecall,
     "linear_map": LinearMap,
     "linear_map_autoregressive": LinearMapAutoregressive,
     "moving_window_sum": MovingWindowSum,

@@ -60,6 +60,7 @@ def submit(
     from attnsearch.leaderboard.candidates import of_runs
     from attnsearch.leaderboard.entry_file import parsed, written
     from attnsearch.leaderboard.shortcomings import unverified
+    from attnsearch.runs.coverage import verify_command
     from attnsearch.runs.lookup import collect, standings
     from attnsearch.runs.opened import opener
     from attnsearch.spec.suite import Suite, find_suite
@@ -85,8 +86,8 @@ def submit(
         cells = dict.fromkeys(spec.cell for spec in specs)
         found = [standing(cell) for cell in cells]
         reasons = dict.fromkeys(one.reason for one in found if one.state != "verified")
-        said = "; ".join(reasons) or doubt
-        complain(f"{entry.mixer.name} {said}: it will be listed apart; `attnsearch verify` checks it")
+        how = f"; `{verify_command(list(cells))}` checks it" if reasons else ""
+        complain(f"{entry.mixer.name} {'; '.join(reasons) or doubt}: it will be listed apart{how}")
     size = len(text.encode())
     if as_json:
         mixed = {"mixer": entry.mixer.name, "settings": dict(entry.mixer.settings)}

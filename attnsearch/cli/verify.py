@@ -17,7 +17,7 @@ from attnsearch.cli.status import DONE
 from attnsearch.cli.values import WholeNumber
 from attnsearch.cli.verdicts import REFUSED, check_table
 from attnsearch.cli.verify_task import verify_task
-from attnsearch.runs.verification import CHECKS, Finding, Verification
+from attnsearch.runs.verification import CHECKS, MAX_CONTEXT, MAX_LAYERS, Finding, Verification
 from attnsearch.spec.names import DERIVED
 
 if TYPE_CHECKING:
@@ -40,6 +40,16 @@ class _VerifyCommand(TaskCommand):
     "  [default: linear_map]",
 )
 @click.option("--width", type=WholeNumber(1), help="features of a token, D  [default: 128]")
+@click.option(
+    "--max-layers",
+    type=WholeNumber(MAX_LAYERS),
+    help=f"of the deepest network that is tried  [default: {MAX_LAYERS}]",
+)
+@click.option(
+    "--max-context",
+    type=WholeNumber(MAX_CONTEXT),
+    help=f"tokens of the longest sequence that is tried  [default: {MAX_CONTEXT}]",
+)
 @output_options
 @click.pass_context
 def verify(
@@ -48,6 +58,8 @@ def verify(
     mixer_settings: Assignments,
     task: str | None,
     width: int | None,
+    max_layers: int | None,
+    max_context: int | None,
     out: Path,
     as_json: bool,
     quiet: bool,
@@ -63,8 +75,11 @@ def verify(
     if mixer is None:
         if task is None:
             raise AttnsearchError("verify what? Give a mixer, or --task for a task")
-        if mixer_settings or width:
-            raise AttnsearchError("--mixer-set and --width are of a mixer: name one, or leave them out")
+        if mixer_settings or width or max_layers or max_context:
+            raise AttnsearchError(
+                "--mixer-set, --width, --max-layers and --max-context are of a mixer: name one, or leave them"
+                " out"
+            )
         return verify_task(*single(ctx, "one task is verified at a time"), as_json=as_json)
     if knobs := given(ctx):
         flag = flag_of(next(iter(knobs)))
@@ -102,6 +117,8 @@ def verify(
         find_task(task or "linear_map"),
         backend=backend,
         width=width or NetworkSpec.width,
+        max_layers=max_layers or MAX_LAYERS,
+        max_context=max_context or MAX_CONTEXT,
         found=keep_quiet if quiet else tell,
     )
     file = record.save(out)

@@ -16,6 +16,7 @@ from attnsearch.leaderboard.entry import Entry, assemble
 from attnsearch.leaderboard.entry_file import OtherVersion, read
 from attnsearch.leaderboard.shortcomings import difference
 from attnsearch.results.table import counted
+from attnsearch.runs.coverage import uncovered
 from attnsearch.runs.lookup import collect, standings
 from attnsearch.runs.opened import opener
 from attnsearch.runs.standing import FOREIGN_REASON, Standing
@@ -170,12 +171,18 @@ def of_runs(
 
 
 def _record(runs: Sequence[StoredRun], standing: Callable[[CellSpec], Standing]) -> Verification | None:
-    """The verification of one mixer's runs; None where the mixer is not checked for every cell of them."""
+    """The verification of one mixer's runs, one that speaks of all if there is one; None where the mixer is
+    not checked for every cell of them."""
     cells = dict.fromkeys(run.spec.cell for run in runs)
     found = [record for cell in cells if (record := standing(cell).record) is not None]
     if len(found) < len(cells):
         return None
-    return min(found, key=lambda record: (record.sound, record.inability is None))
+
+    def order(record: Verification) -> tuple[bool, bool, bool]:
+        partial = any(uncovered(record, cell) for cell in cells)
+        return record.sound, partial, record.inability is None
+
+    return min(found, key=order)
 
 
 def questions(suite: Suite) -> list[CellSpec]:

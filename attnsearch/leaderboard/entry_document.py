@@ -86,6 +86,8 @@ class VerificationDocument(Struct, frozen=True, forbid_unknown_fields=True):
     mixer: MixerDocument
     task: Text
     width: _Count
+    max_layers: _Count
+    max_context: _Count
     sources: Annotated[dict[Text, Text], Meta(max_length=256)]
     passed: bool
     checks: Annotated[list[CheckDocument], Meta(max_length=64)]

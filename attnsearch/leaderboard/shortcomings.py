@@ -10,6 +10,7 @@ from dataclasses import fields
 
 from attnsearch.base import AttnsearchError
 from attnsearch.leaderboard.entry import Entry, EntryCell, learning_rate
+from attnsearch.runs.coverage import uncovered, verify_command
 from attnsearch.runs.leaks import LEAK
 from attnsearch.runs.standing import FOREIGN_REASON
 from attnsearch.runs.verification import CHECKS
@@ -43,16 +44,21 @@ def doubts(entry: Entry) -> list[str]:
 
 
 def unverified(entry: Entry) -> str | None:
-    """Why the mixer's numbers may not count; None where it is sound."""
+    """Why the mixer's numbers may not count; None where it is sound, by a record that speaks of every run."""
     if entry.mixer.foreign:
         return FOREIGN_REASON
-    if entry.verification is None:
+    record = entry.verification
+    if record is None:
         return "has not been checked"
-    if not entry.verification.sound:
-        return f"failed verification: {', '.join(entry.verification.refused_by) or 'it was asked nothing'}"
-    asked = {finding.check for finding in entry.verification.findings}
+    if not record.sound:
+        return f"failed verification: {', '.join(record.refused_by) or 'it was asked nothing'}"
+    asked = {finding.check for finding in record.findings}
     if lacking := [check for check in CHECKS if check not in asked]:
         return f"has not been checked for {', '.join(lacking)}"
+    for cell in (cells := [cell.spec for cell in (*entry.selection, *entry.scored)]):
+        if reason := uncovered(record, cell):
+            alike = [other for other in cells if other.network.width == cell.network.width]
+            return f"{reason}: give `{verify_command(alike)}`, and submit its runs again"
     return None
 
 

@@ -9,27 +9,25 @@ from collections.abc import Callable
 
 import numpy as np
 
-from attnsearch.base import Floats
+from attnsearch.base import AttnsearchError, Floats
+from attnsearch.probing import networks
+from attnsearch.probing.apart import same_elsewhere
+from attnsearch.probing.causality import causal, causal_in_depth, causal_slopes
 from attnsearch.probing.check import Answer, Check
-from attnsearch.probing.networks import cuts, looks_ahead
-from attnsearch.probing.perturbation import LOUD, apart, directions, movements
+from attnsearch.probing.networks import looks_ahead
+from attnsearch.probing.perturbation import LOUD, PROGRAMS, ROUNDING, apart, directions
 from attnsearch.probing.subject import (
     EASIEST_CONTEXT,
+    LONG_CONTEXT,
     TOKENS_PER_STEP,
-    Parameters,
     Subject,
+    noisy,
     of_mixer,
 )
 from attnsearch.results.warnings import LEAK_MARGIN
 from attnsearch.runs import verification
 from attnsearch.runs.outline import held
 from attnsearch.spec.run import BudgetSpec
-
-ROUNDING = 1e-5
-"""Movement that rounding explains where the same program runs twice, as in a Fourier transform."""
-
-PROGRAMS = 1e-2
-"""Difference that rounding explains between two programs for the same thing, products in TF32 included."""
 
 LEARNING_STEPS = 2_000
 """Steps within which the easiest form of a task is to be mastered; sound mixers took 70 to 960."""
@@ -101,7 +99,7 @@ def _choices(length: int) -> list[tuple[int, ...]]:
 @_answers("causality at initialisation")
 def causal_at_initialisation(subject: Subject) -> Answer:
     """No output moves when a later position is replaced, nor has a gradient there."""
-    return _causal(subject, subject.initial)
+    return causal(subject, subject.initial)
 
 
 @_answers("causality when perturbed")
@@ -111,20 +109,22 @@ def causal_when_perturbed(subject: Subject) -> Answer:
 
     Gradients of many rows on a long context are looked at too.
     """
-    first = _causal(subject, subject.perturbed)
+    first = causal(subject, subject.perturbed)
     if not first.holds:
         return first
     whole = looks_ahead(subject)
     if not whole.holds:
         return whole
-    slopes = _causal_slopes(subject)
+    slopes = causal_slopes(subject)
     return slopes if not slopes.holds else Answer(True, f"{first.evidence}; logits, {whole.evidence}")
 
 
 @_answers("causality after training")
 def causal_after_training(subject: Subject) -> Answer:
-    """After training where looking ahead would pay, no output moves either."""
-    return _causal(subject, subject.trained.parameters)
+    """After training where looking ahead would pay, no output moves either. Nor do answers of two layers that
+    were trained on long sequences."""
+    first = causal(subject, subject.trained.parameters)
+    return causal_in_depth(subject, first.evidence) if first.holds else first
 
 
 @_answers("unpredictable targets")
@@ -177,7 +177,7 @@ def jitted(subject: Subject) -> Answer:
 
 @_answers("determinism")
 def deterministic(subject: Subject) -> Answer:
-    """Made with the same key and called with the same input, it does the same."""
+    """Made with the same key and called with the same input, it does the same, in another process too."""
     again = of_mixer(subject.network.init())
     for name, parameter in of_mixer(subject.initial).items():
         if not np.array_equal(parameter, again[name]):
@@ -186,12 +186,14 @@ def deterministic(subject: Subject) -> Answer:
     for name, constant in one.items():
         if not np.array_equal(constant, other[name]):
             return Answer(False, f"constant {name} differs between two mixers")
-    x = subject.inputs(1)
-    one, other = (subject.network.calls(subject.perturbed, x) for _ in range(2))
-    distance = apart(one, other)
-    return Answer(
-        distance <= ROUNDING, f"outputs of two mixers made alike differ by {distance:.2g} of a typical one"
-    )
+    x, network = subject.inputs(1), subject.network
+    anew = (network.resized(1, network.context_length, network.query_positions) for _ in range(2))
+    one, *others = (made.calls(subject.perturbed, x) for made in (network, *anew))
+    distance = max(apart(one, other) for other in others)
+    if not distance <= ROUNDING:
+        return Answer(False, f"outputs of mixers made alike differ by {distance:.2g} of a typical one")
+    seen = f"outputs of mixers made alike differ by {distance:.2g} of a typical one"
+    return same_elsewhere(subject, seen)
 
 
 @_answers("state between calls")
@@ -225,6 +227,12 @@ def gradients(subject: Subject) -> Answer:
     if not (distance := apart(plain, outputs[:1])) <= PROGRAMS:
         return Answer(
             False, f"outputs while gradients are taken are {distance:.2g} of a typical one off others"
+        )
+    if not (distance := _differentiated(subject)) <= PROGRAMS:
+        return Answer(
+            False,
+            f"logits of {LONG_CONTEXT} tokens while gradients are taken are {distance:.2g} of typical ones"
+            " off others",
         )
     x, other = subject.inputs(2)
     *single, whole = subject.network.slopes(subject.perturbed, x, directions(other))
@@ -271,53 +279,11 @@ CHECKS = tuple(Check(name, _ASKED[name]) for name in verification.CHECKS)
 """In the order in which they are run; where the first does not hold, the others are not run."""
 
 
-def _causal_slopes(subject: Subject) -> Answer:
-    """Gradients of all rows before a cut, on the long context."""
-    for network, parameters, x in subject.samples[1:]:
-        at, rows = np.array(cuts(len(x))), np.arange(len(x))
-        direction = np.random.default_rng(7).normal(size=x.shape).astype(np.float32)
-        slopes = network.slopes(parameters, x, (rows < at[:, None])[..., None] * direction)
-        amounts = np.nan_to_num(np.abs(slopes).max(axis=-1), nan=np.inf)
-        typical = np.median(amounts[rows < at[:, None]]) or 1.0
-        ahead = np.where(rows >= at[:, None], amounts, 0.0) / typical
-        cut, row = np.unravel_index(ahead.argmax(), ahead.shape)
-        if not (share := float(ahead[cut, row])) <= ROUNDING:
-            seen = f"outputs 0 to {at[cut] - 1} have {share:.2g} of a typical gradient"
-            return Answer(False, f"on {len(x)} tokens, {seen} with respect to input {row}")
-    return Answer(True, "gradients of rows reach no later input")
-
-
-def _causal(subject: Subject, parameters: Parameters) -> Answer:
-    """Every position replaced in turn, of inputs and of tokens."""
-    network = subject.network
-    x, other = subject.inputs(2)
-    tokens = np.random.default_rng(2).integers(0, network.vocab_size, len(x), dtype=np.int32)
-    seen = movements(network, parameters, x, other, tokens)
-    columns = np.arange(len(x))
-    furthest = 0.0
-    for moved, rows, words in (
-        (seen.ordinary, columns, "output {} moved by {:.2g} of a typical one when input {} was replaced"),
-        (seen.loud, columns, "output {} moved by {:.2g} of a typical one when input {} became loud"),
-        (seen.gradient, columns, "output {} has {:.2g} of a typical gradient with respect to input {}"),
-        (
-            seen.gradients,
-            columns,
-            "outputs 0 to {} have {:.2g} of a typical gradient with respect to input {}",
-        ),
-        (
-            seen.tokens,
-            np.array(network.query_positions),
-            "logits at {} moved by {:.2g} of typical ones when token {} was replaced",
-        ),
-    ):
-        if np.isnan(moved).all():
-            return Answer(False, "outputs are not finite")
-        # What must not move; what is no number has moved.
-        ahead = np.where(rows[:, None] < columns, np.nan_to_num(moved, nan=np.inf), 0.0)
-        row, column = np.unravel_index(ahead.argmax(), ahead.shape)
-        share = float(ahead[row, column])
-        if not share <= ROUNDING:
-            return Answer(False, words.format(rows[row], share, column))
-        furthest = max(furthest, share)
-    most = f"at most {furthest:.1g} of a typical one"
-    return Answer(True, f"with each of {len(x)} positions replaced, earlier outputs moved by {most}")
+def _differentiated(subject: Subject) -> float:
+    """How far logits of two layers and long sequences are from others while gradients are taken."""
+    try:
+        network = subject.network.resized(2, LONG_CONTEXT, range(LONG_CONTEXT))
+    except AttnsearchError:
+        return 0.0
+    parameters, tokens = noisy(network.init(), subject.strength), networks.replaced(network)
+    return apart(network.mapped(parameters, tokens)[:2], network.differentiated(parameters, tokens[:2]))

@@ -16,6 +16,7 @@ from attnsearch.probing.check import Answer
 from attnsearch.probing.perturbation import moved
 from attnsearch.probing.subject import LONG_CONTEXT, Network, Parameters, Subject, noisy
 from attnsearch.results.table import counted
+from attnsearch.runs.verification import MAX_CONTEXT
 
 ROUNDING = 1e-4
 """Movement that rounding explains in a whole network in a batch; a Fourier transform moved logits by 5e-6."""
@@ -27,6 +28,12 @@ FEW = 40
 """Tokens up to which every position is replaced. Of longer contexts, the edges and `RANDOM` others are."""
 
 RANDOM = 8
+
+FEWER = (1, 16, 128, 257)
+"""Positions that are replaced in a context beyond `MAX_CONTEXT`, beside its middle and its last."""
+
+MOST_PAIRS = 3_000_000
+"""Pairs of positions in the sequences of a batch: attention keeps a few numbers for each."""
 
 
 class Form(NamedTuple):
@@ -40,12 +47,12 @@ class Form(NamedTuple):
         return f"{counted(self.num_layers, 'layer')} and {self.context_length} tokens"
 
 
-def forms(shortest: int, longest: int) -> tuple[Form, ...]:
+def forms(shortest: int, longest: int, max_layers: int) -> tuple[Form, ...]:
     """The shortest context, an odd one, a prime one, one beyond two chunks of 64, and the longest."""
     return (
         Form(1, shortest, tuple(range(shortest))),
-        Form(3, 21, _some(21)),
-        Form(1, 37, _some(37)),
+        Form(max_layers, 21, _some(21)),
+        Form(3, 37, _some(37)),
         Form(2, LONG_CONTEXT, tuple(range(LONG_CONTEXT))),
         Form(1, longest, _some(longest)),
     )
@@ -62,16 +69,17 @@ def cuts(length: int) -> list[int]:
     """Positions that are replaced in a context of this length; the first has nothing before it."""
     if length <= FEW:
         return list(range(1, length))
+    if length > MAX_CONTEXT:
+        return [*FEWER, length // 2, length - 1]
     others = np.random.default_rng(length).choice(np.arange(1, length), RANDOM, replace=False)
     return sorted({1, length - 1, *(edge for edge in EDGES if edge < length), *map(int, others)})
 
 
 def looks_ahead(subject: Subject) -> Answer:
     """Whether answers stay where they are when later tokens are replaced, in each of `forms`."""
-    generators = (subject.framework.generator(run.cell.task) for run in subject.contexts)
-    shortest, longest = (generator.context_length for generator in generators)
+    shortest = subject.framework.generator(subject.contexts[0].cell.task).context_length
     tried, refused, furthest = [], [], 0.0
-    for form in forms(shortest, longest):
+    for form in forms(shortest, subject.max_tried, subject.max_layers):
         try:
             network = subject.network.resized(*form)
         except AttnsearchError:
@@ -81,7 +89,7 @@ def looks_ahead(subject: Subject) -> Answer:
         tried.append(form)
         initial = network.init()
         for parameters in (noisy(initial, subject.strength), initial):
-            for share, words in _movements(network, parameters):
+            for share, words in movements(network, parameters):
                 if not share <= ROUNDING:
                     return Answer(False, f"with {form}, {words}")
                 furthest = max(furthest, share)
@@ -90,21 +98,31 @@ def looks_ahead(subject: Subject) -> Answer:
     return Answer(True, f"in networks of {seen}, by at most {furthest:.1g} of typical ones{without}")
 
 
-def _movements(network: Network, parameters: Parameters) -> Iterator[tuple[float, str]]:
+def movements(network: Network, parameters: Parameters) -> Iterator[tuple[float, str]]:
     """The largest movement of an answer that must not move, and what moved it, for each way to call it."""
     length = network.context_length
-    random = np.random.default_rng(4)
-    tokens, others = random.integers(0, network.vocab_size, (2, length), dtype=np.int32)
-    at = cuts(length)
-    given = _replaced(tokens, others, at, network.vocab_size)
-    biases = [None, random.normal(size=(length, length)).astype(np.float32)]
+    at, given = cuts(length), replaced(network)
+    biases = [None, np.random.default_rng(7).normal(size=(length, length)).astype(np.float32)]
     for bias in biases if network.takes_bias else biases[:1]:
-        untouched, *answers = network.mapped(parameters, given, bias)
+        untouched, *answers = _mapped(network, parameters, given, bias)
         yield _furthest(untouched, np.stack(answers), network.query_positions, at, bias is not None)
 
 
-def _replaced(tokens: Integers, others: Integers, at: Sequence[int], vocab_size: int) -> Integers:
-    """`tokens`; with each position of `at` replaced alone; and with all from it on replaced."""
+def _mapped(network: Network, parameters: Parameters, given: Integers, bias: Floats | None) -> Floats:
+    """`network.mapped`, in batches that fit the memory, all of one size."""
+    size = max(2, MOST_PAIRS // network.context_length**2)
+    if len(given) <= size:
+        return network.mapped(parameters, given, bias)
+    padded = np.concatenate([given, np.repeat(given[:1], -len(given) % size, axis=0)])
+    batches = padded.reshape(-1, size, network.context_length)
+    return np.concatenate([network.mapped(parameters, batch, bias) for batch in batches])[: len(given)]
+
+
+def replaced(network: Network) -> Integers:
+    """Tokens; with each position of `cuts` replaced alone; and with all from it on replaced."""
+    length, vocab_size = network.context_length, network.vocab_size
+    tokens, others = np.random.default_rng(4).integers(0, vocab_size, (2, length), dtype=np.int32)
+    at = cuts(length)
     copies = np.repeat(tokens[None], 1 + 2 * len(at), axis=0)
     alone, onwards = copies[1 : 1 + len(at)], copies[1 + len(at) :]
     for row, cut in enumerate(at):

@@ -12,6 +12,12 @@ import numpy as np
 from attnsearch.base import Floats, Integers
 from attnsearch.probing.subject import Network, Parameters
 
+ROUNDING = 1e-5
+"""Movement that rounding explains where the same program runs twice, as in a Fourier transform."""
+
+PROGRAMS = 1e-2
+"""Difference that rounding explains between two programs for the same thing, products in TF32 included."""
+
 LOUD = 10.0
 """Inputs are replaced at their usual size and at this many times it: a mask that only dampens gives way."""
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from attnsearch.base import AttnsearchError, Floats, Integers
 from attnsearch.generators.base import Generator
 from attnsearch.runs.recorder import Recording
+from attnsearch.runs.verification import MAX_CONTEXT, MAX_LAYERS
 from attnsearch.spec.run import (
     BudgetSpec,
     CellSpec,
@@ -35,14 +36,14 @@ PROBE, PROBE_CONTEXT = "linear_map_autoregressive", 16
 EASIEST_CONTEXT = 8
 """Tokens of a sequence of the easiest form of a task, where it has a form so short."""
 
-LONGEST_CONTEXT = 256
-"""Tokens of the longest sequence that is tried: as many as the longest of the shipped suites have."""
-
 LONG_CONTEXT = 131
 """Tokens: a prime number, and more than two chunks of 64."""
 
 PROBE_STEPS = 300
 """Training steps on the probe. A leak shows within 100 where it is open at the start."""
+
+LONG_PROBE_STATE, LONG_PROBE_LAYERS, LONG_PROBE_STEPS = 66, 2, 150
+"""The probe in a deeper network, on sequences of 132 tokens, beyond two chunks of 64: one in each step."""
 
 TOKENS_PER_STEP = 512
 """Enough that luck alone never looks like a leak (see `attnsearch.results.cells.LEAK_MARGIN`)."""
@@ -153,6 +154,10 @@ class Network(Protocol):
         """
         ...
 
+    def differentiated(self, parameters: Parameters, tokens: Integers) -> Floats:
+        """`mapped`, computed while the gradient of every parameter is taken."""
+        ...
+
 
 class Trained(NamedTuple):
     """A network after training, and what was recorded meanwhile."""
@@ -171,6 +176,10 @@ class Sample(NamedTuple):
 
 class Framework(Protocol):
     """Where networks of a mixer are made and trained."""
+
+    def found_at(self, mixer: str) -> str | None:
+        """The name of a mixer by which another process finds its class, `package.module:Class`, if it can."""
+        ...
 
     def generator(self, task: TaskSpec) -> Generator:
         """The generator of a task. Errors: AttnsearchError for one that cannot be had."""
@@ -204,20 +213,31 @@ def noisy(parameters: Parameters, strength: float) -> Parameters:
 class Subject:
     """A mixer under verification.
 
-    task:   whose contexts are tried, and whose easiest form is to be learned
-    width:  features of a token, D
+    task:         whose contexts are tried, and whose easiest form is to be learned
+    width:        features of a token, D
+    max_layers:   of the deepest network that is tried
+    max_context:  tokens of the longest sequence that is tried
     """
 
     mixer: MixerSpec
     task: TaskFile
     framework: Framework
     width: int
+    max_layers: int = MAX_LAYERS
+    max_context: int = MAX_CONTEXT
 
     @cached_property
     def probe(self) -> RunSpec:
         """The run in which looking ahead pays."""
         task = self.sized(find_task(PROBE), PROBE_CONTEXT, {"loss": "all"})
         return self.run_on(task, BudgetSpec(PROBE_STEPS, TOKENS_PER_STEP, early_stopping=False))
+
+    @cached_property
+    def long_probe(self) -> RunSpec:
+        """The same on long sequences, in several layers."""
+        task = self.sized(find_task(PROBE), 0, {"loss": "all", "state_size": LONG_PROBE_STATE})
+        budget = BudgetSpec(LONG_PROBE_STEPS, 1, early_stopping=False)
+        return self.run_on(task, budget, LONG_PROBE_LAYERS)
 
     @cached_property
     def network(self) -> Network:
@@ -255,14 +275,23 @@ class Subject:
 
     @cached_property
     def contexts(self) -> tuple[RunSpec, RunSpec]:
-        """Runs on the task's shortest context, and on the longest that is tried."""
-        shortest, longest = (self.sized(self.task, tokens) for tokens in (0, LONGEST_CONTEXT))
+        """Runs on the task's shortest context, and on its longest of at most `max_context` tokens."""
+        shortest, longest = (self.sized(self.task, tokens) for tokens in (0, self.max_context))
         return self.run_on(shortest, BudgetSpec()), self.run_on(longest, BudgetSpec())
 
     @cached_property
     def trained(self) -> Trained:
         """The probe's network after training."""
         return self.framework.train(self.probe)
+
+    @cached_property
+    def max_tried(self) -> int:
+        """Tokens of the longest sequence that the mixer does not refuse: `max_context`, or else the longest
+        of the task."""
+        try:
+            return self.network.resized(1, self.max_context, range(self.max_context)).context_length
+        except AttnsearchError:
+            return self._context(self.contexts[1].cell.task)
 
     def inputs(self, count: int) -> Floats:
         """Random inputs of the mixer in the probe, the same at every call: `f32[count, L, D]`."""
@@ -288,9 +317,9 @@ class Subject:
                 asked, chosen = doubled, longer
         return chosen
 
-    def run_on(self, task: TaskSpec, budget: BudgetSpec) -> RunSpec:
+    def run_on(self, task: TaskSpec, budget: BudgetSpec, num_layers: int = 1) -> RunSpec:
         """The run of a small network with this mixer on `task`."""
-        network = NetworkSpec(self.width, num_layers=1, mlp_width=self.width)
+        network = NetworkSpec(self.width, num_layers=num_layers, mlp_width=self.width)
         budget = replace(budget, tokens_per_step=max(budget.tokens_per_step, self._context(task)))
         return RunSpec(CellSpec(task, self.mixer, network, OptimizerSpec(), budget), seed=0, rule_seed=0)
 

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from attnsearch.backends import Backends
 from attnsearch.base import RECORDING_INTERVAL
 from attnsearch.generators.base import Generator
+from attnsearch.probing.apart import importable
 from attnsearch.probing.subject import Network, Trained
 from attnsearch.runs.recorder import Recording
 from attnsearch.sequences.sequences import Sequences
 from attnsearch.spec.run import RunSpec, TaskSpec
+from attnsearch.training.torch.names import PREFIX
 
 if TYPE_CHECKING:
     from attnsearch.training.torch.cohorts import TorchCohort
@@ -22,6 +24,10 @@ class TorchFramework:
     """A `probing.subject.Framework` of the mixers that the torch backend knows or finds."""
 
     backend: Backends
+
+    def found_at(self, mixer: str) -> str | None:
+        kind = self.backend.mixer(mixer)
+        return f"{PREFIX}{kind.__module__}:{kind.__qualname__}" if importable(kind) else None
 
     def generator(self, task: TaskSpec) -> Generator:
         return self.backend.jax.generator(task)

@@ -17,7 +17,7 @@ from attnsearch.probing.jax_framework import JaxFramework
 from attnsearch.probing.subject import Framework, Subject
 from attnsearch.probing.torch_framework import TorchFramework
 from attnsearch.runs.sources import sources
-from attnsearch.runs.verification import Finding, Verification
+from attnsearch.runs.verification import MAX_CONTEXT, MAX_LAYERS, Finding, Verification
 from attnsearch.spec.run import MixerSpec, NetworkSpec
 from attnsearch.spec.task_file import TaskFile, find_task
 
@@ -28,23 +28,32 @@ def verify(
     *,
     backend: Backends | None = None,
     width: int = NetworkSpec.width,
+    max_layers: int = MAX_LAYERS,
+    max_context: int = MAX_CONTEXT,
     found: Callable[[Finding], None] = lambda finding: None,
 ) -> Verification:
     """Run every check on a mixer, and tell `found` of each finding; under a minute for a small one.
 
-    task:   whose contexts are tried, and whose easiest form is to be learned; `linear_map` unless given
-    width:  features of a token, D
+    task:         whose contexts are tried, and whose easiest form is to be learned; `linear_map` unless given
+    width:        features of a token, D
+    max_layers:   of the deepest network that is tried, at least `MAX_LAYERS`
+    max_context:  tokens of the longest sequence that is tried, at least `MAX_CONTEXT`
 
     Errors: AttnsearchError for a mixer or task that cannot be had. What is wrong with a mixer is a finding.
     """
     backend, task = backend or Backends(), task or find_task("linear_map")
     kind = backend.mixer(mixer.name)
     findings: list[Finding] = []
-    for finding in examine(Subject(mixer, task, framework_of(mixer.name, backend), width)):
+    framework = framework_of(mixer.name, backend)
+    subject = Subject(
+        mixer, task, framework, width, max(max_layers, MAX_LAYERS), max(max_context, MAX_CONTEXT)
+    )
+    for finding in examine(subject):
         findings.append(finding)
         found(finding)
     code, version = tuple(sources_of(kind).items()), metadata.version("attnsearch")
-    return Verification(mixer, task.name, width, tuple(findings), code, version)
+    longest = subject.max_tried if findings[0].verdict == "passed" else subject.max_context
+    return Verification(mixer, task.name, width, subject.max_layers, longest, tuple(findings), code, version)
 
 
 def framework_of(mixer: str, backend: Backends) -> Framework:

@@ -9,9 +9,9 @@ from attnsearch.results.alignment import contradicts_itself
 from attnsearch.results.cells import Cell
 from attnsearch.results.leaking import told
 from attnsearch.results.table import counted, listed
+from attnsearch.runs.coverage import verify_command
 from attnsearch.runs.outline import held
 from attnsearch.runs.store import StoredRun
-from attnsearch.spec.command import verify_command
 from attnsearch.spec.names import mixer_names
 
 FEWEST_SEEDS = 8
@@ -136,7 +136,7 @@ def _not_verified(cells: Sequence[Cell]) -> list[str]:
         elif found is not None and cell.spec.mixer.foreign:
             lines[f"{name} {plain(found.reason)}: its numbers are as good as that loop"] = None
         elif found is not None and found.state == "not checked":
-            asked = verify_command(cell.spec.mixer, cell.spec.network.width)
+            asked = verify_command([cell.spec])
             lines[f"{name} {plain(found.reason)}: `{plain(asked)}` says whether its numbers may count"] = None
     return list(lines)
 

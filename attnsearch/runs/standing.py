@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from attnsearch.runs.coverage import beyond
 from attnsearch.runs.sources import difference
 from attnsearch.runs.verification import CHECKS, Verification
 from attnsearch.spec.run import CellSpec
@@ -47,7 +48,8 @@ def standing(cell: CellSpec, records: Sequence[Verification]) -> Standing:
     """How the mixer of `cell` stands by the `records` of its name.
 
     A mixer with other settings, at another width or of other code is another mixer. Of several records the
-    task's own count, and the worst of these. Of a foreign run nobody here has the code.
+    task's own count, and the worst of these. A sound one counts in networks and on sequences no larger than
+    those in which it was tried (see `runs.coverage`). Of a foreign run nobody here has the code.
     """
     if cell.mixer.foreign:
         return _unchecked(FOREIGN_REASON)
@@ -63,12 +65,17 @@ def standing(cell: CellSpec, records: Sequence[Verification]) -> Standing:
     current = [record for record, doubt in doubts if doubt is None]
     if not current:
         return _unchecked(next(doubt for _, doubt in doubts if doubt is not None))
-    current = [record for record in current if record.task == cell.task.name] or current
-    for record in current:
+    own = [record for record in current if record.task == cell.task.name]
+    for record in own or current:
         if not record.sound:
             checks = ", ".join(record.refused_by) or "it was asked nothing"
             return Standing("failed", f"failed verification: {checks}", record)
-    record = min(current, key=lambda record: record.inability is None)
+    sound = [record for record in current if record.sound]
+    if not_tried := beyond(sound, cell):
+        return _unchecked(not_tried)
+    covering = [record for record in sound if beyond([record], cell) is None]
+    covering = [record for record in covering if record in own] or covering
+    record = min(covering, key=lambda record: record.inability is None)
     beside = f"; {record.inability}" if record.inability else ""
     return Standing("verified", f"is verified on {record.task} at width {record.width}{beside}", record)
 

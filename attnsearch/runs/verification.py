@@ -1,6 +1,6 @@
 """The record of a verification: which checks a mixer has passed, and on what evidence.
 
-Numpy side; never imports jax. One file for each mixer with its settings, width and task, beside the runs of a
+Numpy side; never imports jax. One file for each mixer with its settings, sizes and task, beside the runs of a
 store::
 
     verified/<name>-<digest>.json
@@ -23,8 +23,11 @@ from attnsearch import files
 from attnsearch.base import AttnsearchError, lookalike
 from attnsearch.spec.run import MixerSpec, settings
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Version of the record."""
+
+MAX_LAYERS, MAX_CONTEXT = 4, 256
+"""Layers of the deepest network, and tokens of the longest sequence, that are tried unless it is said."""
 
 SHIPPED = Path(__file__).parent.parent / "mixers"
 """Where the records of the mixers lie that ship with attnsearch, as in a store."""
@@ -62,16 +65,20 @@ class Finding:
 class Verification:
     """Every finding about a mixer.
 
-    task:     whose contexts were tried, and whose easiest form was to be learned
-    width:    features of a token, D, that it was verified at
-    sources:  the modules that the mixer is made of, with the digests of their files: other code is not
-              verified by the record
-    version:  of attnsearch
+    task:         whose contexts were tried, and whose easiest form was to be learned
+    width:        features of a token, D, that it was verified at
+    max_layers:   of the deepest network that was tried, from one layer on
+    max_context:  tokens of the longest sequence that was tried
+    sources:      the modules that the mixer is made of, with the digests of their files: other code is not
+                  verified by the record
+    version:      of attnsearch
     """
 
     mixer: MixerSpec
     task: str
     width: int
+    max_layers: int
+    max_context: int
     findings: tuple[Finding, ...]
     sources: tuple[tuple[str, str], ...]
     version: str
@@ -111,6 +118,8 @@ class Verification:
             "mixer": {"name": self.mixer.name, "settings": dict(self.mixer.settings)},
             "task": self.task,
             "width": self.width,
+            "max_layers": self.max_layers,
+            "max_context": self.max_context,
             "sources": dict(self.sources),
             "passed": self.passed,
             "checks": [asdict(finding) for finding in self.findings],
@@ -133,26 +142,30 @@ class Verification:
             mixer,
             document["task"],
             document["width"],
+            document["max_layers"],
+            document["max_context"],
             findings,
             tuple(sorted((str(name), str(digest)) for name, digest in document["sources"].items())),
             document["attnsearch"],
         )
-        if not isinstance(record.width, int) or not isinstance(record.task, str):
-            raise ValueError("its width is not a number, or its task is not a name")
+        sizes = (record.width, record.max_layers, record.max_context)
+        if not all(isinstance(size, int) for size in sizes) or not isinstance(record.task, str):
+            raise ValueError("its width, layers or context is not a number, or its task is not a name")
         if record.passed is not document["passed"]:
             raise ValueError("its verdict and its checks disagree")
         return record
 
     def save(self, root: Path) -> Path:
         """Put the record below `root`, in the place of an earlier one; the file. Errors: AttnsearchError."""
-        final = path(root, self.mixer, self.width, self.task)
+        final = path(root, self)
         content = json.dumps(self.to_json(), sort_keys=True, indent=2, allow_nan=False).encode()
         return files.write_whole(final, content)
 
 
-def path(root: Path, mixer: MixerSpec, width: int, task: str) -> Path:
-    """The file of the verification of `mixer` at `width` on `task` in the store at `root`, there or not."""
-    subject = [mixer.name, dict(mixer.settings), width, task]
+def path(root: Path, record: Verification) -> Path:
+    """The file of `record`, and of any other of the same mixer and sizes, in the store at `root`."""
+    mixer, sizes = record.mixer, (record.width, record.max_layers, record.max_context)
+    subject = [mixer.name, dict(mixer.settings), *sizes, record.task]
     canonical = json.dumps(subject, sort_keys=True, separators=(",", ":"))
     digest = hashlib.sha256(canonical.encode()).hexdigest()[:16]
     return root / "verified" / f"{_slug(mixer.name)}-{digest}.json"

@@ -35,15 +35,11 @@ def command(cell: CellSpec, seeds: Sequence[int], rule_seed: int | None = None) 
 
 def mixer_flags(mixer: MixerSpec) -> list[str]:
     """The words that ask for `mixer` with every setting, but for those that are derived."""
-    return ["--mixer", mixer.name, *_mixer_settings(mixer)]
+    return ["--mixer", mixer.name, *mixer_settings(mixer)]
 
 
-def verify_command(mixer: MixerSpec, width: int) -> str:
-    """One line for a shell that verifies `mixer` with every setting, at `width`."""
-    return shlex.join(["attnsearch", "verify", mixer.name, *_mixer_settings(mixer), "--width", str(width)])
-
-
-def _mixer_settings(mixer: MixerSpec) -> list[str]:
+def mixer_settings(mixer: MixerSpec) -> list[str]:
+    """The words that set every setting of `mixer`, but for those that are derived."""
     # Settings are not flags of their own: only the mixers that ship with attnsearch have such.
     given = [f"{name}={flag_text(value)}" for name, value in mixer.settings if value is not None]
     return [word for one in given for word in ("--mixer-set", one)]

@@ -30,7 +30,7 @@ def find(name: str, known: Mapping[str, type[_Kind]], kind: type[_Kind]) -> type
     _require_own(name)
     word = _word(kind)
     if ":" in name:
-        return imported(name, kind, word, f"attnsearch.{kind.__name__}")
+        return imported(name, name, kind, word, f"attnsearch.{kind.__name__}")
     points = installed(kind)
     if name not in points:
         hint = nearest(name, [*known, *points])
@@ -47,12 +47,15 @@ def find(name: str, known: Mapping[str, type[_Kind]], kind: type[_Kind]) -> type
     )
 
 
-def imported(name: str, kind: type[_Kind], word: str, base: str) -> type[_Kind]:
-    """The subclass of `kind`, known to users as `base`, at `package.module:Class`: a `word`, "mixer".
+def imported(place: str, name: str, kind: type[_Kind], word: str, base: str) -> type[_Kind]:
+    """The subclass of `kind` at `place`, `package.module:Class`.
+
+    name, word:  what the user calls it, and what it is: "mixer"
+    base:        what users call `kind`
 
     Errors: AttnsearchError for a class that cannot be had, saying what stands in the way.
     """
-    return _checked(_imported(name, kind, word), name, kind, base)
+    return _checked(_imported(place, name, kind, word), name, kind, base)
 
 
 def require_named(name: str, known: Mapping[str, type[_Kind]], kind: type[_Kind]) -> None:
@@ -124,10 +127,11 @@ def _word(kind: type) -> str:
     return kind.__name__.lower()
 
 
-def _imported(name: str, kind: type, word: str) -> object:
-    module_name, _, class_name = name.partition(":")
+def _imported(place: str, name: str, kind: type, word: str) -> object:
+    module_name, _, class_name = place.partition(":")
     if not all(part.isidentifier() for part in [*module_name.split("."), *class_name.split(".")]):
-        raise AttnsearchError(f"{word} {name!r} is neither a name nor of the form package.module:Class")
+        form = f"{name.removesuffix(place)}package.module:Class"
+        raise AttnsearchError(f"{word} {name!r} is neither a name nor of the form {form}")
     # As for `python -m`: one's own modules lie where one is.
     here = str(Path.cwd())
     if not {here, ""} & set(sys.path):

@@ -20,7 +20,7 @@ MIXER = MixerSpec("my.mixers:Mine", settings({"heads": 4, "scale": 1.5, "gated":
 PASSED = Finding("causality", "no output moves", "passed", "moved by 0")
 FAILED = Finding("gradients", "every parameter is reached", "failed", "none reaches [spare]")
 NOT_RUN = Finding("learning", "it learns", "not run", "it cannot be built")
-SOUND = Verification(MIXER, "linear_map", 128, (PASSED, PASSED), (), "0.1.0")
+SOUND = Verification(MIXER, "linear_map", 128, 4, 256, (PASSED, PASSED), (), "0.1.0")
 REFUSED = replace(SOUND, findings=(PASSED, FAILED, NOT_RUN))
 
 

@@ -165,6 +165,30 @@ class Dicing(Triangular):
         return super().__call__(x) * self.scale
 
 
+class CountingBuilds(Triangular):
+    """What it returns depends on how many were made before it."""
+
+    built: ClassVar[list[None]] = []
+
+    def __init__(self, width: int, context_length: int, *, rngs: nnx.Rngs):
+        super().__init__(width, context_length, rngs=rngs)
+        self.built.append(None)
+        self.scale = float(len(self.built))
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return super().__call__(x) * self.scale
+
+
+_DRAWN = float(np.random.default_rng().normal())
+
+
+class DrawnAtImport(Triangular):
+    """In every process it is another mixer."""
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return super().__call__(x) * _DRAWN
+
+
 class Stateful(Triangular):
     def __init__(self, width: int, context_length: int, *, rngs: nnx.Rngs):
         super().__init__(width, context_length, rngs=rngs)
@@ -297,6 +321,8 @@ FAULTS: tuple[tuple[type[Mixer], tuple[str, ...]], ...] = (
     (CompiledOtherwise, ("jitted and un-jitted",)),
     (Dice, ("determinism",)),
     (Dicing, ("determinism",)),
+    (CountingBuilds, ("determinism",)),
+    (DrawnAtImport, ("determinism",)),
     (Unseeded, ("determinism",)),
     (EndlessSlope, ("gradients",)),
     (Chunked, ("contexts",)),

@@ -12,7 +12,7 @@ from flax import nnx
 from attnsearch import LogitMixer, Mixer
 from attnsearch.base import Integers
 from attnsearch.mixers.base import LogitBias
-from helpers.faulty_mixers import Triangular
+from helpers.faulty_mixers import Triangular, Unmasked
 
 
 class LinearAttention(Mixer):
@@ -44,6 +44,10 @@ class OwnChunk(LinearAttention):
 
     def _carried(self, states: jax.Array) -> jax.Array:
         return jnp.cumsum(states, axis=0)
+
+
+class OwnMiddleChunk(OwnChunk):
+    chunk = 32
 
 
 class OwnLongChunk(OwnChunk):
@@ -102,6 +106,29 @@ class SecondLayer(Triangular):
 
     def __call__(self, x: jax.Array) -> jax.Array:
         return super().__call__(x) if self.first else self.out(self.mixing[...] @ x)
+
+
+@jax.custom_vjp
+def _grown(gates: jax.Array) -> jax.Array:
+    return (gates.min() > 0.02).astype(gates.dtype)
+
+
+# Whatever the loss says, they grow.
+_grown.defvjp(
+    lambda gates: (_grown(gates), len(gates)), lambda count, seen: (jnp.full(count, -jnp.abs(seen)),)
+)
+
+
+class LateLatch(Unmasked):
+    """Beyond 16 tokens it looks ahead, once training has moved each of twenty numbers."""
+
+    def __init__(self, width: int, context_length: int, *, rngs: nnx.Rngs):
+        super().__init__(width, context_length, rngs=rngs)
+        self.gates = nnx.Param(jnp.zeros(20))
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        past, every = Triangular.__call__(self, x), super().__call__(x)
+        return past + (len(x) > 16) * _grown(self.gates[...]) * (every - past)
 
 
 class SomeQueries(Triangular):
@@ -165,6 +192,13 @@ class Differentiated(Triangular):
         return _plain(super().__call__(x))
 
 
+class LateDifferentiated(Differentiated):
+    """The same beyond 64 tokens."""
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return super().__call__(x) if len(x) > 64 else Triangular.__call__(self, x)
+
+
 @jax.custom_vjp
 def _copied(x: jax.Array) -> jax.Array:
     return x
@@ -202,19 +236,22 @@ class LateGradients(Triangular):
 
 
 LEAKS: tuple[tuple[type[Mixer], str, str], ...] = (
-    (OwnChunk, "causality when perturbed", "with 3 layers and 21 tokens, logits at "),
+    (OwnChunk, "causality when perturbed", "with 4 layers and 21 tokens, logits at "),
+    (OwnMiddleChunk, "causality when perturbed", "with 3 layers and 37 tokens, logits at "),
     (OwnLongChunk, "causality when perturbed", "with 2 layers and 131 tokens, logits at "),
-    (NextBlock, "causality when perturbed", "with 1 layer and 37 tokens, logits at "),
-    (NextShortBlock, "causality when perturbed", "with 3 layers and 21 tokens, logits at "),
-    (OddLengths, "causality when perturbed", "with 3 layers and 21 tokens, logits at "),
-    (BeyondSixteen, "causality when perturbed", "with 3 layers and 21 tokens, logits at "),
-    (SecondLayer, "causality when perturbed", "with 3 layers and 21 tokens, logits at "),
+    (NextBlock, "causality when perturbed", "with 3 layers and 37 tokens, logits at "),
+    (NextShortBlock, "causality when perturbed", "with 4 layers and 21 tokens, logits at "),
+    (OddLengths, "causality when perturbed", "with 4 layers and 21 tokens, logits at "),
+    (BeyondSixteen, "causality when perturbed", "with 4 layers and 21 tokens, logits at "),
+    (SecondLayer, "causality when perturbed", "with 4 layers and 21 tokens, logits at "),
+    (LateLatch, "causality after training", "after 150 steps on 132 tokens in 2 layers, logits at "),
     (LateGradients, "causality when perturbed", "on 131 tokens, outputs 0 to "),
     (SomeQueries, "queries", "on 131 tokens"),
     (UnmaskedBias, "causality when perturbed", "replaced, with a bias on the attention logits"),
     (UnmaskedBias, "attention weights", "lies on a later position, on 16 tokens, with a bias"),
     (LateWeights, "queries", "on 131 tokens"),
     (Differentiated, "gradients", "outputs while gradients are taken are "),
+    (LateDifferentiated, "gradients", "logits of 131 tokens while gradients are taken are "),
     (SeveralRows, "gradients", "the gradient of all rows is "),
 )
 """Which check is to catch which, and some of its words."""

@@ -115,7 +115,7 @@ def verification(mixer: MixerSpec, verdict: str = "passed") -> Verification:
         Finding(check, "that it is sound", said, "looked")  # pyright: ignore[reportArgumentType]
         for check, said in zip(CHECKS, verdicts, strict=True)
     )
-    return Verification(mixer, "linear_map", 128, findings, (), "0.1.0")
+    return Verification(mixer, "linear_map", 128, 4, 256, findings, (), "0.1.0")
 
 
 STANDINGS: dict[str, Standing] = {

@@ -273,3 +273,22 @@ def test_a_record_of_fewer_checks_than_there_are_does_not_count(asked: Suite) ->
     fewer = replace(record, findings=record.findings[:-1])
     entry = replace(assemble(asked, ATTENTION, []), verification=fewer)
     assert unverified(entry) == "has not been checked for learning"
+
+
+@pytest.mark.parametrize(
+    ("sizes", "reason"),
+    [
+        ({"width": 64}, "has not been checked at width 128, only at 64"),
+        ({"max_layers": 0}, "has not been checked in networks of 1 layers, only of up to 0"),
+        ({"max_context": 12}, "has not been checked on 16 tokens, only on up to 12"),
+    ],
+)
+def test_a_record_of_other_sizes_than_the_runs_does_not_count(
+    asked: Suite, sizes: dict[str, int], reason: str
+) -> None:
+    record = verification(ATTENTION)
+    entry = assemble(asked, ATTENTION, runs(asked, ATTENTION), record)
+    assert unverified(entry) is None
+    said = unverified(replace(entry, verification=replace(record, **sizes)))  # pyright: ignore[reportArgumentType]
+    command = "attnsearch verify attention --mixer-set num_heads=3 --width 128"
+    assert said == f"{reason}: give `{command}`, and submit its runs again"

@@ -164,7 +164,7 @@ RUN = "scored.0.runs.1"
             put("verification.checks.0.verdict", "fine"),
             "verification.checks[0].verdict: 'fine' is unknown. Did you mean failed?",
         ),
-        (put("verification.format_version", 9), "verification: format version 9, expected 2"),
+        (put("verification.format_version", 9), "verification: format version 9, expected 3"),
         (put("verification.mixer.name", "other"), "verification: it is of another mixer than the entry"),
         (
             put("mixer.name", "\u0251ttention"),

@@ -48,7 +48,7 @@ def test_a_hidden_leak_is_caught_by_name(kind: type[Mixer], name: str, words: st
 def test_what_is_sound_passes_in_every_network() -> None:
     (finding,) = found(LinearAttention, "causality when perturbed")
     assert finding.verdict == "passed", finding.evidence
-    assert "1 layer and 4 tokens; 3 layers and 21 tokens; 1 layer and 37 tokens" in finding.evidence
+    assert "1 layer and 4 tokens; 4 layers and 21 tokens; 3 layers and 37 tokens" in finding.evidence
     assert "2 layers and 131 tokens; 1 layer and 256 tokens" in finding.evidence
 
 
@@ -58,7 +58,7 @@ def test_chunks_of_every_usual_size_meet_where_tokens_are_replaced() -> None:
         assert {chunk - 1, chunk, chunk + 1} <= at
     assert networks.cuts(21) == list(range(1, 21))
     assert {1, 255} <= set(networks.cuts(256))
-    for form in networks.forms(4, 256):
+    for form in networks.forms(4, 256, 4):
         asked = np.array(form.query_positions)
         assert (np.diff(asked) > 0).all()
         assert asked[-1] < form.context_length

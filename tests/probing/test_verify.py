@@ -19,10 +19,10 @@ from attnsearch.mixers.base import default_settings
 from attnsearch.probing import networks
 from attnsearch.probing.checks import CHECKS
 from attnsearch.probing.jax_framework import JaxFramework
-from attnsearch.probing.subject import LONGEST_CONTEXT, Subject
+from attnsearch.probing.subject import Subject
 from attnsearch.probing.verify import examine, sources_of, verify
 from attnsearch.runs import verification
-from attnsearch.runs.verification import Finding, Verdict
+from attnsearch.runs.verification import MAX_CONTEXT, Finding, Verdict
 from attnsearch.spec.run import MixerSpec, PlateauRule, Value, settings
 from attnsearch.spec.task_file import Knob, TaskFile, find_task
 from attnsearch.training.jax.backend import JaxBackend
@@ -53,6 +53,7 @@ def untouched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("attnsearch.training.jax.devices.use_every_core", lambda: None)
     monkeypatch.setattr(faulty_mixers.Counting, "calls", [])
     monkeypatch.setattr(faulty_mixers.Hoarding, "last", [])
+    monkeypatch.setattr(faulty_mixers.CountingBuilds, "built", [])
 
 
 # Faults.
@@ -172,8 +173,8 @@ def test_no_built_in_mixer_looks_ahead_beyond_two_chunks(mixer: str, monkeypatch
     """In the network of two layers, in which most leaks show. `verify` tries the others too."""
     every = networks.forms
 
-    def deepest(shortest: int, longest: int) -> tuple[networks.Form, ...]:
-        return tuple(form for form in every(shortest, longest) if form.num_layers == 2)
+    def deepest(*sizes: int) -> tuple[networks.Form, ...]:
+        return tuple(form for form in every(*sizes) if form.num_layers == 2)
 
     monkeypatch.setattr(networks, "forms", deepest)
     answer = networks.looks_ahead(subject(MIXERS[mixer]))
@@ -197,7 +198,7 @@ def test_a_built_in_mixer_is_passed_by_the_command(
     spec = MixerSpec(mixer, settings(default_settings(MIXERS[mixer])))
     (record,) = verification.records(tmp_path, mixer)
     assert record.mixer == spec
-    assert Path(document["record"]) == verification.path(tmp_path, spec, WIDTH, "linear_map")
+    assert Path(document["record"]) == verification.path(tmp_path, record)
     assert (record.passed, record.task, record.width) == (True, "linear_map", WIDTH)
     assert dict(record.sources) == sources_of(MIXERS[mixer])
 
@@ -219,7 +220,7 @@ def test_a_refused_mixer_gets_a_table_and_status_1(
     )
     (record,) = verification.records(tmp_path, "helpers.faulty_mixers:Narrow")
     assert not record.passed
-    assert f"Record: {verification.path(tmp_path, record.mixer, WIDTH, 'linear_map')}" in out
+    assert f"Record: {verification.path(tmp_path, record)}" in out
 
 
 @pytest.mark.parametrize(
@@ -256,7 +257,7 @@ def test_a_task_is_made_as_long_as_fits_and_otherwise_easy() -> None:
     assert knobs(0) == {"state_size": 2, "support_size": 1}
     assert knobs(8) == {"state_size": 4, "support_size": 1}
     assert knobs(15) == {"state_size": 4, "support_size": 1}
-    assert knobs(LONGEST_CONTEXT) == {"state_size": 128, "support_size": 1}
+    assert knobs(MAX_CONTEXT) == {"state_size": 128, "support_size": 1}
     state = Knob(name="state_size", meaning="cells", default=8, minimum=3)
     support = Knob(name="support_size", meaning="inputs", default=3, minimum=2)
     assert knobs(8, state, support) == {"state_size": 3, "support_size": 2}

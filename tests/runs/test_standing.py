@@ -10,6 +10,7 @@ import pytest
 from helpers.hand_made import run_of, spec_of
 from helpers.made_runs import verification
 
+from attnsearch.runs.coverage import verify_command
 from attnsearch.runs.lookup import standings
 from attnsearch.runs.standing import standing
 from attnsearch.runs.store import Store
@@ -56,6 +57,32 @@ def test_other_settings_are_another_mixer() -> None:
 def test_another_width_is_another_mixer() -> None:
     records = [replace(PASSED, width=width) for width in (64, 32)]
     assert said(*records) == ("not checked", "has not been checked at width 128, only at 32, 64")
+
+
+def test_a_record_speaks_of_networks_and_sequences_no_larger_than_were_tried() -> None:
+    deep = replace(CELL, network=replace(CELL.network, num_layers=6))
+    deeper = "has not been checked in networks of 6 layers, only of up to 4"
+    assert said(PASSED, cell=deep) == ("not checked", deeper)
+    tried = replace(PASSED, max_layers=6)
+    assert said(PASSED, tried, cell=deep)[0] == "verified"
+    knobs = settings({"state_size": 200, "support_size": 2})
+    long = replace(deep, task=replace(CELL.task, knobs=knobs))
+    assert said(tried, cell=long) == ("not checked", "has not been checked on 400 tokens, only on up to 256")
+    # No record was tried in both.
+    assert said(tried, replace(PASSED, max_context=400), cell=long)[0] == "not checked"
+    assert said(replace(tried, max_context=400), cell=long)[0] == "verified"
+    # What failed in smaller ones is not sound in larger ones.
+    assert said(FAILED, cell=long)[0] == "failed"
+    asked = "attnsearch verify attention --mixer-set num_heads=3 --width 128"
+    assert verify_command([CELL]) == asked
+    assert verify_command([CELL, deep, long]) == f"{asked} --max-layers 6 --max-context 400"
+
+
+def test_the_context_of_a_task_whose_code_is_not_known_is_not_compared() -> None:
+    other = replace(CELL, task=replace(CELL.task, generator="mine:Generator"))
+    assert said(PASSED, cell=other)[0] == "verified"
+    broken = replace(CELL, task=replace(CELL.task, knobs=settings({"state_size": "many"})))
+    assert said(PASSED, cell=broken)[0] == "verified"
 
 
 def test_the_task_of_the_cell_counts_before_others() -> None:

@@ -17,7 +17,7 @@ MIXER = MixerSpec("my.mixers:Mine", settings({"heads": 4, "scale": 1.5, "gated":
 PASSED = Finding("causality", "no output moves", "passed", "moved by 0")
 FAILED = Finding("gradients", "every parameter is reached", "failed", "none reaches [spare]")
 NOT_RUN = Finding("learning", "it learns", "not run", "it cannot be built")
-SOUND = Verification(MIXER, "linear_map", 128, (PASSED, PASSED), (("my.mixers", "ab" * 32),), "0.1.0")
+SOUND = Verification(MIXER, "linear_map", 128, 4, 256, (PASSED, PASSED), (("my.mixers", "ab" * 32),), "0.1.0")
 REFUSED = replace(SOUND, findings=(PASSED, FAILED, NOT_RUN))
 
 
@@ -51,7 +51,7 @@ def test_what_a_mixer_can_do_is_another_verdict() -> None:
 )
 def test_what_is_stored_is_found(tmp_path: Path, record: Verification) -> None:
     file = record.save(tmp_path)
-    assert file == path(tmp_path, MIXER, 128, "linear_map")
+    assert file == path(tmp_path, record)
     assert file.parent == tmp_path / "verified"
     assert file.name.startswith("my.mixers-Mine-")
     assert records(tmp_path, MIXER.name) == [record]

@@ -235,7 +235,7 @@ def test_a_rate_and_a_size_are_measured(backends: Backends) -> None:
     ("mixer", "complaint"),
     [
         ("torch:gruu", "unknown mixer 'torch:gruu'. Did you mean torch:gru"),
-        (f"torch:{__name__}:Missing", f"module {__name__} has no Missing"),
+        (f"torch:{__name__}:Missing", f"mixer 'torch:{__name__}:Missing': module {__name__} has no Missing"),
         ("torch:pathlib:Path", "is a class, not a subclass of torch.nn.Module"),
     ],
 )

@@ -118,6 +118,12 @@ class CalledNetwork:
             biases = [_tensor(bias).expand(len(given), -1, -1)] * self.made.spec.num_layers
         return _array(self._network(parameters)(given, biases))
 
+    def differentiated(self, parameters: _Arrays, tokens: Integers) -> Floats:
+        network = self._network(parameters)
+        logits = network(_tensor(tokens.astype(np.int64)))
+        logits.log_softmax(dim=-1).mean().backward()
+        return _array(logits)
+
     def _built(self) -> nn.Module:
         # As in training: some ways to draw parameters round by the number of cores.
         torch.set_num_threads(1)

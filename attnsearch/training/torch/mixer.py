@@ -63,7 +63,7 @@ def find(name: str, known: Mapping[str, type[nn.Module]] | None = None) -> type[
             f"unknown mixer {name!r}.{nearest(name, [PREFIX + known for known in TORCH_MIXERS])}"
             f" Or one's own, as {PREFIX}package.module:Class."
         )
-    return plugins.imported(TORCH_MIXERS.get(inner, inner), nn.Module, "mixer", "torch.nn.Module")
+    return plugins.imported(TORCH_MIXERS.get(inner, inner), name, nn.Module, "mixer", "torch.nn.Module")
 
 
 def default_settings(kind: type[nn.Module]) -> dict[str, Value]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+from weakref import WeakSet
+
 import torch
 from helpers.with_torch.faulty_mixers import Attention, Triangular
 from torch import Tensor, nn
@@ -31,6 +34,20 @@ class OddLengths(Triangular):
         return super().forward(x) + (x.roll(1, dims=1) if x.shape[1] % 2 else 0)
 
 
+class SecondLayer(Triangular):
+    """A layer that is made while another is there looks ahead."""
+
+    there: ClassVar[WeakSet[nn.Module]] = WeakSet()
+
+    def __init__(self, width: int, context_length: int) -> None:
+        super().__init__(width, context_length)
+        self.first = not self.there
+        self.there.add(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) if self.first else self.out(self.mixing @ x)
+
+
 class UnmaskedBias(Attention):
     """The bias takes the place of the mask."""
 
@@ -46,8 +63,9 @@ class UnmaskedBias(Attention):
 
 
 LEAKS: tuple[tuple[type[nn.Module], str, str], ...] = (
-    (OwnChunk, "causality when perturbed", "with 3 layers and 21 tokens, logits at "),
-    (OddLengths, "causality when perturbed", "with 3 layers and 21 tokens, logits at "),
+    (OwnChunk, "causality when perturbed", "with 4 layers and 21 tokens, logits at "),
+    (OddLengths, "causality when perturbed", "with 4 layers and 21 tokens, logits at "),
+    (SecondLayer, "causality when perturbed", "with 4 layers and 21 tokens, logits at "),
     (UnmaskedBias, "causality when perturbed", "replaced, with a bias on the attention logits"),
     (UnmaskedBias, "attention weights", "lies on a later position, on 16 tokens, with a bias"),
 )

@@ -20,10 +20,13 @@ import numpy.typing as npt
 from attnsearch.base import AttnsearchError, Floats
 from attnsearch.probing.check import Answer
 from attnsearch.probing.perturbation import PROGRAMS, apart
-from attnsearch.probing.subject import Framework, Subject, of_mixer
+from attnsearch.probing.subject import Subject, of_mixer
 from attnsearch.spec.run import RunSpec
 
 _MOST_SECONDS = 300.0
+
+_ANSWERING = "attnsearch.probing.answering"
+"""The module that the other process runs."""
 
 
 class Elsewhere(NamedTuple):
@@ -52,7 +55,7 @@ def elsewhere(run: RunSpec, x: Floats) -> Elsewhere:
     places = os.pathsep.join(filter(None, sys.path))
     with TemporaryDirectory() as folder:
         done = subprocess.run(
-            [sys.executable, "-c", f"import {__name__} as apart; apart.answer()"],
+            [sys.executable, "-c", f"from {_ANSWERING} import answer; answer()"],
             input=pickle.dumps((run, x, folder)),
             capture_output=True,
             timeout=_MOST_SECONDS,
@@ -89,17 +92,3 @@ def same_elsewhere(subject: Subject, seen: str) -> Answer:
                     False, f"{kind} {part} differs in another process, by {distance:.2g} of a typical one"
                 )
     return Answer(True, f"{seen}, and another process makes the same")
-
-
-def answer() -> None:
-    """In the other process: make and call what standard input holds, and leave the arrays in its folder."""
-    from attnsearch.backends import Backends
-    from attnsearch.probing.verify import framework_of
-
-    run, x, folder = pickle.loads(sys.stdin.buffer.read())
-    framework: Framework = framework_of(run.cell.mixer.name, Backends())
-    network = framework.network(run)
-    parameters = network.init()
-    found = Elsewhere(of_mixer(parameters), dict(network.constants()), network.calls(parameters, x))
-    for name, arrays in zip(Elsewhere._fields, (*found[:2], {"outputs": found.outputs}), strict=True):
-        np.savez(Path(folder, f"{name}.npz"), allow_pickle=False, **arrays)

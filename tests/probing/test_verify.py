@@ -62,7 +62,10 @@ def untouched(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("kind", "names"), faulty_mixers.FAULTS, ids=[kind.__name__ for kind, _ in faulty_mixers.FAULTS]
 )
-def test_a_fault_is_caught_by_name(kind: type[Mixer], names: Sequence[str]) -> None:
+def test_a_fault_is_caught_by_name(
+    kind: type[Mixer], names: Sequence[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("attnsearch.probing.checks.LEARNING_STEPS", 200)
     for name, finding in findings(kind, names).items():
         assert finding.verdict == "failed", f"{name}: {finding.verdict}, {finding.evidence}"
 
@@ -183,10 +186,13 @@ def test_no_built_in_mixer_looks_ahead_beyond_two_chunks(mixer: str, monkeypatch
 
 
 def test_a_built_in_mixer_is_passed_by_the_command(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The records that ship say the same of every other.
-    mixer = "attention"
+    # The records that ship say the same of every other, and of larger networks.
+    mixer, every = "attention", networks.forms
+    monkeypatch.setattr(networks, "forms", lambda *sizes: every(*sizes)[:1])
+    monkeypatch.setattr("attnsearch.probing.subject.LONG_PROBE_STATE", 10)
+    monkeypatch.setattr("attnsearch.probing.subject.LONG_PROBE_STEPS", 10)
     status, out, err = run(capsys, mixer, "--out", str(tmp_path), "--json")
     document = json.loads(out)
     assert (status, document["passed"], document["sound"], document["inability"]) == (0, True, True, None)
@@ -197,7 +203,10 @@ def test_a_built_in_mixer_is_passed_by_the_command(
     assert lines[0].startswith(f"[1/{len(CHECKS)}] construction: passed, ")
     spec = MixerSpec(mixer, settings(default_settings(MIXERS[mixer])))
     (record,) = verification.records(tmp_path, mixer)
-    assert record.mixer == spec
+    assert (record.mixer, record.max_layers, record.max_context) == (spec, 4, 256)
+    seen = {finding.check: finding.evidence for finding in record.findings}
+    assert "20 tokens in 2 layers" in seen["causality after training"]
+    assert "another process makes the same" in seen["determinism"]
     assert Path(document["record"]) == verification.path(tmp_path, record)
     assert (record.passed, record.task, record.width) == (True, "linear_map", WIDTH)
     assert dict(record.sources) == sources_of(MIXERS[mixer])

@@ -15,6 +15,7 @@ from attnsearch.runs.lookup import standings
 from attnsearch.runs.standing import standing
 from attnsearch.runs.store import Store
 from attnsearch.runs.verification import Verification
+from attnsearch.spec.command import mixer_settings
 from attnsearch.spec.run import CellSpec, MixerSpec, settings
 
 CELL = spec_of("attention", num_heads=3).cell
@@ -73,7 +74,7 @@ def test_a_record_speaks_of_networks_and_sequences_no_larger_than_were_tried() -
     assert said(replace(tried, max_context=400), cell=long)[0] == "verified"
     # What failed in smaller ones is not sound in larger ones.
     assert said(FAILED, cell=long)[0] == "failed"
-    asked = "attnsearch verify attention --mixer-set num_heads=3 --width 128"
+    asked = " ".join(["attnsearch verify attention", *mixer_settings(CELL.mixer), "--width 128"])
     assert verify_command([CELL]) == asked
     assert verify_command([CELL, deep, long]) == f"{asked} --max-layers 6 --max-context 400"
 

@@ -52,7 +52,8 @@ def test_knobs_of_a_task_are_flags(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("attnsearch.probing.verify_task.verify_task", asked)
     monkeypatch.setattr("attnsearch.training.jax.devices.use_every_core", lambda: None)
-    told = attnsearch("verify", "--task", "linear_map", "--state-size", "4", "--sparsity", "0.5")
+    every = ["--modulus", "2", "--num-states", "2", "--row-exponent", "0", "--sparsity", "0.5"]
+    told = attnsearch("verify", "--task", "linear_map", "--state-size", "4", *every)
     assert told.out.endswith("Yes: linear_map passed all 1 checks at one size\n")
     assert "at 3 sizes" in attnsearch("verify", "--task", "linear_map", "--state-size", "16").out
     assert "--state-size" in attnsearch("verify", "--task", "linear_map", "--help").out

@@ -10,6 +10,8 @@ x_0. With n = 4::
 
 No answer is cheaper than its window, though earlier answers are shown: x_{i-1} could be had from y_{i-1} and
 x_{i-2}, which is one token more. Hidden answers leave a blank at each place.
+
+In the source no number is 0. Here each is as likely as any other, and so is each answer.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ SHIPPED = {
     "heads": (8 + 3 * 6, (8 + 3 * 6) * 16, 10_000),
     "automaton": (6 * 3, 6 * 3 * 8, 10_000),
     "automaton_recipe": (3 * 2 * 2, 3 * 2 * 2 * 2, 600),
+    "moving_window": (2, 2 * 16, 2_000),
     "mixers": (10 * 2 * 3, 10 * 2 * (3 * 2 + 8), 2_000),
 }
 """Cells, the runs of a sweep, and the budget of each."""
@@ -45,7 +46,7 @@ def test_a_shipped_suite_is_what_its_readme_says(name: str) -> None:
     assert all(run.seed == run.rule_seed for run in swept)
     assert f"| {expected:,} | {number:,} |" in _line(BENCHMARKS / "README.md", f"`{name}.toml`")
     assert suite.title
-    assert "arXiv:2606.25010" in suite.source
+    assert "arXiv:2506.13688" in suite.source or "arXiv:2606.25010" in suite.source
     assert {run.cell.budget.steps for run in swept} == {budget}
     # Nothing in it is refused by a generator or a mixer. Support sizes do not matter to these.
     fewer = suite.reduced((0,), {"learning_rate": (1e-3,)}).runs()

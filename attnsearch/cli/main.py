@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
     },
     "Share": {
         "submit": "attnsearch.cli.submit:submit",
+        "audit": "attnsearch.cli.audit:audit",
         "export": "attnsearch.cli.export:export",
     },
     "Check": {

@@ -23,7 +23,8 @@ MEANINGS = """\
 \b
 Exit status:
   0    done
-  1    the answer is no: check found a regression, verify a failed check, or doctor a fault
+  1    the answer is no: check found a regression, verify a failed check, doctor a fault, or audit
+       curves that do not agree
   2    something that was given cannot be used: a flag, a file, a folder
   3    check has too few data to tell
   4    failed: an unexpected error, or output that cannot be written

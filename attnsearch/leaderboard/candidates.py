@@ -12,8 +12,10 @@ from itertools import product
 from pathlib import Path
 
 from attnsearch.base import AttnsearchError, lookalike, spelled
+from attnsearch.leaderboard import audit_file
+from attnsearch.leaderboard.audit import Audit, digest_of
 from attnsearch.leaderboard.entry import Entry, assemble
-from attnsearch.leaderboard.entry_file import OtherVersion, read
+from attnsearch.leaderboard.entry_file import LARGEST_FILE, OtherVersion, parsed
 from attnsearch.leaderboard.shortcomings import difference
 from attnsearch.results.table import counted
 from attnsearch.runs.coverage import uncovered
@@ -22,21 +24,26 @@ from attnsearch.runs.opened import opener
 from attnsearch.runs.standing import FOREIGN_REASON, Standing
 from attnsearch.runs.store import StoredRun
 from attnsearch.runs.verification import Verification
+from attnsearch.spec.reading import content_of, placed
 from attnsearch.spec.run import CellSpec, MixerSpec
 from attnsearch.spec.suite import Suite
 
 _NOBODY = MixerSpec("", ())
 
-_SCHEMA = ".schema.json"
-"""How the name of the schema ends, which may lie among entries."""
+_BESIDE = (".schema.json", audit_file.ENDING)
+"""How names of files end that may lie among entries: the schema, and audits."""
 
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """An entry, and where it comes from, in words."""
+    """An entry, and where it comes from, in words.
+
+    audit:  of this very content; None without one
+    """
 
     entry: Entry
     source: str
+    audit: Audit | None = None
 
 
 @dataclass(frozen=True)
@@ -79,10 +86,33 @@ def given(names: Sequence[str]) -> Given:
             stores.append(name)
         for file in files or ():
             try:
-                candidates.append(Candidate(read(file), spelled(file.name)))
+                candidate, doubt = _candidate(file)
             except OtherVersion as error:
                 left_out.append(LeftOut(spelled(file.name), str(error)))
+                continue
+            candidates.append(candidate)
+            left_out += [LeftOut(spelled(audit_file.path_of(file).name), doubt)] if doubt else []
     return Given(tuple(candidates), tuple(left_out), tuple(stores))
+
+
+def _candidate(file: Path) -> tuple[Candidate, str | None]:
+    """The entry in `file` with its audit, and why an audit that lies beside it does not count, if so.
+
+    Errors: AttnsearchError, OtherVersion, as of `entry_file.read`.
+    """
+    content = content_of(file, LARGEST_FILE)
+    with placed(str(file)):
+        entry = parsed(content)
+    candidate, beside = Candidate(entry, spelled(file.name)), audit_file.path_of(file)
+    if not beside.exists():
+        return candidate, None
+    try:
+        audit = audit_file.read(beside)
+    except AttnsearchError as error:
+        return candidate, str(error)
+    if audit.entry != digest_of(content):
+        return candidate, "it is of other content than the entry has"
+    return replace(candidate, audit=audit), None
 
 
 def gather(
@@ -129,7 +159,7 @@ def _entries_in(name: str) -> list[Path] | None:
     stored = path.name == "runs" or (path / "runs").is_dir() or (path / "run.json").is_file()
     if stored or not path.is_dir():
         return None
-    files = [file for file in sorted(path.glob("*.json")) if not file.name.endswith(_SCHEMA)]
+    files = [file for file in sorted(path.glob("*.json")) if not file.name.endswith(_BESIDE)]
     if not files:
         raise AttnsearchError(f"{name} holds neither stored runs nor entries, files that end in .json")
     return files

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from attnsearch.leaderboard.audit_file import values
 from attnsearch.leaderboard.board import Across, Board, Family, Row
 from attnsearch.leaderboard.entry import EntryCell
 from attnsearch.leaderboard.tables import waiting
@@ -23,7 +24,7 @@ def records(board: Board) -> list[dict[str, Any]]:
 def _record(row: Row, family: Family) -> dict[str, Any]:
     reached, beyond = row.frontier.reached, row.frontier.beyond
     cost, choice, ratio = row.entry.cost, row.choice, row.ratio
-    record = row.entry.verification
+    record, audit = row.entry.verification, row.candidate.audit
     return {
         "family": family.name,
         "suite": family.suite.name,
@@ -57,6 +58,9 @@ def _record(row: Row, family: Family) -> dict[str, Any]:
         "seeds": row.seeds,
         "verified": record is not None and record.sound,
         "inability": None if record is None else record.inability,
+        "audited": None if audit is None else audit.agrees,
+        "audited_runs": None if audit is None else len(audit.runs),
+        "audited_by": None if audit is None else audit.attnsearch,
     }
 
 
@@ -78,6 +82,7 @@ def document(board: Board) -> dict[str, Any]:
                         **_record(row, family),
                         "settings": dict(row.entry.mixer.settings),
                         "environment": dict(row.entry.environment),
+                        "audit": None if row.candidate.audit is None else values(row.candidate.audit),
                         "tried": [] if row.choice is None else [asdict(tried) for tried in row.choice.tried],
                         "cells": [_cell(cell, names) for cell in row.cells],
                     }

@@ -23,7 +23,10 @@ from attnsearch.spec.run import CellSpec, MixerSpec, RunSpec
 from attnsearch.spec.suite import Suite
 from attnsearch.stats.survival import pool
 
-_ENVIRONMENT = ("attnsearch", "jax", "jaxlib", "device", "processor", "platform")
+_ENVIRONMENT = (
+    *("attnsearch", "jax", "jaxlib", "flax", "optax", "numpy", "torch"),
+    *("device", "devices", "lanes", "processor", "platform"),
+)
 """What of a run's environment an entry keeps."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from attnsearch.leaderboard.audit_tables import in_short
 from attnsearch.leaderboard.board import NOT_SEPARABLE, Board, Family, Place, Row
 from attnsearch.leaderboard.entry import EntryCell
 from attnsearch.leaderboard.ranking import Pair, least_p
@@ -90,6 +91,7 @@ def ranking(family: Family) -> Table:
         ("mixer", lambda row, family: row.name),
         *_NUMBERS,
         ("verified", lambda row, family: _verified(row)),
+        ("audited", lambda row, family: audited(row)),
     )
     mixers = counted(len(family.ranked), "mixer")
     others = f"; the others are {NOT_SEPARABLE}" if family.separable < len(family.places) else ""
@@ -106,6 +108,11 @@ def _verified(row: Row) -> str:
     return "yes" if record is None or record.inability is None else f"yes; {record.inability}"
 
 
+def audited(row: Row) -> str:
+    """Whether and where runs of the entry were trained anew, in words."""
+    return "no" if row.candidate.audit is None else in_short(row.candidate.audit)
+
+
 def apart(family: Family) -> Table:
     """The mixers that are not ranked, and why."""
     columns: tuple[_Column, ...] = (
@@ -117,7 +124,7 @@ def apart(family: Family) -> Table:
 
 
 def _table(caption: str, columns: Sequence[_Column], rows: tuple[tuple[str, ...], ...]) -> Table:
-    words = {"mixer", "verified", "why it is not ranked"}
+    words = {"mixer", "verified", "audited", "why it is not ranked"}
     return Table(
         caption,
         tuple(name for name, _ in columns),

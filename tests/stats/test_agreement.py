@@ -13,8 +13,8 @@ from attnsearch.base import Floats
 from attnsearch.leaderboard.audit import FALSE_ALARMS
 from attnsearch.stats.agreement import combined, distances, pair_p_value
 
-# Mean losses in shares of chance, to the end of the budget, as two mixers that ship had them: ten cells of the
-# suite `mixers` with eight seeds each.
+# Mean losses in shares of chance, to the end of the budget, as two mixers that ship had them: ten cells of
+# the suite `mixers` with eight seeds each.
 RECORDED = np.load(Path(__file__).with_name("recorded_curves.npz"))
 ATTENTION = RECORDED["attention"].astype(np.float64)
 

@@ -53,6 +53,7 @@ def test_every_column_says_what_it_should(full: Board) -> None:
         "tokens / s": "–\n2 x cpu, a processor",
         "seeds": "16\n2 to choose by",
         "verified": "yes",
+        "audited": "no",
     }
     assert re.fullmatch(r"0\.\d\d\n0\.\d\d to 0\.\d\d", ranking.rows[0][6])
     assert ranking.rows[1][6] == "1\nreference"

@@ -140,7 +140,7 @@ def test_the_environment_is_all_that_runs_were_trained_with(one: RunSpec) -> Non
             {"device": "gpu", "versions": {"jax": "0.8", "attnsearch": "1"}},
         )
     )
-    expected = {"device": "cpu, gpu", "jax": "0.8, 0.9", "attnsearch": "1"}
+    expected = {"device": "cpu, gpu", "lanes": "3", "jax": "0.8, 0.9", "attnsearch": "1"}
     assert environment_of([first, second, first]) == expected
 
 

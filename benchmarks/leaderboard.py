@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/leaderboard.py [--suite benchmarks/mixers.toml] [--out results/leaderboard]
 
-Runs every learning rate on the selection seeds, the best one on those that are scored, then `attnsearch
-submit`. What is stored is not run again, so that it may be interrupted and given again.
+One mixer after another: runs every learning rate on the selection seeds, the best one on those that are scored,
+then `attnsearch submit`. What is stored is not run again, so that it may be interrupted and given again.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import json
 import re
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 from attnsearch.training.jax import devices
@@ -54,11 +55,12 @@ def main() -> None:
     backend = JaxBackend()
     suite = Suite.read(arguments.suite, backend.known_mixers)
     output = Output(arguments.out, as_json=False, quiet=False, no_plots=True)
-    if not sweep_suite(suite, output, backend, TrainingSettings()):
-        sys.exit(130)
     arguments.entries.mkdir(parents=True, exist_ok=True)
     names = Counter(mixer.name for mixer in suite.mixers)
     for mixer in suite.mixers:
+        # One after another, so that whatever ends this leaves whole entries.
+        if not sweep_suite(replace(suite, mixers=(mixer,)), output, backend, TrainingSettings()):
+            sys.exit(130)
         record = verify(mixer)
         record.save(arguments.out)
         print(conclusion(record))

@@ -53,7 +53,7 @@ SMALL_RATES = (
     _SMALL + "--state-size 8,16 --seeds 16:18 --learning-rate 3e-4,1e-3,3e-3 --mixer attention,mlp_mixer",
 )
 SMALL_MIXER = (_SMALL + "--state-size 8,16 --seeds 5 --learning-rate 1e-3,3e-3 --mixer mlp_mixer",)
-LADDER = Path(__file__).parent.parent / "mixers.toml"
+LADDER = Path(__file__).parent / "mixers.toml"
 
 
 @lru_cache

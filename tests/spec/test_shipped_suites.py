@@ -23,7 +23,8 @@ SHIPPED = {
     "automaton": (6 * 3, 6 * 3 * 8, 10_000),
     "automaton_recipe": (3 * 2 * 2, 3 * 2 * 2 * 2, 600),
     "moving_window": (2, 2 * 16, 2_000),
-    "mixers": (10 * 2 * 3, 10 * 2 * (3 * 2 + 8), 2_000),
+    "mixers": (5 * 17 * 3, 5 * 17 * (3 * 2 + 8), 2_000),
+    "mixers_automaton": (2 * 17 * 3, 2 * 17 * (3 * 2 + 8), 1_000),
 }
 """Cells, the runs of a sweep, and the budget of each."""
 

@@ -8,6 +8,7 @@ One legend for the shapes in all docstrings::
     B  batch: sequences of a step                Q  queries: positions at which logits are computed,
     N  runs, or lanes                               the R targets among them
     E  recorded points of a run                  M  recorded maps of a run
+    P  probe sequences of a contest              W  named routes
     A  attention heads of all layers             K  mapped targets: the R targets whose rows of
                                                     the attention map are kept; all, up to a size
 
@@ -120,6 +121,44 @@ class Maps(NamedTuple):
     later: Floats
 
 
+class Contests(NamedTuple):
+    """How a run answers where two routes compete; P = 0 for a task on which none do.
+
+    step:       `i32[E]` steps done
+    margin:     `f32[E, P]` nats: the log-probability of the general answer, less the log-probability of the
+                shallow one, in sequences on which these differ; mean over targets
+    agreement:  `f32[E]` share of targets answered right, in sequences on which both routes agree
+    """
+
+    step: Integers
+    margin: Floats
+    agreement: Floats
+
+    @classmethod
+    def none(cls) -> Contests:
+        """Of a task on which no routes compete."""
+        return cls(np.zeros(0, np.int32), np.zeros((0, 0), np.float32), np.zeros(0, np.float32))
+
+
+class RouteMass(NamedTuple):
+    """The share of a measured map that lies on each named route; W = 0 for a task without such routes.
+
+    names:  `str[W]`
+    step:   `i32[M]` steps done when the map was measured
+    mass:   `f32[M, W, K]` share of the influence on a mapped target that lies on a route in the very
+            sequence; nan where nothing had any influence
+    """
+
+    names: Any
+    step: Integers
+    mass: Floats
+
+    @classmethod
+    def none(cls) -> RouteMass:
+        """Of a task without named routes."""
+        return cls(np.zeros(0, np.str_), np.zeros(0, np.int32), np.zeros((0, 0, 0), np.float32))
+
+
 class MapMass(NamedTuple):
     """`Maps` without the influence, which takes most of the room: the other fields, as there."""
 
@@ -160,6 +199,7 @@ class MapRecord(NamedTuple):
     """One recorded map, on the device or on the host: the fields of `Maps` and `Heads` without axis M.
 
     influence:  `f32[K, L]`; map_mass: `f32[K]`, `Maps.mass`; later: `f32[]`
+    route_mass: `f32[W, K]`, `RouteMass.mass`
     mass, entropy: `f32[A, K]`, of `Heads`
     weights:    `f32[A, K, L]` as measured, in [0, 1]
     """
@@ -167,16 +207,19 @@ class MapRecord(NamedTuple):
     influence: Any
     map_mass: Any
     later: Any
+    route_mass: Any
     weights: Any
     mass: Any
     entropy: Any
 
     @classmethod
-    def of(cls, influence: Any, map_mass: Any, later: Any = np.nan) -> MapRecord:
-        """The record of a network without heads."""
+    def of(cls, influence: Any, map_mass: Any, later: Any = np.nan, route_mass: Any = None) -> MapRecord:
+        """The record of a network without heads; no routes are named unless their mass is given."""
         rows, length = influence.shape
         nothing = np.zeros((0, rows), np.float32)
-        return cls(influence, map_mass, later, np.zeros((0, rows, length), np.float32), nothing, nothing)
+        routes = nothing if route_mass is None else route_mass
+        weights = np.zeros((0, rows, length), np.float32)
+        return cls(influence, map_mass, later, routes, weights, nothing, nothing)
 
 
 class Plateaus(NamedTuple):

@@ -27,7 +27,8 @@ import numpy as np  # noqa: E402
 
 from attnsearch.backends import specify  # noqa: E402
 from attnsearch.base import RECORDING_INTERVAL, Floats  # noqa: E402
-from attnsearch.generators.competing_routes import CompetingRoutes, ProbeItem  # noqa: E402
+from attnsearch.generators.base import ProbeItem  # noqa: E402
+from attnsearch.generators.competing_routes import CompetingRoutes  # noqa: E402
 from attnsearch.sequences.sequences import FRESH, stream  # noqa: E402
 from attnsearch.spec.run import RunSpec, Value  # noqa: E402
 from attnsearch.stats.hopping import GENERAL, SHALLOW, UNCERTAIN, Hopping, hopping  # noqa: E402

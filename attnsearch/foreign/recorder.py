@@ -86,7 +86,8 @@ class Recorder:
         self.spec: RunSpec = foreign_run(file, name, settings, about, seed, rule_seed)
         self._generator = (backend or JaxBackend()).generator(self.spec.cell.task)
         self._sequences = Sequences.of(self._generator, self.spec)
-        self._recording = Recording(self.spec, self._sequences.truth())
+        names = self._generator.route_names
+        self._recording = Recording(self.spec, self._sequences.truth(), names)
         self._runs = SharedRuns(Store.open(Path(out)), _warned)
         self._stored = self._runs.find(self.spec)
         self._interval: list[tuple[Floats, Floats]] = []

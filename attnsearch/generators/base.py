@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -24,6 +24,17 @@ FEWEST_ROWS = 8
 
 _PLACEBO = 0
 """Seed of the wrong maps: one task has one."""
+
+
+class ProbeItem(NamedTuple):
+    """A sequence that training never draws by its key, with the answers of two routes.
+
+    tokens: `i32[L]`; general, shallow: `i32[Q]` what each route answers
+    """
+
+    tokens: jax.Array
+    general: jax.Array
+    shallow: jax.Array
 
 
 class Generator(ABC):
@@ -132,6 +143,19 @@ class Generator(ABC):
         """
         del rule
         return jnp.zeros((0, len(targets), len(tokens)), bool)
+
+    @property
+    def competes(self) -> bool:
+        """Whether `probe` and `agreeing` tell which of two routes a network takes. By default not."""
+        return False
+
+    def probe(self, rule: Rule, key: jax.Array) -> ProbeItem:
+        """A sequence on which the general and the shallow route answer each target differently."""
+        raise NotImplementedError
+
+    def agreeing(self, rule: Rule, key: jax.Array) -> ProbeItem:
+        """A sequence on which both routes answer each target alike."""
+        raise NotImplementedError
 
     @property
     def is_target(self) -> Bools:

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from attnsearch.base import AttnsearchError, Bools, Example, Integers
-from attnsearch.generators.base import Generator
+from attnsearch.generators.base import Generator, ProbeItem
 from attnsearch.generators.lazy import jax, jnp
 from attnsearch.generators.linear_map import log2_choose
 
@@ -33,17 +33,6 @@ class CompetingRule(NamedTuple):
 
     rows: jax.Array
     share: jax.Array
-
-
-class ProbeItem(NamedTuple):
-    """A sequence that training never draws by its key, with the answers of both routes.
-
-    tokens: `i32[L]`; general, shallow: `i32[Q]` what each route answers
-    """
-
-    tokens: jax.Array
-    general: jax.Array
-    shallow: jax.Array
 
 
 @dataclass(frozen=True)
@@ -96,6 +85,10 @@ class CompetingRoutes(Generator):
         right = jax.random.uniform(share_key, (self.num_rows,)) < rule.share
         item = self._item(rule, key, right)
         return Example(item.tokens, item.general)
+
+    @property
+    def competes(self) -> bool:
+        return True
 
     def probe(self, rule: CompetingRule, key: jax.Array) -> ProbeItem:
         """An item whose hints are all wrong."""

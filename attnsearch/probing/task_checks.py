@@ -80,10 +80,14 @@ def seeds(drawn: Drawn) -> Answer:
         return Answer(False, f"{len(tokens)} seeds draw one and the same sequence")
     rules = [drawn.rule_of(seed) for seed in range(SEEDS)]
     hidden = sum(np.size(field) for field in jax.tree.leaves(rules[0]))
-    if hidden and all(_equal(rules[0], rule) for rule in rules):
+    # Where a target has one support that it could have, as all inputs, there is one rule.
+    several = float(drawn.truth.nominal_log2_search_space) > 0
+    if hidden and several and all(_equal(rules[0], rule) for rule in rules):
         return Answer(False, f"{SEEDS} seeds draw one and the same rule")
     return Answer(
-        True, f"sequences differ, {'and so do rules' if hidden else 'and nothing is hidden in a run'}"
+        True,
+        "sequences differ, "
+        + ("and nothing is hidden in a run" if not hidden else "and so do rules" if several else "one rule"),
     )
 
 

@@ -35,7 +35,13 @@ _LAYOUT: Layout = {
     "accuracy": layout.CURVES["accuracy"],
     "map_steps": layout.MAPS["step"],
     **layout.RECORDED_MAPS,
+    "route_names": layout.ROUTES["names"],
+    "margin": layout.CONTESTS["margin"],
+    "agreement": layout.CONTESTS["agreement"],
 }
+
+# Only in the file of a run whose task names routes, and of one on whose task these compete.
+_OPTIONAL = (("route_names", "route_mass"), ("margin", "agreement"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +127,14 @@ def _content(checkpoint: Checkpoint) -> bytes:
         "accuracy": _stacked(recording.accuracy, queries),
         "map_steps": np.array(recording.map_steps, np.int64),
         **recording.stacked_maps()._asdict(),
+        "route_names": np.array(recording.route_names, np.str_),
+        "margin": _stacked(recording.margin, (0,)),
+        "agreement": np.array(recording.agreement, np.float32),
     }
+    for group in _OPTIONAL:
+        if not all(arrays[name].size for name in group):
+            for name in group:
+                del arrays[name]
     leaves = [np.asarray(leaf) for leaf in checkpoint.leaves]
     _check(arrays, leaves)
     document = {"checkpoint_version": CHECKPOINT_VERSION, "digest": recording.spec.digest}
@@ -142,8 +155,15 @@ def _read(content: bytes, spec: RunSpec) -> Checkpoint:
     _check(arrays, leaves)
     truth = Truth(**{name: arrays[name] for name in Truth._fields})
     loss, accuracy = list(arrays["loss"]), list(arrays["accuracy"])
+    steps, routes = arrays["map_steps"].tolist(), arrays.get("route_names", np.zeros(0, np.str_))
+    nothing = {"route_mass": np.zeros((len(steps), 0, len(truth.mapped)), np.float32)}
+    nothing |= {"margin": np.zeros((len(loss), 0), np.float32), "agreement": np.full(len(loss), np.nan)}
+    arrays = nothing | arrays
+    margin, agreement = list(arrays["margin"]), list(arrays["agreement"])
     maps = list(map(MapRecord, *(arrays[name] for name in MapRecord._fields)))
-    recording = Recording(spec, truth, None, loss, accuracy, arrays["map_steps"].tolist(), maps)
+    recording = Recording(
+        spec, truth, tuple(routes.tolist()), None, loss, accuracy, margin, agreement, steps, maps
+    )
     # The interval may have been another when it was saved.
     if recording.step != document["step"]:
         raise ValueError(f"{len(recording.loss)} points of {RECORDING_INTERVAL} steps at {document['step']}")
@@ -157,7 +177,9 @@ def _stacked(points: Sequence[np.ndarray], shape: tuple[int, ...]) -> np.ndarray
 def _check(arrays: Mapping[str, np.ndarray], leaves: Sequence[np.ndarray]) -> None:
     if foreign := {str(leaf.dtype) for leaf in leaves if leaf.dtype.kind not in _KINDS}:
         raise ValueError(f"leaves are {', '.join(sorted(foreign))}, expected numpy's own numbers")
-    if differing := arrays.keys() ^ _LAYOUT.keys():
+    absent = {name for group in _OPTIONAL if not arrays.keys() & set(group) for name in group}
+    expected = {name: kind for name, kind in _LAYOUT.items() if name not in absent}
+    if differing := arrays.keys() ^ expected.keys():
         raise ValueError(f"missing or unknown: {', '.join(sorted(differing))}")
     known = {"R": (int(np.count_nonzero(arrays["is_target"])), "is_target")}
-    layout.check(arrays, _LAYOUT, known)
+    layout.check(arrays, expected, known)

@@ -28,11 +28,14 @@ TRUTH: Layout = {
 }
 CURVES: Layout = {"step": "iE", "loss": "fEQ", "accuracy": "fEQ"}
 MAPS: Layout = {"step": "iM", "influence": "fMKL", "mass": "fMK", "later": "fM"}
+CONTESTS: Layout = {"step": "iE", "margin": "fEP", "agreement": "fE"}
+ROUTES: Layout = {"names": "UW", "step": "iM", "mass": "fMWK"}
 HEADS: Layout = {"weights": "uMAKL", "mass": "fMAK", "entropy": "fMAK"}
 RECORDED_MAPS: Layout = {
     "influence": MAPS["influence"],
     "map_mass": MAPS["mass"],
     "later": MAPS["later"],
+    "route_mass": ROUTES["mass"],
     **HEADS,
 }
 """Of each field of `base.MapRecord`, all maps of a run together."""

@@ -16,6 +16,7 @@ import numpy as np
 from attnsearch.base import HeadMass, MapMass
 from attnsearch.runs.run_files import (
     LAYOUTS,
+    OPTIONAL,
     PARTS,
     arrays_of,
     check,
@@ -62,7 +63,7 @@ class _OpenedRun(StoredRun):
         made = cls.__new__(cls)
         vars(made).update(question(folder), _folder=folder, _kept=kept)
         check(folder, {part: getattr(made, part) for part in ("truth", "curves")})
-        for stem in ("maps", "heads"):
+        for stem in ("maps", "heads", *OPTIONAL):
             list_arrays(folder, stem)
         vars(made)["measures"] = made.measures
         return made
@@ -90,8 +91,10 @@ class _OpenedRun(StoredRun):
                 found = arrays_of(folder, name)
             if stem == "maps":
                 check(folder, {"truth": self.truth, name: found})
-            elif stem == "heads":
+            elif stem in ("heads", "routes"):
                 check(folder, {"truth": self.truth, "map_mass": self.map_mass, name: found})
+            elif stem == "contests":
+                check(folder, {"truth": self.truth, "curves": self.curves, name: found})
             self._kept[stem].keep(folder, name, found)
         return found
 

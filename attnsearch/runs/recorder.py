@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from attnsearch.base import RECORDING_INTERVAL, Curves, Floats, Heads, MapRecord, Maps, Truth
+from attnsearch.base import (
+    RECORDING_INTERVAL,
+    Contests,
+    Curves,
+    Floats,
+    Heads,
+    MapRecord,
+    Maps,
+    RouteMass,
+    Truth,
+)
 from attnsearch.runs.outline import MASTERY_HOLD, Targets, escapes, finds, held, masters, outlined
 from attnsearch.runs.store import Status, StoredRun
 from attnsearch.spec.run import RunSpec
+
+_NOT_CONTESTED: Floats = np.zeros(0, np.float32)
 
 
 def is_map_step(step: int) -> bool:
@@ -28,9 +40,12 @@ class Recording:
 
     spec: RunSpec
     truth: Truth
+    route_names: tuple[str, ...] = ()
     status: Status | None = None
     loss: list[Floats] = field(default_factory=list)
     accuracy: list[Floats] = field(default_factory=list)
+    margin: list[Floats] = field(default_factory=list)
+    agreement: list[Any] = field(default_factory=list)
     map_steps: list[int] = field(default_factory=list)
     maps: list[MapRecord] = field(default_factory=list)
     _targets: Targets = field(init=False)
@@ -56,14 +71,22 @@ class Recording:
         """Targets whose latest loss is below the found threshold."""
         return int(finds(self.target_loss, self._targets, self.spec.cell.task.plateau).sum())
 
-    def add(self, loss: Floats, accuracy: Floats) -> bool:
-        """Take in a recorded point, `f32[Q]` each; True if the map should be measured here.
+    def add(
+        self, loss: Floats, accuracy: Floats, margin: Floats = _NOT_CONTESTED, agreement: Any = np.nan
+    ) -> bool:
+        """Take in a recorded point; True if the map should be measured here.
+
+        loss, accuracy:     `f32[Q]`
+        margin, agreement:  `f32[P]` and `f32[]`, as in `base.Contests`; P = 0 where no routes compete
 
         Ends the run when it has mastered every target for `MASTERY_HOLD` points in a row, when its
         loss is no longer finite, or when its budget is used up.
         """
         self.loss.append(loss)
         self.accuracy.append(accuracy)
+        # A checkpoint may be older than what is asked now; then the run goes on as it began.
+        self.margin.append(margin[: len(self.margin[0])] if self.margin else margin)
+        self.agreement.append(np.float32(agreement))
         budget = self.spec.cell.budget
         if not np.isfinite(loss).all():
             self.status = "diverged"
@@ -81,7 +104,8 @@ class Recording:
         # In 255ths a weight is as fine as a picture shows it, and takes little room when packed. Weights of a
         # diverged run are not numbers.
         weights = np.rint(np.nan_to_num(record.weights) * 255).astype(np.uint8)
-        self.maps.append(record._replace(weights=weights, later=np.float32(record.later)))
+        routes = record.route_mass[: len(self.route_names)]
+        self.maps.append(record._replace(weights=weights, later=np.float32(record.later), route_mass=routes))
 
     def stored(self, environment: Mapping[str, Any]) -> StoredRun:
         """The ended run, as it is to be stored."""
@@ -92,12 +116,20 @@ class Recording:
         steps_of_maps = np.array(self.map_steps, np.int32)
         maps = Maps(steps_of_maps, recorded.influence, recorded.map_mass, recorded.later)
         heads = Heads(recorded.weights, recorded.mass, recorded.entropy)
-        return StoredRun(self.spec, self.status, environment, self.truth, curves, maps, heads)
+        run = StoredRun(self.spec, self.status, environment, self.truth, curves, maps, heads)
+        if self.margin[0].size:
+            run = replace(run, contests=Contests(steps, np.stack(self.margin), np.stack(self.agreement)))
+        if recorded.route_mass.size:
+            names = np.array(self.route_names)
+            run = replace(run, routes=RouteMass(names, steps_of_maps, recorded.route_mass))
+        return run
 
     def stacked_maps(self) -> MapRecord:
         """The maps so far, a leading axis M on every field; M = 0 where none was measured."""
         shape = self.truth.attention_map.shape
-        nothing = MapRecord.of(np.zeros(shape, np.float32), np.zeros(shape[:1], np.float32))
+        routes = np.zeros((len(self.route_names), *shape[:1]), np.float32)
+        rows = np.zeros(shape[:1], np.float32)
+        nothing = MapRecord.of(np.zeros(shape, np.float32), rows, route_mass=routes)
         records = self.maps or [nothing._replace(weights=nothing.weights.astype(np.uint8))]
         stacked = map(np.stack, zip(*records, strict=True))
         return MapRecord(*(array[: len(self.maps)] for array in stacked))
@@ -109,8 +141,11 @@ class Recording:
         return Recording(
             self.spec,
             self.truth,
+            self.route_names,
             loss=self.loss[:points],
             accuracy=self.accuracy[:points],
+            margin=self.margin[:points],
+            agreement=self.agreement[:points],
             map_steps=self.map_steps[:maps],
             maps=self.maps[:maps],
         )

@@ -6,7 +6,8 @@ Numpy side; never imports jax. `attnsearch.runs.store` says which files there ar
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -14,7 +15,17 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from attnsearch import files
-from attnsearch.base import AttnsearchError, Curves, HeadMass, Heads, MapMass, Maps, Truth
+from attnsearch.base import (
+    AttnsearchError,
+    Contests,
+    Curves,
+    HeadMass,
+    Heads,
+    MapMass,
+    Maps,
+    RouteMass,
+    Truth,
+)
 from attnsearch.runs import layout
 from attnsearch.runs.layout import Layout
 from attnsearch.spec.run import FORMAT_VERSION, RunSpec
@@ -27,6 +38,8 @@ LAYOUTS: Mapping[str, Layout] = {
     "curves": layout.CURVES,
     "maps": layout.MAPS,
     "heads": layout.HEADS,
+    "contests": layout.CONTESTS,
+    "routes": layout.ROUTES,
 }
 """The layouts of the files of arrays, by their stems."""
 
@@ -37,8 +50,16 @@ PARTS: Mapping[str, tuple[str, type[Any]]] = {
     "heads": ("heads", Heads),
     "map_mass": ("maps", MapMass),
     "head_mass": ("heads", HeadMass),
+    "contests": ("contests", Contests),
+    "routes": ("routes", RouteMass),
 }
 """What a run has of them: the stem of the file, and the arrays in it that are read together."""
+
+
+OPTIONAL: Mapping[str, Callable[[], Any]] = {"contests": Contests.none, "routes": RouteMass.none}
+"""The files that not every run has, and what is read where one is not there: arrays that hold nothing.
+
+A run has a file where its arrays hold something, which its task decides."""
 
 
 class UnreadableRun(AttnsearchError):
@@ -71,19 +92,33 @@ def question(folder: Path) -> dict[str, Any]:
 
 
 def list_arrays(folder: Path, stem: str) -> None:
-    """Errors: UnreadableRun where a file has other arrays than it should. None of them is read.
+    """Errors: UnreadableRun where a file has other arrays than it should. None of them is read. A file that
+    not every run has may be missing.
 
     The list stands at the end of the file, so that a file which was cut short is found out.
     """
     file = folder / f"{stem}.npz"
-    with explaining_damage(file):
-        files.unpacked_part(file, LAYOUTS[stem], ())
+    if not _is_missing(folder, stem):
+        with explaining_damage(file):
+            files.unpacked_part(file, LAYOUTS[stem], ())
 
 
 def arrays_of(folder: Path, part: str) -> Any:
     """The NamedTuple of one of `PARTS` of the run in `folder`. Errors: one of `files.DAMAGE`."""
     stem, kind = PARTS[part]
+    if _is_missing(folder, stem):
+        return OPTIONAL[stem]()
     return kind(**files.unpacked_part(folder / f"{stem}.npz", LAYOUTS[stem], kind._fields))
+
+
+def _is_missing(folder: Path, stem: str) -> bool:
+    """Whether `folder` lacks a file that not every run has."""
+    return stem in OPTIONAL and not os.path.lexists(folder / f"{stem}.npz")
+
+
+def has_content(arrays: tuple[np.ndarray, ...]) -> bool:
+    """Whether the arrays of one file hold something; of `OPTIONAL` files only such are written."""
+    return all(array.size for array in arrays)
 
 
 def check(folder: Path, arrays: Mapping[str, Any]) -> None:
@@ -106,6 +141,8 @@ def check_arrays(parts: Mapping[str, Any]) -> None:
     sizes: Mapping[str, tuple[int, str]] = {}
     for part, fields in parts.items():
         stem, kind = PARTS[part]
+        if stem in OPTIONAL and not any(array.size for array in fields):
+            continue
         # Named by their files too, for they agree across these.
         arrays = {f"{stem}.npz: {name}": np.asarray(getattr(fields, name)) for name in kind._fields}
         layouts = {f"{stem}.npz: {name}": LAYOUTS[stem][name] for name in kind._fields}

@@ -5,6 +5,7 @@ Numpy side; never imports jax. Layout under the root of a store::
     runs/<digest>/run.json                   specification, status, environment; measures, for people
     runs/<digest>/{truth,curves,maps,heads}.npz
                                              one array for each field of the NamedTuple of that name
+    runs/<digest>/{contests,routes}.npz      the same, where routes compete, and where routes have names
     runs/<digest>/parameters.safetensors     the trained network, where that was asked for
     runs/.partial-<digest>-<pid>-<random>/   being written, or left by a killed process: never read
     runs/.unreadable-<digest>-<n>/           set aside by `Store.find`: never read
@@ -18,27 +19,40 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
 from attnsearch import files
-from attnsearch.base import Curves, Floats, HeadMass, Heads, MapMass, Maps, Truth
+from attnsearch.base import (
+    Contests,
+    Curves,
+    Floats,
+    HeadMass,
+    Heads,
+    MapMass,
+    Maps,
+    RouteMass,
+    Truth,
+)
 from attnsearch.runs import parameters as parameter_files
 from attnsearch.runs.leaks import leaking
 from attnsearch.runs.measures import Measures, measure
 from attnsearch.runs.run_files import (
     LAYOUTS,
+    OPTIONAL,
     Status,
     UnreadableRun,
     arrays_of,
     check,
     check_arrays,
     explaining_damage,
+    has_content,
     question,
 )
 from attnsearch.spec.run import FORMAT_VERSION, PlateauRule, RunSpec
+from attnsearch.stats.hopping import Hopping, hopping
 
 # System errors that say nothing against the file that was to be read.
 _INNOCENT = (errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE)
@@ -58,11 +72,19 @@ class StoredRun:
     curves: Curves
     maps: Maps
     heads: Heads
+    contests: Contests = field(default_factory=Contests.none)
+    routes: RouteMass = field(default_factory=RouteMass.none)
 
     @cached_property
     def measures(self) -> Measures:
         """The run's measures under the thresholds of its specification, from its curves."""
         return measure(self.curves, self.truth, self.spec.cell.task.plateau)
+
+    @cached_property
+    def hopping(self) -> Hopping | None:
+        """How the run went between two routes; None where none compete."""
+        contests = self.contests
+        return hopping(contests.margin, contests.agreement) if contests.margin.size else None
 
     @property
     def map_mass(self) -> MapMass:
@@ -201,5 +223,7 @@ def _contents(run: StoredRun) -> dict[str, bytes]:
     }
     contents = {"run.json": json.dumps(asked | answer, sort_keys=True, indent=2, allow_nan=False).encode()}
     for stem in LAYOUTS:
-        contents[f"{stem}.npz"] = files.packed(getattr(run, stem)._asdict(), compressed=True)
+        arrays = getattr(run, stem)
+        if stem not in OPTIONAL or has_content(arrays):
+            contents[f"{stem}.npz"] = files.packed(arrays._asdict(), compressed=True)
     return contents

@@ -18,11 +18,13 @@ class Influence(NamedTuple):
     mean:  `f32[K, L]` over probe sequences, in [0, 1]; zero at positions that are not probed
     mass:  `f32[K]` share that lies on the support of the very sequence; nan where nothing moves an answer
     later: `f32[]` the furthest that any answer moved when only tokens behind its query were replaced
+    route_mass: `f32[W, K]` share that lies on each named route of the very sequence; nan as for `mass`
     """
 
     mean: jax.Array
     mass: jax.Array
     later: jax.Array
+    route_mass: jax.Array
 
 
 def distances(answers: Any, untouched: Any) -> Any:
@@ -42,8 +44,11 @@ def measured(
     moved:   `f32[P, B, K]` how far the answers moved when each of the P probed positions was replaced
     """
     positions = generator.probed_positions.nonzero()[0]
+    routes = jnp.zeros((0, moved.shape[2]))
+    if generator.route_names:
+        routes = route_mass(generator, rule, tokens, moved)
     mean = jnp.zeros((tokens.shape[1], moved.shape[2])).at[positions].set(moved.mean(axis=1))
-    return Influence(mean.T, map_mass(generator, rule, tokens, moved), later)
+    return Influence(mean.T, map_mass(generator, rule, tokens, moved), later, routes)
 
 
 def map_mass(generator: Generator, rule: Rule, tokens: jax.Array, moved: jax.Array) -> jax.Array:
@@ -69,6 +74,22 @@ def map_mass(generator: Generator, rule: Rule, tokens: jax.Array, moved: jax.Arr
         lambda parts: parts.sum(axis=0), jax.vmap(shares)(tokens, moved.transpose(1, 2, 0))
     )
     return jnp.where(total > 0, on_support / jnp.where(total > 0, total, 1.0), jnp.nan)
+
+
+def route_mass(generator: Generator, rule: Rule, tokens: jax.Array, moved: jax.Array) -> jax.Array:
+    """`f32[W, K]`: the share of `moved` on each named route of the very sequences; nan where all are 0.
+
+    Arguments are as in `measured`. Routes may share positions, so that shares need not add up to 1. What was
+    not probed counts as nothing.
+    """
+    probed, targets = generator.probed_positions, generator.mapped_targets
+
+    def on_routes(sequence: jax.Array, moved: jax.Array) -> jax.Array:
+        return (generator.routes(rule, sequence, targets)[..., probed] * moved).sum(axis=-1)
+
+    found = jax.vmap(on_routes)(tokens, moved.transpose(1, 2, 0)).sum(axis=0)
+    total = moved.sum(axis=(0, 1))
+    return jnp.where(total > 0, found / jnp.where(total > 0, total, 1.0), jnp.nan)
 
 
 def mapped_queries(generator: Generator) -> Integers:

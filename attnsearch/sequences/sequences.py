@@ -14,12 +14,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from attnsearch.base import AttnsearchError, Bools, Example, Floats, Integers, Truth
-from attnsearch.generators.base import Generator, Rule
+from attnsearch.generators.base import Generator, ProbeItem, Rule
+from attnsearch.sequences.contests import Contested, asked, contested
 from attnsearch.sequences.influence import Influence, mapped_queries, measured
 from attnsearch.sequences.replacements import Replacements, replacements
 from attnsearch.spec.run import CellSpec, RunSpec
 
-INIT, DATA, PROBE, RULE, FRESH = range(5)
+INIT, DATA, PROBE, RULE, FRESH, CONTEST = range(6)
 """What a seed is used for."""
 
 PROBE_SEQUENCES = 32
@@ -89,6 +90,11 @@ def probes(generator: Generator, rule: Rule, seed: Any, step: Any) -> Probes:
     return Probes(tokens, others, replacements(generator, len(tokens), step))
 
 
+def contests(generator: Generator, rule: Rule, seed: Any) -> ProbeItem:
+    """What a run is asked where routes compete, as `contests.asked` makes it; training never draws these."""
+    return asked(generator, rule, stream(seed, CONTEST))
+
+
 def sequences_of_a_step(cell: CellSpec, generator: Generator) -> int:
     """The batch size of a cell's runs, B. Errors: AttnsearchError where a step has not one whole sequence."""
     tokens, length = cell.budget.tokens_per_step, generator.context_length
@@ -154,6 +160,14 @@ class Sequences:
         """`i32[PROBE_SEQUENCES, L]`: the sequences on which attention heads are looked at."""
         return _host(_looked_at(self.generator, self._rule, self._seed))
 
+    def contests(self) -> Integers:
+        """`i32[2P, L]`: what a network is asked where routes compete."""
+        return np.array(_contests(self.generator, self._rule, self._seed).tokens)
+
+    def contested(self, answers: Floats) -> Contested:
+        """What the distributions `answers`, `f32[2P, Q, V]`, tell of the routes; on the host."""
+        return _host(_contested(self.generator, self._rule, self._seed, np.asarray(answers, np.float32)))
+
     def map(self, moved: Floats, later: Any) -> Influence:
         """The measured map, its fields on the host.
 
@@ -190,6 +204,12 @@ def _steps(
 
 _probes = _static(probes)
 _looked_at = _static(probe_sequences)
+_contests = _static(contests)
+
+
+@_static
+def _contested(generator: Generator, rule: Rule, seed: Any, answers: jax.Array) -> Contested:
+    return contested(generator, contests(generator, rule, seed), answers)
 
 
 @_static

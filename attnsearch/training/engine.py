@@ -30,16 +30,24 @@ class OutOfDeviceMemory(Exception):
 
 
 class Points(NamedTuple):
-    """Means over the last `RECORDING_INTERVAL` steps by lane, `f32[N, Q]` each; `loss` in nats."""
+    """A recorded point of every lane.
+
+    loss, accuracy:  `f32[N, Q]` means over the last `RECORDING_INTERVAL` steps; the loss in nats
+    margin:          `f32[N, P]` nats, and agreement: `f32[N]`, as in `base.Contests`
+    """
 
     loss: Floats
     accuracy: Floats
+    margin: Floats
+    agreement: Floats
 
 
 class Begun(NamedTuple):
-    """A run before its first step: the truth of its task, and the map of its untrained network."""
+    """A run before its first step: the truth of its task, the names of its routes, and the map of its
+    untrained network."""
 
     truth: Truth
+    route_names: tuple[str, ...]
     map: MapRecord
 
 
@@ -222,7 +230,7 @@ class Engine:
             self._prepared = True
         if fresh:
             for lane, begun in self._lanes.begin(fresh).items():
-                recording = Recording(fresh[lane], begun.truth)
+                recording = Recording(fresh[lane], begun.truth, begun.route_names)
                 recording.add_map(begun.map)
                 self._occupied[lane] = _Occupied.now(recording)
         if restored:
@@ -245,7 +253,7 @@ class Engine:
         wanted = [
             lane
             for lane, occupied in self._occupied.items()
-            if occupied.recording.add(points.loss[lane], points.accuracy[lane])
+            if occupied.recording.add(*(field[lane] for field in points))
         ]
         if wanted:
             for lane, measured in self._lanes.look(wanted).items():

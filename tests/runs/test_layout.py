@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attnsearch.base import Curves, Heads, MapRecord, Maps, Truth
+from attnsearch.base import Contests, Curves, Heads, MapRecord, Maps, RouteMass, Truth
 from attnsearch.runs import layout
 
 
@@ -12,6 +12,8 @@ def test_layouts_and_fields_are_the_same() -> None:
         Curves: layout.CURVES,
         Maps: layout.MAPS,
         Heads: layout.HEADS,
+        Contests: layout.CONTESTS,
+        RouteMass: layout.ROUTES,
         MapRecord: layout.RECORDED_MAPS,
     }
     for kind, known in described.items():

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers import contested
 from helpers.sweeps import Undisturbed, Watcher, all_the_same, same, stored
 from helpers.tiny import VALUES
 from helpers.with_torch.faulty_mixers import Unmasked
@@ -23,8 +24,10 @@ from attnsearch.backends import Backends, run, specify
 from attnsearch.base import AttnsearchError
 from attnsearch.runs.parameters import unpacked
 from attnsearch.runs.store import Store
+from attnsearch.sequences.sequences import Sequences
 from attnsearch.spec.run import RunSpec
 from attnsearch.training.backend import TrainingSettings
+from attnsearch.training.torch.trainer import Batches, TorchTrainer
 from attnsearch.training.torch.worker import Apart, can_be_sent
 
 TWO_LANES = TrainingSettings(lanes=2, checkpoint_every=1e9)
@@ -287,3 +290,18 @@ def test_a_run_in_torch_audits_itself(undisturbed: Undisturbed, tmp_path: Path) 
     specs = wanted(backends, "torch:unmasked", seeds=1, steps=[10])
     (seeing,) = run(specs, Store.open(tmp_path), backend=backends)
     assert seeing.leaking
+
+
+def test_competing_routes_are_told_apart_in_torch_too(backends: Backends, tmp_path: Path) -> None:
+    """What its network answers, asked by a copy of it."""
+    (spec,) = specify(["competing_routes"], ["torch:mlp_mixer"], contested.TINY, seeds=[0], backend=backends)
+    (made,) = run([spec], Store.open(tmp_path), backend=backends, settings=ONE_LANE)
+    (cohort,) = backends.torch.cohorts([spec])
+    sequences, trainer = Sequences.of(cohort.generator, spec), TorchTrainer(cohort.run(spec))
+    for point in range(4):
+        tokens, answers = sequences.steps(10 * point, 10)
+        trainer.advance(Batches(tokens, answers, None))
+        told = sequences.contested(trainer.probabilities(sequences.contests(), None))
+        np.testing.assert_array_equal(made.contests.margin[point], told.margin)
+        np.testing.assert_array_equal(made.contests.agreement[point], told.agreement)
+    np.testing.assert_allclose(made.routes.mass[:, 1], made.maps.mass, rtol=1e-5)

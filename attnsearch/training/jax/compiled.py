@@ -18,6 +18,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from attnsearch.base import Bools, Floats, MapRecord
+from attnsearch.sequences.contests import nothing_contested
 from attnsearch.training.jax.cohorts import JaxCohort
 from attnsearch.training.jax.devices import gradient_parts
 from attnsearch.training.jax.parameters import named
@@ -183,7 +184,7 @@ def _advance(trainer: Trainer, state: RunState, active: jax.Array) -> tuple[RunS
 
 def _idle(trainer: Trainer, state: RunState) -> tuple[RunState, Record]:
     nothing = jnp.full(len(trainer.network.query_positions), jnp.nan)
-    return state, Record(nothing, nothing)
+    return state, Record(nothing, nothing, *nothing_contested(trainer.generator))
 
 
 def _look(trainer: Trainer, state: RunState, wanted: jax.Array) -> MapRecord:

@@ -52,7 +52,7 @@ class JaxLanes:
         for lane in specs:
             rule = jax.tree.map(lambda array, lane=lane: array[lane], rules)
             truth = generator.truth(rule, self._inputs[lane].knobs)
-            found[lane] = Begun(truth, _of_lane(maps, lane))
+            found[lane] = Begun(truth, generator.route_names, _of_lane(maps, lane))
         return found
 
     def fits(self, lane: int, spec: RunSpec, leaves: Leaves) -> bool:
@@ -75,7 +75,7 @@ class JaxLanes:
         """Waits for the device."""
         assert self._record is not None
         with _telling_of_memory():
-            return Points(np.asarray(self._record.loss), np.asarray(self._record.accuracy))
+            return Points(*map(np.asarray, self._record))
 
     def look(self, lanes: Collection[int]) -> Mapping[int, MapRecord]:
         """Measured on the device, all lanes at once."""

@@ -17,7 +17,8 @@ import optax
 
 from attnsearch.base import RECORDING_INTERVAL, Example
 from attnsearch.generators.base import Generator, Rule
-from attnsearch.sequences.sequences import FRESH, INIT, batch, draw, draw_rule, stream
+from attnsearch.sequences.contests import Contested, contested, nothing_contested
+from attnsearch.sequences.sequences import FRESH, INIT, batch, contests, draw, draw_rule, stream
 from attnsearch.training.jax.intervention import MapBias, biases
 from attnsearch.training.jax.network import LayerBiases, Network, Parameters
 
@@ -52,7 +53,17 @@ class RunState(NamedTuple):
 
 
 class Record(NamedTuple):
-    """Means over the last `RECORDING_INTERVAL` steps: `loss` in nats and `accuracy`, `f32[Q]` each."""
+    """A recorded point. `loss` in nats and `accuracy`, `f32[Q]` each, are means over the last
+    `RECORDING_INTERVAL` steps; `margin`, `f32[P]`, and `agreement`, `f32[]`, are as in `base.Contests`."""
+
+    loss: jax.Array
+    accuracy: jax.Array
+    margin: jax.Array
+    agreement: jax.Array
+
+
+class _Trained(NamedTuple):
+    """Of some sequences: `loss` in nats and `accuracy`, `f32[Q]` each."""
 
     loss: jax.Array
     accuracy: jax.Array
@@ -82,7 +93,22 @@ class Trainer:
     def advance(self, state: RunState) -> tuple[RunState, Record]:
         """Train for `RECORDING_INTERVAL` steps."""
         state, records = jax.lax.scan(self._step, state, length=RECORDING_INTERVAL)
-        return state, jax.tree.map(lambda recorded: recorded.mean(axis=0), records)
+        loss, accuracy = (recorded.mean(axis=0) for recorded in records)
+        return state, Record(loss, accuracy, *self.contested(state))
+
+    def contested(self, state: RunState) -> Contested:
+        """Which of two routes a network takes; P = 0 where none compete, and then nothing is computed."""
+        if not self.generator.competes:
+            return nothing_contested(self.generator)
+        items = contests(self.generator, state.rule, state.inputs.seed)
+
+        def answered(tokens: jax.Array) -> jax.Array:
+            logits = self.network.apply(state.parameters, tokens, self.bias(state, tokens))
+            return jax.nn.softmax(logits)
+
+        at_once = min(len(items.tokens), -(-self.batch_size // self.parts))
+        answers = jax.lax.map(answered, items.tokens, batch_size=at_once)
+        return contested(self.generator, items, answers)
 
     def batch(self, state: RunState) -> Example:
         """The sequences of the step after `state`; a leading axis B on every field."""
@@ -99,22 +125,22 @@ class Trainer:
             return None
         return biases(given, self.generator, state.rule, tokens, state.step)
 
-    def _step(self, state: RunState, _: None) -> tuple[RunState, Record]:
+    def _step(self, state: RunState, _: None) -> tuple[RunState, _Trained]:
         examples = self.batch(state)
         parts = [field.reshape(self.parts, -1, *field.shape[1:]) for field in examples]
 
         def mean_loss(
             parameters: Parameters, tokens: jax.Array, answers: jax.Array
-        ) -> tuple[jax.Array, Record]:
+        ) -> tuple[jax.Array, _Trained]:
             logits = jax.vmap(
                 lambda sequence: self.network.apply(parameters, sequence, self.bias(state, sequence))
             )(tokens)
             chex.assert_equal_shape_prefix([logits, answers], 2)
             loss = optax.softmax_cross_entropy_with_integer_labels(logits, answers).mean(axis=0)
             right = (logits.argmax(axis=-1) == answers).mean(axis=0)
-            return loss.mean(), Record(loss, right)
+            return loss.mean(), _Trained(loss, right)
 
-        def add(total: Parameters, part: list[jax.Array]) -> tuple[Parameters, Record]:
+        def add(total: Parameters, part: list[jax.Array]) -> tuple[Parameters, _Trained]:
             gradients, record = jax.grad(mean_loss, has_aux=True)(state.parameters, *part)
             return jax.tree.map(jnp.add, total, gradients), record
 

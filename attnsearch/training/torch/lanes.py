@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 
 from attnsearch.base import RECORDING_INTERVAL, Bools, Floats, Integers, MapRecord
 from attnsearch.sequences.added_map import AddedMap
+from attnsearch.sequences.contests import Contested, nothing_contested
 from attnsearch.sequences.host_map import HostMap
 from attnsearch.sequences.sequences import Sequences
 from attnsearch.spec.run import RunSpec
@@ -36,6 +38,11 @@ class _Run:
         self.added = AddedMap.of(spec, cohort.generator, self.sequences.rule)
         self.step = step
         self._next: Batches | None = None
+
+    @cached_property
+    def contests(self) -> Integers:
+        """`i32[2P, L]`: what the network is asked where routes compete."""
+        return self.sequences.contests()
 
     def draw(self) -> None:
         """Draw the next batches, unless that is done."""
@@ -94,7 +101,8 @@ class TorchLanes:
         """Build the networks, and measure their maps."""
         self._build(specs)
         maps = self.look(specs)
-        return {lane: Begun(self._runs[lane].sequences.truth(), maps[lane]) for lane in specs}
+        names = self._cohort.generator.route_names
+        return {lane: Begun(self._runs[lane].sequences.truth(), names, maps[lane]) for lane in specs}
 
     def fits(self, lane: int, spec: RunSpec, leaves: Leaves) -> bool:
         """Builds the network in that lane."""
@@ -119,9 +127,13 @@ class TorchLanes:
 
     def points(self) -> Points:
         """Waits for every worker."""
-        found = self._collect(self._asked)
-        nothing = np.full(len(self._cohort.generator.query_positions), np.nan, np.float32)
-        every = [found.get(lane, (nothing, nothing)) for lane in range(self.count)]
+        generator = self._cohort.generator
+        trained, told = self._collect(self._asked), self._contested(self._asked)
+        unknown = np.full(len(generator.query_positions), np.nan, np.float32)
+        nobody = tuple(map(np.asarray, nothing_contested(generator)))
+        every = [
+            (*trained.get(lane, (unknown, unknown)), *told.get(lane, nobody)) for lane in range(self.count)
+        ]
         return Points(*map(np.stack, zip(*every, strict=True)))
 
     def look(self, lanes: Collection[int]) -> Mapping[int, MapRecord]:
@@ -145,6 +157,16 @@ class TorchLanes:
     def parameters(self, lanes: Collection[int]) -> Mapping[int, Mapping[str, Floats]]:
         """As the workers send them."""
         return self._each(lanes, "parameters")
+
+    def _contested(self, lanes: Collection[int]) -> Mapping[int, Contested]:
+        """Which of two routes each network takes; of none where no routes compete."""
+        if not self._cohort.generator.competes:
+            return {}
+        shown = {lane: self._runs[lane].contests for lane in lanes}
+        answers = self._each(
+            lanes, "probabilities", lambda lane: (shown[lane], self._runs[lane].added_to(shown[lane]))
+        )
+        return {lane: self._runs[lane].sequences.contested(answers[lane]) for lane in lanes}
 
     def _build(self, specs: Mapping[int, RunSpec]) -> None:
         for lane, spec in specs.items():

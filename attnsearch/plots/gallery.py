@@ -10,11 +10,13 @@ from attnsearch.base import plain
 from attnsearch.plots.losses import loss_curves
 from attnsearch.plots.maps import attention_maps
 from attnsearch.plots.plateaus import Dots, plateau_against_search_space
+from attnsearch.plots.routes import competing_routes
 from attnsearch.results.layout import lines_of
 from attnsearch.results.series import Series
 from attnsearch.results.study import Study
 from attnsearch.runs.store import StoredRun
 from attnsearch.spec.names import Names, joined
+from attnsearch.stats.hopping import Hopping
 from attnsearch.stats.survival import pool
 
 
@@ -26,6 +28,8 @@ def draw(study: Study, folder: Path) -> list[Path]:
         drawn.append(draw_losses(run, study.names, folder))
         if len(run.maps.step):
             drawn.append(draw_maps(run, study.names, folder))
+        if run.hopping is not None:
+            drawn.append(draw_routes(run, run.hopping, study.names, folder))
     if len(study.cells) > 1:
         drawn.append(draw_plateaus(study, folder))
     return drawn
@@ -54,6 +58,12 @@ def draw_maps(run: StoredRun, names: Names, folder: Path) -> Path:
     moments.append(("end", len(run.maps.step) - 1))
     path = folder / f"{names.stem(run.spec, 'maps')}.png"
     return attention_maps(path, run.maps, run.truth, moments, f"Measured map: {names.run(run.spec)}")
+
+
+def draw_routes(run: StoredRun, hopping: Hopping, names: Names, folder: Path) -> Path:
+    """Which of two routes `run` takes over its steps, and the mass of each."""
+    path = folder / f"{names.stem(run.spec, 'routes')}.png"
+    return competing_routes(path, run.contests, hopping, run.routes, f"Routes: {names.run(run.spec)}")
 
 
 def draw_plateaus(study: Study, folder: Path) -> Path:

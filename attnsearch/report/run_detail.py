@@ -26,6 +26,7 @@ from attnsearch.results.layout import (
 )
 from attnsearch.runs.leaks import later_influence
 from attnsearch.runs.store import StoredRun
+from attnsearch.stats.hopping import MODES
 
 POINTS = 200
 """Recorded points of a loss curve that a page shows, at most."""
@@ -102,6 +103,7 @@ def _detail(run: StoredRun) -> dict[str, Any]:
             "bayes": [round(float(truth.bayes_loss[group].mean()), 4) for group in lines.groups],
             "of_mapped": lines.of_mapped,
         },
+        "modes": _modes(run),
         "map_step": maps.step.tolist(),
         "map": _packed(shares_of(maps.influence)[:, :, columns.positions], _SHARE, "<u1"),
         "map_mass": _packed(maps.mass, _MASS, "<u2"),
@@ -110,6 +112,15 @@ def _detail(run: StoredRun) -> dict[str, Any]:
         "chance_map_mass": [round(mass, 4) for mass in run.measures.chance_map_mass.tolist()],
         "heads": _heads(run) if run.head_mass.mass.shape[1] else None,
     }
+
+
+def _modes(run: StoredRun) -> dict[str, Any] | None:
+    """Which of two routes the run took: each mode with its first and its last step, and the steps of hops."""
+    if (hopping := run.hopping) is None:
+        return None
+    step = run.contests.step
+    stretches = [[MODES[one.mode], int(step[one.first]), int(step[one.last])] for one in hopping.stretches]
+    return {"stretches": stretches, "hops": step[hopping.settled[1:]].tolist()}
 
 
 def _heads(run: StoredRun) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 from attnsearch.results.alignment import contradicts_itself
 from attnsearch.results.cells import Cell
 from attnsearch.results.column import Column
+from attnsearch.results.route_columns import ROUTES_OF_CELL
 from attnsearch.results.table import NONE, interval, number, rate, steps
 from attnsearch.spec.run import Value
 from attnsearch.stats.per_target import FoundStep
@@ -21,8 +22,7 @@ def median(waiting: Waiting) -> str:
     """The median over its interval."""
     if waiting.median is None and waiting.median_low is None:
         return steps(None)
-    low = 0.0 if waiting.median_low is None else waiting.median_low
-    return f"{steps(waiting.median)}\n{interval(low, waiting.median_high)}"
+    return f"{steps(waiting.median)}\n{interval(waiting.median_low or 0.0, waiting.median_high)}"
 
 
 def restricted_mean(waiting: Waiting) -> str:
@@ -376,6 +376,7 @@ COLUMNS: tuple[Column[Cell], ...] = (
         definition="How far the last loss falls from the first predicted state to the last; mean over runs"
         " that escaped. Empty where there is one state.",
     ),
+    *ROUTES_OF_CELL,
 )
 """In the order of CSV and JSON. The losses of single states follow, see `columns`."""
 
@@ -388,8 +389,7 @@ def columns(cells: Sequence[Cell], *more: Column[Cell]) -> tuple[Column[Cell], .
 
 def _state_loss(state: int) -> Column[Cell]:
     def value(cell: Cell) -> float | None:
-        losses = cell.state_loss or ()
-        return losses[state] if state < len(losses) else None
+        return dict(enumerate(cell.state_loss or ())).get(state)
 
     return Column(
         f"state_loss_{state + 1}",

@@ -8,9 +8,12 @@ from dataclasses import asdict
 from typing import Any
 
 from attnsearch.results.columns import COLUMNS
+from attnsearch.results.route_columns import dwells, route_masses
 from attnsearch.results.scaling import Growth, sentences
 from attnsearch.results.study import Study
+from attnsearch.runs.store import StoredRun
 from attnsearch.spec.run import FORMAT_VERSION
+from attnsearch.stats.hopping import MODES
 from attnsearch.stats.scaling_law import Law, NoLaw
 
 
@@ -31,11 +34,32 @@ def document(study: Study, store: str, pictures: Sequence[str]) -> dict[str, Any
                 "environment": dict(run.environment),
                 "measures": run.measures.to_json(run.map_mass),
                 "log2_search_space_of_targets": run.truth.log2_search_space.tolist(),
+                **_routes(run),
             }
             for cell in study.cells
             for run in cell.runs
         ],
     }
+
+
+def _routes(run: StoredRun) -> dict[str, Any]:
+    """Which route a run took, and where its map lies; nothing for a task without such routes."""
+    found: dict[str, Any] = {}
+    if (hopping := run.hopping) is not None:
+        step = run.contests.step.tolist()
+        found["hopping"] = {
+            "stretches": [
+                {"mode": MODES[one.mode], "first_step": step[one.first], "last_step": step[one.last]}
+                for one in hopping.stretches
+            ],
+            "hops": [step[point] for point in hopping.settled[1:]],
+            "settled": [step[point] for point in hopping.settled],
+            "dwell": dwells(hopping).length.tolist(),
+            "ended": hopping.ended.tolist(),
+        }
+    if masses := route_masses(run):
+        found["route_mass"] = masses
+    return found
 
 
 def law_document(study: Study) -> dict[str, Any]:

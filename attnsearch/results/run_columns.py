@@ -12,6 +12,7 @@ from attnsearch.base import Floats, Plateaus, Truth
 from attnsearch.results.alignment import contradicts_itself
 from attnsearch.results.cells import found_of, mastery_of, plateau_of
 from attnsearch.results.column import Column
+from attnsearch.results.route_columns import ROUTES_OF_RUN
 from attnsearch.results.table import NONE, number, steps
 from attnsearch.runs.leaks import later_influence
 from attnsearch.runs.measures import chance_map_mass, prediction_loss
@@ -123,6 +124,19 @@ RUN: tuple[Column[RunRow], ...] = (
     ),
 )
 """Which run a row is of. The settings follow, then `OF_RUN`."""
+
+
+def _of_the_run(column: Column[StoredRun]) -> Column[RunRow]:
+    return Column(
+        column.key,
+        column.heading,
+        lambda row: column.value(row.run),
+        lambda row: column.text(row.run),
+        lambda row: column.shown(row.run),
+        column.unit,
+        column.definition,
+    )
+
 
 OF_RUN: tuple[Column[RunRow], ...] = (
     Column(
@@ -266,6 +280,7 @@ OF_RUN: tuple[Column[RunRow], ...] = (
         lambda r: str(found) if (found := r.run.environment.get("device")) is not None else None,
         definition="What the run was trained on.",
     ),
+    *map(_of_the_run, ROUTES_OF_RUN),
 )
 """What a run has come to."""
 

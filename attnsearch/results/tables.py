@@ -9,6 +9,7 @@ from attnsearch.results.cells import Cell
 from attnsearch.results.column import Column
 from attnsearch.results.columns import COLUMNS
 from attnsearch.results.long_form import run_rows
+from attnsearch.results.route_columns import ROUTES, competes
 from attnsearch.results.run_columns import OF_RUN, OF_TARGET, RUN, TARGET, RunRow, targets
 from attnsearch.results.study import Study
 from attnsearch.results.table import Table
@@ -76,12 +77,16 @@ def trained_table(study: Study) -> Table:
 
 
 def tables(study: Study) -> tuple[Table, ...]:
-    """How long the runs of each cell waited, when targets were found, and what the runs read."""
-    return (
+    """How long the runs of each cell waited, when targets were found, and what the runs read; where routes
+    compete, which one they took."""
+    found = [
         cell_table(study, "Plateau length in steps, with 95 % intervals", WAITED),
         cell_table(study, "Steps at which targets are found, with 95 % intervals over runs", TARGETS),
         cell_table(study, "What the runs that escaped read at their ends, and by chance", READ),
-    )
+    ]
+    if any(map(competes, study.cells)):
+        found.append(cell_table(study, "Which of two routes runs took", ROUTES))
+    return tuple(found)
 
 
 def run_table(study: Study, *more: Column[RunRow]) -> Table:

@@ -7,12 +7,16 @@ between their log-probabilities, over the probe items. Nothing is known here of 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from attnsearch.base import Bools, Floats, Integers
 
 GENERAL, UNCERTAIN, SHALLOW = 1, 0, -1
+
+MODES = {GENERAL: "general", UNCERTAIN: "uncertain", SHALLOW: "shallow"}
+"""What modes are called."""
 
 RESAMPLES = 1_000
 """Draws of a bootstrap."""
@@ -24,15 +28,33 @@ HOLD = 3
 """Points in a row that a mode must hold to count as settled."""
 
 
+class Stretch(NamedTuple):
+    """Points in a row of one mode, from point `first` to point `last`."""
+
+    mode: int
+    first: int
+    last: int
+
+
+class Margin(NamedTuple):
+    """The mean margin of each point over probe items, with its bootstrap interval: `f64[E]` nats each."""
+
+    mean: Floats
+    low: Floats
+    high: Floats
+
+
 @dataclass(frozen=True, eq=False)
 class Hopping:
     """How often, and for how long, a run was in each mode.
 
+    margin:     of each point
     modes:      `i8[E]` the mode of each point: `GENERAL`, `SHALLOW` or `UNCERTAIN`
     settled:    `i64[D]` the point at which each stretch of a settled mode begins; the second is the first hop
     ended:      `bool[D]` whether the stretch ended with a hop; the last one goes on beyond the record
     """
 
+    margin: Margin
     modes: Integers
     settled: Integers
     ended: Bools
@@ -52,6 +74,16 @@ class Hopping:
         """Hops for each point since a mode was first settled; nan where none ever was."""
         return self.hops / (len(self.modes) - self.settled[0]) if len(self.settled) else float("nan")
 
+    @property
+    def stretches(self) -> list[Stretch]:
+        """All points, joined where neighbours are of one mode."""
+        begins = np.flatnonzero(np.diff(self.modes, prepend=self.modes[:1] + 2))
+        ends = np.append(begins[1:], len(self.modes)) - 1
+        return [
+            Stretch(int(self.modes[first]), int(first), int(last))
+            for first, last in zip(begins, ends, strict=True)
+        ]
+
     def occupancy(self, mode: int) -> float:
         """The share of points in `mode`."""
         return float((self.modes == mode).mean())
@@ -69,7 +101,8 @@ def hopping(margins: Floats, agreement: Floats, solved: float = 0.9) -> Hopping:
     in all of them. Otherwise a network that forgets everything for a moment would seem to hop. A hop is a
     settled mode after the other one.
     """
-    modes = classified(margins)
+    margin = intervals(margins)
+    modes = classified(margin)
     sound = agreement >= solved
     settled: list[int] = []
     for point in range(len(modes) - HOLD + 1):
@@ -80,11 +113,11 @@ def hopping(margins: Floats, agreement: Floats, solved: float = 0.9) -> Hopping:
         if not settled or modes[settled[-1]] != mode:
             settled.append(point)
     ended = np.arange(len(settled)) < len(settled) - 1
-    return Hopping(modes, np.array(settled, np.int64), ended)
+    return Hopping(margin, modes, np.array(settled, np.int64), ended)
 
 
-def classified(margins: Floats) -> Integers:
-    """`i8[E]`: the mode of each point, by the percentile bootstrap interval of its mean margin over items.
+def intervals(margins: Floats) -> Margin:
+    """The mean of `margins`, `f[E, P]`, over items, with its percentile bootstrap interval.
 
     One draw of items serves all points, so that neighbours differ by what the network did.
     """
@@ -92,4 +125,10 @@ def classified(margins: Floats) -> Integers:
     draws = np.random.default_rng(0).multinomial(items, np.full(items, 1 / items), RESAMPLES) / items
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(draws @ margins.T, [tail, 1 - tail], axis=0)
-    return np.where(low > 0, GENERAL, np.where(high < 0, SHALLOW, UNCERTAIN)).astype(np.int8)
+    return Margin(margins.mean(axis=1, dtype=np.float64), low, high)
+
+
+def classified(margin: Margin) -> Integers:
+    """`i8[E]`: the mode of each point, `UNCERTAIN` where its interval holds 0 or is not known."""
+    modes = np.where(margin.low > 0, GENERAL, np.where(margin.high < 0, SHALLOW, UNCERTAIN))
+    return modes.astype(np.int8)

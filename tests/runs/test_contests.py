@@ -44,7 +44,8 @@ def test_margins_and_routes_come_back(tmp_path: Path):
 
 def test_damage_and_disagreement_are_told(tmp_path: Path):
     run, store = hopping_run(), Store.open(tmp_path)
-    short = Contests(*(field[:-1] for field in run.contests))
+    step, margin, agreement = run.contests
+    short = Contests(step[:-1], margin[:-1], agreement[:-1])
     with pytest.raises(ValueError, match=r"contests.npz: step is .* but E = "):
         store.save(replace(run, contests=short))
     store.save(run)

@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from attnsearch.stats.hopping import GENERAL, SHALLOW, UNCERTAIN, classified, hopping
+from attnsearch.base import Floats, Integers
+from attnsearch.stats.hopping import GENERAL, SHALLOW, UNCERTAIN, classified, hopping, intervals
+
+
+def modes_of(margins: Floats) -> Integers:
+    return classified(intervals(margins))
 
 
 def margins(means: list[float], items: int = 64, spread: float = 1.0):
@@ -15,15 +20,15 @@ def margins(means: list[float], items: int = 64, spread: float = 1.0):
 
 
 def test_a_point_is_confident_only_where_its_interval_leaves_out_zero():
-    assert classified(margins([1.0, -1.0, 0.0, 0.1])).tolist() == [GENERAL, SHALLOW, UNCERTAIN, UNCERTAIN]
+    assert modes_of(margins([1.0, -1.0, 0.0, 0.1])).tolist() == [GENERAL, SHALLOW, UNCERTAIN, UNCERTAIN]
     # The same mean, on more items or on items that agree better.
-    assert classified(margins([0.1], items=4_096)).tolist() == [GENERAL]
-    assert classified(margins([0.1], spread=0.1)).tolist() == [GENERAL]
+    assert modes_of(margins([0.1], items=4_096)).tolist() == [GENERAL]
+    assert modes_of(margins([0.1], spread=0.1)).tolist() == [GENERAL]
 
 
 def test_the_interval_covers_zero_as_often_as_it_says():
     random = np.random.default_rng(2)
-    found = classified(random.normal(0, 1, (2_000, 64)))
+    found = modes_of(random.normal(0, 1, (2_000, 64)))
     assert (found != UNCERTAIN).mean() == pytest.approx(0.05, abs=0.02)
 
 
@@ -32,6 +37,8 @@ def test_hops_are_changes_between_settled_modes():
     found = hopping(margins([*down, 0.0, *up, *down, *up]), np.ones(19))
     assert found.hops == 3
     assert found.settled.tolist() == [0, 5, 10, 14]
+    assert [tuple(one) for one in found.stretches][:3] == [(-1, 0, 3), (0, 4, 4), (1, 5, 9)]
+    assert found.stretches[-1].last == 18
     assert found.dwell.tolist() == [5, 5, 4, 5]
     assert found.ended.tolist() == [True, True, True, False]
     assert found.rate == pytest.approx(3 / 19)

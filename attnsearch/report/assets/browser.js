@@ -51,6 +51,7 @@ async function selectRun(index, travel = false) {
   find("of-targets").textContent = run.targets === detail.names.length ? "" : `; ${detail.names.length} of ${run.targets} targets`;
   find("unprobed-key").hidden = detail.unprobed === 0;
   find("unprobed-key").textContent = `hatched: ${detail.unprobed} positions in between, never replaced, so that their influence is not known`;
+  find("modes-key").hidden = detail.modes === null;
   find("bayes-key").hidden = detail.lines.bayes.every((loss) => loss === 0);
   find("hidden-key").hidden = detail.queries.every((query) => query >= detail.positions.at(-1));
   showRun();

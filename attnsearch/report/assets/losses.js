@@ -75,6 +75,20 @@ function drawBayes(plot, lines, shown, chance) {
   });
 }
 
+// Which of two routes a run took, below the axis: high where general, low where shallow, a line where uncertain.
+const RIBBON = { general: 9, shallow: 5, uncertain: 1.5 };
+
+function drawModes(plot, { stretches, hops }) {
+  const inside = (step) => Math.min(Math.max(onScale(plot, step), plot.left), plot.right);
+  stretches.forEach(([mode, first, last], index) => {
+    const end = stretches[index + 1]?.[1] ?? last;
+    const [from, to] = [inside(first), inside(end)];
+    const part = add(plot.svg, "rect", { class: `mode ${mode}`, x: from, y: plot.bottom + 1, width: Math.max(to - from, 1), height: RIBBON[mode] });
+    add(part, "title", {}, `${mode}, step ${count(first)} to ${count(last)}`);
+  });
+  for (const hop of hops) add(plot.svg, "line", { class: "hop", x1: inside(hop), x2: inside(hop), y1: plot.bottom - 8, y2: plot.bottom + 10 });
+}
+
 // Answers what moves the cursors of all charts to a step.
 function drawCurves(run, move) {
   const { detail } = run;
@@ -100,6 +114,7 @@ function drawCurves(run, move) {
   if (lines.of === "state") drawBayes(plot, lines, shown, chance);
   if (run.escaped) moment(plot, run.plateau, `escape ${count(run.plateau)}`, 0);
   if (run.mastered) moment(plot, run.mastery, `mastery ${count(run.mastery)}`, 1);
+  if (detail.modes !== null) drawModes(plot, detail.modes);
   scrub(plot, run, move);
   explore(find("losses"), plot, curves, { drag: false });
   const cursors = [cursorIn(plot)];

@@ -7,12 +7,14 @@ says of each what tells it from the others.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
-from functools import cached_property
+from functools import cache, cached_property
 
 from attnsearch.base import plain
+from attnsearch.generators import GENERATORS
 from attnsearch.spec.run import CellSpec, InterventionSpec, MixerSpec, PlateauRule, RunSpec, Value
 
 DERIVED = "derived"
@@ -138,8 +140,8 @@ class Names:
 
     def full(self, cell: CellSpec) -> str:
         """A cell by itself: task and knobs, mixer, intervention, and what else differs."""
-        knobs = [name for name, _ in cell.task.knobs]
-        more = [name for name in (*interventions(cell), *self.differing) if name not in knobs]
+        every, knobs = dict(cell.task.knobs), self._said_knobs(cell)
+        more = [name for name in (*interventions(cell), *self.differing) if name not in every]
         mixer = joined(plain(cell.mixer.name), self._said(cell, dict.fromkeys(more)))
         return joined(plain(cell.task.name), self._said(cell, knobs), mixer)
 
@@ -168,7 +170,7 @@ class Names:
             cell.task.name: joined(
                 *(
                     in_words(name, value)
-                    for name, value in [*cell.task.knobs, *interventions(cell).items()]
+                    for name, value in {**self._said_knobs(cell), **interventions(cell)}.items()
                     if name not in self.differing
                 )
             )
@@ -211,6 +213,15 @@ class Names:
         for cell in self.cells:
             grouped.setdefault(_unmeasured(cell), []).append(cell)
         return grouped
+
+    def _said_knobs(self, cell: CellSpec) -> dict[str, Value]:
+        """The knobs of `cell` without those in which no cell departs from the plain form of its task."""
+        plain_form = _plain_form(cell.task.generator)
+        return {
+            name: value
+            for name, value in cell.task.knobs
+            if name in self.differing or name not in plain_form or value != plain_form[name]
+        }
 
     def _said(self, cell: CellSpec, names: Iterable[str]) -> str:
         found = self.facts(cell)
@@ -267,6 +278,15 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+@cache
+def _plain_form(generator: str) -> Mapping[str, Value]:
+    """The knobs that a generator that ships can do without, and what they are then."""
+    if generator not in GENERATORS:
+        return {}
+    parameters = inspect.signature(GENERATORS[generator]).parameters.values()
+    return {one.name: one.default for one in parameters if one.default is not one.empty}
 
 
 def _knobs(*cells: CellSpec) -> set[str]:

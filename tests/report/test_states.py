@@ -79,7 +79,7 @@ def test_of_many_weights_those_of_the_best_heads_are_kept(
 
 def test_knobs_that_do_not_differ_are_said_once(automata: list[StoredRun]) -> None:
     found = Page(report(Study(automata)))
-    knobs = "compositions 1, loss targets, num colours 4, num states 6, rule pool 256, state size 8"
+    knobs = "compositions 1, num colours 4, num states 6, rule pool 256, state size 8"
     knobs += ", window size 3"
     assert f"All with {knobs}." in found.words
     assert f"Every cell: cellular_automaton, attention, {knobs}." in found.words

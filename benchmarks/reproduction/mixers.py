@@ -103,11 +103,11 @@ def experiment(archive: Archive) -> Experiment:
         "Which mixer finds its map sooner, each at its best learning rate?",
         "",
         """On the linear maps the networks are as published, but with 16 heads instead of 8. The automaton
-        comes from [automaton](automaton.md). Runs have 2,000 steps instead of 10,000, on the automaton
-        1,000. A step has 2,048 tokens. Isolated runs are `attnsearch sweep
-        benchmarks/reproduction/mixers.toml`, with 8 seeds. The other families have 5 seeds; as published,
-        targets are trained alone. Learning rates are chosen over all cells of a family: isolated by escape,
-        elsewhere by half of the targets. s = 7 is left out. The masked mixer is this package's own: how the paper masked its mixer is not published.""",
+        comes from [automaton](automaton.md). Runs have 2,000 steps instead of 10,000, on the automaton 1,000.
+        A step has 2,048 tokens. Isolated runs are `attnsearch sweep benchmarks/reproduction/mixers.toml`,
+        with 8 seeds. The other families have 5 seeds; as published, targets are trained alone. Learning rates
+        are chosen over all cells of a family: isolated by escape, elsewhere by half of the targets. s = 7 is
+        left out. The masked mixer is this package's own: how the paper masked its mixer is not published.""",
         [line for lines in (VISIBLE_RATES, VISIBLE, SMALL_RATES, PLAIN, SMALL_MIXER) for line in lines],
         [
             AS_PUBLISHED + "--support-size 2,3,4,5,7 --mixer attention,mlp_mixer"

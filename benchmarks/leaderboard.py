@@ -3,7 +3,7 @@
     .venv/bin/python benchmarks/leaderboard.py [--suite benchmarks/mixers.toml] [--out results/leaderboard]
 
 One mixer after another: runs every learning rate on the selection seeds, the best one on those that are
-scored, then `attnsearch submit`. What is stored is not run again, so that it may be interrupted and given again.
+scored, then `attnsearch submit`. What is stored is not run again, so it may be interrupted and given again.
 """
 
 from __future__ import annotations

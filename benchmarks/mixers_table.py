@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import partial
-from typing import cast
+from typing import NamedTuple, cast
 from unittest import mock
 
 import jax
@@ -60,8 +60,28 @@ Printed by `benchmarks/mixers_table.py`. [Add a mixer](../add-a-mixer.md) says h
 |---|---|---|--:|--:|--:|"""
 
 
-def row(name: str) -> str:
-    """The table's row of a mixer."""
+class Facts(NamedTuple):
+    """What is known of a mixer without a run.
+
+    state, limit:  of `LIMITS`
+    parameters:    of one layer at D = `WIDTH`
+    flops:         a token of its forward pass over `LENGTH` tokens
+    """
+
+    summary: str
+    limit: str
+    parameters: int
+    state: str
+    flops: float
+
+
+def summary(name: str) -> str:
+    """The first sentence of a mixer's docstring."""
+    return " ".join((inspect.getdoc(MIXERS[name]) or "").partition("\n\n")[0].split())
+
+
+def facts(name: str) -> Facts:
+    """Of the mixer of that name, which is compiled."""
     build = cast("Callable[..., Mixer]", MIXERS[name])
     abstract = nnx.eval_shape(lambda: build(WIDTH, LENGTH, rngs=nnx.Rngs(0)))
     parameters = nnx.state(abstract, nnx.Param)
@@ -77,8 +97,16 @@ def row(name: str) -> str:
     assert cost is not None
     numbers = sum(leaf.size for leaf in jax.tree.leaves(parameters))
     state, limit = LIMITS.get(name, ("", ""))
-    summary = " ".join((inspect.getdoc(MIXERS[name]) or "").partition("\n\n")[0].split())
-    return f"| `{name}` | {summary} | {limit} | {numbers:,} | {state} | {cost['flops'] / LENGTH:,.0f} |"
+    return Facts(summary(name), limit, numbers, state, cost["flops"] / LENGTH)
+
+
+def row(name: str) -> str:
+    """The table's row of a mixer."""
+    known = facts(name)
+    return (
+        f"| `{name}` | {known.summary} | {known.limit} | {known.parameters:,} | {known.state} |"
+        f" {known.flops:,.0f} |"
+    )
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from attnsearch.leaderboard.audit_tables import in_short
 from attnsearch.leaderboard.board import NOT_SEPARABLE, Board, Family, Place, Row
@@ -99,7 +100,8 @@ def ranking(family: Family) -> Table:
         f"{family.name}: {mixers} on the suite {family.suite.name}. Equal ranks: not separated."
         f" Escapes in {family.separable} of {len(family.places)} cells{others}"
     )
-    return _table(caption, columns, _rows(family, family.ranked, columns))
+    # Where it is shown in parts, each says which mixer a rank is of.
+    return replace(_table(caption, columns, _rows(family, family.ranked, columns)), labels=2)
 
 
 def _verified(row: Row) -> str:

@@ -90,6 +90,13 @@ class Generator(ABC):
         del key, knobs
         return ()
 
+    def at(self, rule: Rule, step: Any) -> Rule:
+        """The rule by which the sequences are drawn that a run sees once it has done `step` steps, `i32[]`.
+        By default always `rule`. For data that change over a run; supports stay the same.
+        """
+        del step
+        return rule
+
     def answers(self, rule: Rule, key: jax.Array, tokens: jax.Array) -> jax.Array:
         """`i32[Q]`: the right answers where the sequence of `key` holds `tokens`, `i32[L]`, and not its own.
         All else that `key` draws stays, such as a rule of the sequence.

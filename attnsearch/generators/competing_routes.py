@@ -29,10 +29,17 @@ from attnsearch.generators.linear_map import log2_choose
 
 
 class CompetingRule(NamedTuple):
-    """rows: `bool[R, S]`; share: `f32[]` of hints that are right, in [0, 1]."""
+    """What is hidden, and how often hints are right.
+
+    rows:         `bool[R, S]`
+    share:        `f32[]` of hints that are right, in [0, 1], at the first step
+    last_share:   `f32[]` the same from step `share_steps`, `i32[]`, on, where that is not 0; evenly between
+    """
 
     rows: jax.Array
     share: jax.Array
+    last_share: jax.Array
+    share_steps: jax.Array
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,7 @@ class CompetingRoutes(Generator):
     num_rows: int
     modulus: int
 
-    traced_knobs = ("support_size", "share")
+    traced_knobs = ("support_size", "share", "last_share", "share_steps")
 
     def __post_init__(self) -> None:
         for name, least in (("state_size", 2), ("num_rows", 1), ("modulus", 2)):
@@ -78,7 +85,13 @@ class CompetingRoutes(Generator):
         """The same key gives nested rows at growing support size, and the same rows at any share."""
         noise = jax.random.uniform(key, (self.num_rows, self.state_size))
         rank = jnp.argsort(jnp.argsort(noise, axis=1), axis=1)
-        return CompetingRule(rank < knobs["support_size"], knobs["share"] / 100)
+        rows = rank < knobs["support_size"]
+        return CompetingRule(rows, knobs["share"] / 100, knobs["last_share"] / 100, knobs["share_steps"])
+
+    def at(self, rule: CompetingRule, step: Any) -> CompetingRule:
+        """With the share of right hints at that step."""
+        gone = jnp.minimum(step / jnp.maximum(rule.share_steps, 1), 1.0) * (rule.share_steps > 0)
+        return rule._replace(share=rule.share + gone * (rule.last_share - rule.share))
 
     def sample(self, rule: CompetingRule, key: jax.Array) -> Example:
         key, share_key = jax.random.split(key)

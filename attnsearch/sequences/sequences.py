@@ -69,7 +69,8 @@ def draw(generator: Generator, rule: Rule, key: jax.Array, count: int) -> Exampl
 
 def batch(generator: Generator, batch_size: int, rule: Rule, seed: Any, step: Any) -> Example:
     """The sequences that a run sees once it has done `step` steps; a leading axis B on every field."""
-    return draw(generator, rule, jax.random.fold_in(stream(seed, DATA), step), batch_size)
+    key = jax.random.fold_in(stream(seed, DATA), step)
+    return draw(generator, generator.at(rule, step), key, batch_size)
 
 
 def probe_sequences(generator: Generator, rule: Rule, seed: Any) -> jax.Array:

@@ -17,8 +17,16 @@ MADE = CompetingRoutes(state_size=4, num_rows=3, modulus=3)
 KEYS = jax.random.split(jax.random.key(1), 4096)
 
 
-def rule(share: int) -> CompetingRule:
-    return MADE.init(jax.random.key(0), {"support_size": jnp.asarray(2), "share": jnp.asarray(share)})
+def rule(share: int, share_steps: int = 0) -> CompetingRule:
+    knobs = {"support_size": 2, "share": share, "last_share": 60, "share_steps": share_steps}
+    return MADE.init(jax.random.key(0), {name: jnp.asarray(value) for name, value in knobs.items()})
+
+
+def test_a_share_is_constant_or_goes_evenly_to_the_last():
+    shares = [float(MADE.at(rule(90), step).share) for step in (0, 100)]
+    assert shares == pytest.approx([0.9, 0.9])
+    shares = [float(MADE.at(rule(90, 100), step).share) for step in (0, 50, 100, 500)]
+    assert shares == pytest.approx([0.9, 0.75, 0.6, 0.6])
 
 
 @pytest.mark.parametrize("share", [0, 75, 100])

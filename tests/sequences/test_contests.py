@@ -12,7 +12,8 @@ from attnsearch.sequences.contests import CONTESTS, contested, nothing_contested
 from attnsearch.sequences.sequences import DATA, contests, draw_rule, stream
 
 MADE = CompetingRoutes(state_size=4, num_rows=3, modulus=3)
-RULE = draw_rule(MADE, 0, {"support_size": jnp.asarray(2), "share": jnp.asarray(90)})
+KNOBS = {"support_size": 2, "share": 90, "last_share": 60, "share_steps": 10}
+RULE = draw_rule(MADE, 0, {name: jnp.asarray(value) for name, value in KNOBS.items()})
 ITEMS = contests(MADE, RULE, 7)
 
 

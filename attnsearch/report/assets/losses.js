@@ -76,7 +76,7 @@ function drawBayes(plot, lines, shown, chance) {
 }
 
 // Which of two routes a run took, below the axis: high where general, low where shallow, a line where uncertain.
-const RIBBON = { general: 9, shallow: 5, uncertain: 1.5 };
+const RIBBON = { general: 7, shallow: 4, uncertain: 1.5 };
 
 function drawModes(plot, { stretches, hops }) {
   const inside = (step) => Math.min(Math.max(onScale(plot, step), plot.left), plot.right);
@@ -86,7 +86,7 @@ function drawModes(plot, { stretches, hops }) {
     const part = add(plot.svg, "rect", { class: `mode ${mode}`, x: from, y: plot.bottom + 1, width: Math.max(to - from, 1), height: RIBBON[mode] });
     add(part, "title", {}, `${mode}, step ${count(first)} to ${count(last)}`);
   });
-  for (const hop of hops) add(plot.svg, "line", { class: "hop", x1: inside(hop), x2: inside(hop), y1: plot.bottom - 8, y2: plot.bottom + 10 });
+  for (const hop of hops) add(plot.svg, "line", { class: "hop", x1: inside(hop), x2: inside(hop), y1: plot.bottom - 8, y2: plot.bottom + 8 });
 }
 
 // Answers what moves the cursors of all charts to a step.

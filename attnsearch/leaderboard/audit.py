@@ -80,6 +80,11 @@ class Audit:
         return dict(self.environment) == dict(self.told)
 
     @property
+    def contradicted(self) -> tuple[str, ...]:
+        """What the entry tells of its environment, and is otherwise where the runs were trained anew."""
+        return tuple(name for name, value in self.told.items() if self.environment.get(name) != value)
+
+    @property
     def p_value(self) -> float:
         """Of all runs together whose cells show a scatter."""
         return combined([run.p_value for run in self.runs if run.of_cell >= FEWEST_RUNS])

@@ -34,7 +34,11 @@ def _step(step: int | None) -> str:
 
 def conclusion(audit: Audit) -> list[str]:
     """The answer, in a few lines."""
-    same = "the environment that the entry tells" if audit.same_environment else "another environment"
+    same = "another environment"
+    if not audit.contradicted:
+        same = "the environment that the entry tells"
+        if not audit.same_environment:
+            same += ", though it does not tell all"
     mixer = "sound" if audit.sound else "not sound"
     lines = [
         f"Trained in {same}: {_environment(audit.environment)}",

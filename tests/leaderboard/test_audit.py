@@ -73,6 +73,15 @@ def test_on_the_same_environment_curves_are_equal(
     found = of(entry, made[ATTENTION], drawn)
     assert (found.agrees, found.same_environment, found.exact) == (True, True, True)
     assert {found.verdict(run) for run in found.runs} == {"agrees, bit for bit"}
+    assert conclusion(found)[0].startswith("Trained in the environment that the entry tells: ")
+    # An entry of before told less, which makes its environment no other, and its curves are not held to bits.
+    silent = replace(found, told={"device": "cpu"})
+    assert not silent.exact
+    line = "Trained in the environment that the entry tells, though it does not tell all: "
+    assert conclusion(silent)[0].startswith(line)
+    assert conclusion(replace(found, told={"device": "gpu"}))[0].startswith(
+        "Trained in another environment: "
+    )
     # One that was made up among others that were not.
     other = [replace(one, curves=one.curves._replace(loss=one.curves.loss * 0.99)) for one in made[ATTENTION]]
     mixed = [other[number] if run.spec == drawn[0] else run for number, run in enumerate(made[ATTENTION])]

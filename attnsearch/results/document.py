@@ -13,6 +13,7 @@ from attnsearch.results.scaling import Growth, sentences
 from attnsearch.results.study import Study
 from attnsearch.runs.store import StoredRun
 from attnsearch.spec.run import FORMAT_VERSION
+from attnsearch.stats.axis import Axis, SearchSpace
 from attnsearch.stats.hopping import MODES
 from attnsearch.stats.scaling_law import Law, NoLaw
 
@@ -62,8 +63,8 @@ def _routes(run: StoredRun) -> dict[str, Any]:
     return found
 
 
-def law_document(study: Study) -> dict[str, Any]:
-    """The law of every series, in numbers and in words."""
+def law_document(study: Study, laws: Sequence[Growth]) -> dict[str, Any]:
+    """`laws` of the study, in numbers and in words."""
     return {
         "format_version": FORMAT_VERSION,
         "warnings": list(study.warnings),
@@ -71,13 +72,14 @@ def law_document(study: Study) -> dict[str, Any]:
             {
                 "name": growth.series.name,
                 "size": growth.size,
+                "against": growth.axis.key,
                 "budget_steps": growth.cells[0].spec.budget.steps,
                 "law": _law(growth.law),
                 "frontier": asdict(growth.frontier) | {"settled": growth.frontier.settled},
                 "in_words": sentences(growth),
                 "cells": _cells(study, growth),
             }
-            for growth in study.laws
+            for growth in laws
         ],
     }
 
@@ -95,13 +97,17 @@ def _cells(study: Study, growth: Growth) -> list[dict[str, Any]]:
             **study.names.facts(cell.spec),
             **{column.key: column.value(cell) for column in COLUMNS if column.key in _OBSERVED},
             # Of the size that the law is fitted to.
-            "log2_search_space": bits,
+            **_size(growth.axis, bits),
             "median_in_model": None if residual is None else residual.length,
             "median_by_law": None if residual is None else residual.by_law,
             "factor": None if residual is None else residual.factor,
         }
         for cell, bits, residual in zip(growth.cells, growth.bits, growth.residuals, strict=True)
     ]
+
+
+def _size(axis: Axis, bits: float) -> dict[str, float]:
+    return {axis.key if isinstance(axis, SearchSpace) else f"log2_{axis.key}": bits}
 
 
 def _law(law: Law | NoLaw) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""How the plateaus of a series grow with the search space: law and frontier, in words and as a table."""
+"""How the plateaus of a series grow with the search space, or with another number: law and frontier, in words
+and as a table."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from attnsearch.results.cells import Cell
 from attnsearch.results.series import Series
 from attnsearch.results.table import Table, steps
 from attnsearch.spec.names import Names, heading
+from attnsearch.stats.axis import SEARCH_SPACE, Axis, Quantity
 from attnsearch.stats.frontier import Frontier, Size, frontier
 from attnsearch.stats.law_fit import fit
 from attnsearch.stats.scaling_law import Law, NoLaw, Residual
@@ -25,9 +27,10 @@ Counting = Literal["nominal", "cheapest route"]
 
 @dataclass(frozen=True, eq=False)
 class Growth:
-    """The law and the frontier of a series, with its search space counted in one of two ways.
+    """The law and the frontier of a series.
 
-    bits:  the search space of each cell of the series, so counted
+    size:  in which of two ways its search space is counted
+    bits:  log2 of what the axis counts, for each cell of the series: of its search space unless told
     """
 
     series: Series
@@ -35,6 +38,7 @@ class Growth:
     bits: tuple[float, ...]
     law: Law | NoLaw
     frontier: Frontier
+    axis: Axis = SEARCH_SPACE
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -65,23 +69,38 @@ def growths(series: Sequence[Series]) -> tuple[Growth, ...]:
             continue
         nominal = tuple(cell.bits for cell in one.cells)
         route = tuple(cell.route_bits for cell in one.cells)
-        found.append(_growth(one, "nominal", nominal))
+        found.append(growth(one, "nominal", nominal))
         if any(abs(this - other) > SAME_SIZE for this, other in zip(nominal, route, strict=True)):
-            found.append(_growth(one, "cheapest route", route))
+            found.append(growth(one, "cheapest route", route))
     return tuple(found)
 
 
-def _growth(series: Series, size: Counting, bits: tuple[float, ...]) -> Growth:
-    law = fit(bits, [cell.lengths for cell in series.cells])
+def growth(series: Series, size: Counting, bits: tuple[float, ...], axis: Axis = SEARCH_SPACE) -> Growth:
+    """The law and the frontier of `series` against `bits`, log2 of what `axis` counts."""
+    law = fit(bits, [cell.lengths for cell in series.cells], axis)
     mastered = [cell.mastery.observed for cell in series.cells]
     edge = frontier(bits, mastered, [len(cell.runs) for cell in series.cells])
-    return Growth(series, size, bits, law, edge)
+    return Growth(series, size, bits, law, edge, axis)
 
 
 def sentences(growth: Growth) -> list[str]:
     """The law, whether it fits, and the frontier."""
     budget = growth.cells[0].spec.budget.steps
-    return [*_law(growth.law), _frontier(growth.frontier, budget)]
+    return [*_law(growth.law), *_others(growth), _frontier(growth.frontier, growth.axis, budget)]
+
+
+def _others(growth: Growth) -> list[str]:
+    """What else its cells differ in, where the axis is one number and another goes with it."""
+    axis = growth.axis
+    if not isinstance(axis, Quantity):
+        return []
+    knobs = growth.cells[0].spec.task.knobs
+    differing = Names(cell.spec for cell in growth.cells).differing
+    others = [heading(name) for name, _ in knobs if name in differing and name != axis.key]
+    # Of the context, it says what makes it.
+    if not others or (len(others) == 1 and axis.key not in dict(knobs)):
+        return []
+    return [f"The cells differ in {', '.join(others)} too; the factor is of all together."]
 
 
 def _law(law: Law | NoLaw) -> list[str]:
@@ -96,10 +115,13 @@ def _law(law: Law | NoLaw) -> list[str]:
         verdict += "."
     else:
         verdict = f"{law.reason[0].upper()}{law.reason[1:]}."
+    power = law.axis.power(law.slope, law.slope_low, law.slope_high)
     return [
-        f"Each added bit multiplies the plateau by {_factor(factor)}, 95 % {_factor(low)} to {_factor(high)}:"
-        f" log plateau = {law.intercept:.2f} + {law.slope:.3f} x bits + {law.sigma:.2f} x noise"
+        f"Each {law.axis.each} multiplies the plateau by"
+        f" {_factor(factor)}, 95 % {_factor(low)} to {_factor(high)}:"
+        f" log plateau = {law.intercept:.2f} + {law.slope:.3f} x {law.axis.symbol} + {law.sigma:.2f} x noise"
         f" ({law.observed} of {law.runs} runs escaped).",
+        *([] if power is None else [power]),
         verdict,
     ]
 
@@ -110,22 +132,21 @@ def _factor(factor: float) -> str:
     return f"{factor:.2f}" if factor < 100 else f"{factor:.1e}"
 
 
-def _frontier(edge: Frontier, budget: int) -> str:
+def _frontier(edge: Frontier, axis: Axis, budget: int) -> str:
     within = f"within {budget:,} steps"
     reached, beyond = edge.reached, edge.beyond
     if reached is None:
         assert beyond is not None
-        said = f"Frontier: below {beyond.bits:.1f} bits, the smallest tried: {_size(beyond)} {within}."
+        said = f"Frontier: below {axis.place(beyond.bits)}, the smallest tried: {_size(beyond)} {within}."
     elif beyond is None:
-        said = f"Frontier: beyond {reached.bits:.1f} bits, the largest tried: {_size(reached)} {within}."
+        said = f"Frontier: beyond {axis.place(reached.bits)}, the largest tried: {_size(reached)} {within}."
     else:
         said = (
-            f"Frontier: {reached.bits:.1f} bits, and below {beyond.bits:.1f}:"
+            f"Frontier: {axis.place(reached.bits)}, and below {axis.value(beyond.bits)}:"
             f" {_size(reached)} {within}, {_size(beyond)} of the next size."
         )
     if edge.missed:
-        smaller = ", ".join(f"{bits:.1f}" for bits in edge.missed)
-        said += f" The edge is not clear: fewer than half master {smaller} bits."
+        said += f" The edge is not clear: fewer than half master {axis.place(*edge.missed)}."
     if not edge.settled:
         said += " The runs are too few to settle that."
     return said
@@ -139,15 +160,16 @@ def _size(size: Size) -> str:
 def table(growth: Growth) -> Table:
     """One row a cell: what was observed, and what the law says."""
     names = Names(cell.spec for cell in growth.cells)
-    knobs = [name for name, _ in growth.cells[0].spec.task.knobs if name in names.differing]
+    axis, task = growth.axis, growth.cells[0].spec.task
+    knobs = [name for name, _ in task.knobs if name in names.differing and name != axis.key]
     numbers = (
-        *("search space\n(bits)", "runs", "escaped /\nmastered", "plateau length,\nmedian"),
+        *(axis.heading, "runs", "escaped /\nmastered", "plateau length,\nmedian"),
         *("modelled,\ncell alone", "by the\nlaw", "over the\nlaw"),
     )
     rows = tuple(
         (
             *(names.value(cell.spec, name) for name in knobs),
-            f"{bits:.1f}",
+            axis.value(bits),
             str(len(cell.runs)) + (f"\n{cell.diverged} diverged" if cell.diverged else ""),
             f"{cell.plateau.observed} / {cell.mastery.observed}",
             steps(cell.plateau.median),

@@ -1,9 +1,9 @@
-"""Cells that differ in nothing but the search space: one line of a chart, one law."""
+"""Cells that differ in nothing but the search space, or another size: one line of a chart, one law."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 from attnsearch.base import plain
@@ -14,7 +14,7 @@ from attnsearch.spec.run import CellSpec, Value, settings
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """Cells by ascending search space.
+    """Cells by ascending search space, or by another size.
 
     name:   what a legend calls it: the mixer and what tells this series from the others
     title:  the same after the task
@@ -25,13 +25,18 @@ class Series:
     cells: tuple[Cell, ...]
 
 
-def series(cells: Sequence[Cell]) -> tuple[Series, ...]:
+def search_space(cell: Cell) -> float:
+    """The size by which series are made unless told: bits."""
+    return cell.bits
+
+
+def series(cells: Sequence[Cell], size: Callable[[Cell], float] = search_space) -> tuple[Series, ...]:
     """`cells` by what they have in common, in order of first appearance.
 
-    Cells of a series differ in the numbers among their task's knobs that make the search space; never in
+    Cells of a series differ in the numbers among their task's knobs that make their `size`; never in
     mixer, training, budget, intervention, thresholds or folder.
     """
-    apart = _apart(cells)
+    apart = _apart(cells, size)
     grouped: dict[tuple[CellSpec, str], list[Cell]] = {}
     for cell in cells:
         grouped.setdefault((_common(cell.spec, apart), cell.folder), []).append(cell)
@@ -40,22 +45,22 @@ def series(cells: Sequence[Cell]) -> tuple[Series, ...]:
     for (common, folder), members in grouped.items():
         name = joined(names.label(common), plain(folder))
         title = name if names.several_tasks else joined(plain(common.task.name), name)
-        found.append(Series(name, title, tuple(sorted(members, key=lambda cell: cell.bits))))
+        found.append(Series(name, title, tuple(sorted(members, key=size))))
     return tuple(found)
 
 
 def _common(spec: CellSpec, apart: Set[tuple[str, str]]) -> CellSpec:
-    """`spec` without what makes the search space."""
+    """`spec` without what makes the size."""
     kept = {
         name: value for name, value in spec.task.knobs if _is_word(value) or (spec.task.name, name) in apart
     }
     return _with_knobs(spec, kept)
 
 
-def _apart(cells: Sequence[Cell]) -> Set[tuple[str, str]]:
-    """Tasks, each with a knob that is a number and yet leaves the search space as it is.
+def _apart(cells: Sequence[Cell], size: Callable[[Cell], float]) -> Set[tuple[str, str]]:
+    """Tasks, each with a knob that is a number and yet leaves the size as it is.
 
-    Cells that differ in such a knob alone have one search space. A pool of rules or a number of colours makes
+    Cells that differ in such a knob alone have one size. A pool of rules or a number of colours makes
     another task, not a larger one.
     """
     groups: dict[tuple[str, str], dict[CellSpec, list[Cell]]] = {}
@@ -68,7 +73,7 @@ def _apart(cells: Sequence[Cell]) -> Set[tuple[str, str]]:
         knob
         for knob, alike in groups.items()
         if any(len(members) > 1 for members in alike.values())
-        and all(math.isclose(cell.bits, members[0].bits) for members in alike.values() for cell in members)
+        and all(math.isclose(size(cell), size(members[0])) for members in alike.values() for cell in members)
     }
 
 

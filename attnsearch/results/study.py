@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from attnsearch.results.against import growths_against
 from attnsearch.results.cells import Cell, Measurement, cells, measurements
 from attnsearch.results.comparisons import Compared, comparisons
 from attnsearch.results.long_form import by_cell, by_point, by_run, by_target
@@ -83,6 +84,13 @@ class Study:
     def laws(self) -> tuple[Growth, ...]:
         """The scaling law and the frontier of each series."""
         return growths(self.series)
+
+    def laws_against(self, name: str) -> tuple[Growth, ...]:
+        """The same against log2 of a knob, or of `context_length`, with series of their own.
+
+        AttnsearchError where no cell has such a number, or where it is not above 0.
+        """
+        return growths_against(self.cells, name)
 
     @cached_property
     def comparisons(self) -> tuple[Compared, ...]:

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import optimize, stats
 
 from attnsearch.base import RECORDING_INTERVAL, Floats, Integers, Plateaus
+from attnsearch.stats.axis import SEARCH_SPACE, Axis
 from attnsearch.stats.frontier import rounded
 from attnsearch.stats.interval_regression import Fit, Intervals, intervals_of, maximise
 from attnsearch.stats.scaling_law import Law, NoLaw, Residual
@@ -25,8 +26,8 @@ LARGEST = math.log(1e100)
 one open are fitted by any."""
 
 
-def fit(bits: Sequence[float], cells: Sequence[Plateaus]) -> Law | NoLaw:
-    """The law of some cells, given the search space of each.
+def fit(bits: Sequence[float], cells: Sequence[Plateaus], axis: Axis = SEARCH_SPACE) -> Law | NoLaw:
+    """The law of some cells, given the search space of each, or log2 of what another `axis` counts.
 
     Their runs count as independent. Nothing about them is an error; where they hold no law, a reason says so.
     """
@@ -35,7 +36,7 @@ def fit(bits: Sequence[float], cells: Sequence[Plateaus]) -> Law | NoLaw:
         return NoLaw("not one run was given")
     runs, cell_of = pool(cells), np.repeat(np.arange(len(cells)), counts)
     size, data = rounded(bits)[cell_of], intervals_of(runs)
-    if reason := _obstacle(size, runs, data):
+    if reason := _obstacle(size, runs, data, axis):
         return NoLaw(reason)
 
     # In centred and scaled units every coefficient is of order one.
@@ -47,7 +48,7 @@ def fit(bits: Sequence[float], cells: Sequence[Plateaus]) -> Law | NoLaw:
     law = maximise(line, data)
     slope = float(law.coefficients[1]) / scale
     intercept = middle + float(law.coefficients[0]) - slope * centre
-    if reason := _arbitrary(intercept, slope, law.sigma, np.unique(size)):
+    if reason := _arbitrary(intercept, slope, law.sigma, np.unique(size), axis):
         return NoLaw(reason)
     free, locations = _free(cell_of, data)
     # Two sizes have no curvature, nor have three if two of them are all but alike.
@@ -72,6 +73,7 @@ def fit(bits: Sequence[float], cells: Sequence[Plateaus]) -> Law | NoLaw:
                 waited=int(cell.length.max()),
                 length=_steps(middle + locations[number]) if number in locations else None,
                 by_law=math.exp(intercept + slope * at),
+                axis=axis,
             )
             for number, (at, cell) in enumerate(zip(bits, cells, strict=True))
             if len(cell.length)
@@ -79,32 +81,35 @@ def fit(bits: Sequence[float], cells: Sequence[Plateaus]) -> Law | NoLaw:
         lack_of_fit=_p_value(law, free, escaped, sum(map(bool, counts))),
         curvature=_p_value(law, curve, escaped, 3) if curve else None,
         bends_up=curve is not None and bool(curve.coefficients[2] > 0),
+        axis=axis,
     )
 
 
-def _obstacle(size: Floats, runs: Plateaus, data: Intervals) -> str | None:
+def _obstacle(size: Floats, runs: Plateaus, data: Intervals, axis: Axis) -> str | None:
     """Why no line can be drawn."""
     located = _located(size, data)
     if len(np.unique(size)) < 2:
-        return f"there is one search space only ({size[0]:.1f} bits), and a slope takes two"
+        return f"there is one {axis.one} only ({axis.place(size[0])}), and a slope takes two"
     if not (escaped := np.count_nonzero(runs.observed)):
         return f"none of {len(size)} runs escaped"
     if not len(located):
         return f"every escape fell within the first {RECORDING_INTERVAL} steps, one recorded point"
     if len(located) < 2:
-        return f"escapes can be timed at one search space only ({located[0]:.1f} bits), and a slope takes two"
+        return (
+            f"escapes can be timed at one {axis.one} only ({axis.place(located[0])}), and a slope takes two"
+        )
     if escaped < FEWEST_ESCAPED:
         return f"{escaped} runs escaped, and a slope with its noise takes {FEWEST_ESCAPED}"
     return None
 
 
-def _arbitrary(intercept: float, slope: float, sigma: float, sizes: Floats) -> str | None:
+def _arbitrary(intercept: float, slope: float, sigma: float, sizes: Floats, axis: Axis) -> str | None:
     """Why the likeliest line is not to be believed."""
     lines = {float(at): intercept + slope * float(at) for at in sizes}
     bits, steps = max(lines.items(), key=lambda point: abs(point[1]))
     for number, words in (
-        (slope, "multiplies plateaus by {} with each bit"),
-        (steps, f"says {{}} steps at {bits:.1f} bits"),
+        (slope, f"multiplies plateaus by {{}} with each {axis.each}"),
+        (steps, f"says {{}} steps at {axis.place(bits)}"),
         (sigma, "lets runs of a cell differ by a factor of {}"),
     ):
         if not abs(number) <= LARGEST:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from attnsearch.stats.axis import SEARCH_SPACE, Axis
 from attnsearch.stats.frontier import rounded
 from attnsearch.stats.survival import CONFIDENCE
 
@@ -34,6 +35,7 @@ class Residual:
     length:          by the cell's runs alone, with the noise that all cells have in common; None where they
                      only bound it, since none escaped, or each within the first recorded interval
     by_law:          by the law
+    axis:            what `bits` are log2 of
     """
 
     bits: float
@@ -42,6 +44,7 @@ class Residual:
     waited: int
     length: float | None
     by_law: float
+    axis: Axis = SEARCH_SPACE
 
     @property
     def factor(self) -> float | None:
@@ -60,7 +63,7 @@ class Residual:
     @property
     def reason(self) -> str:
         """In words."""
-        place = f"at {self.bits:.1f} bits"
+        place = f"at {self.axis.place(self.bits)}"
         if self.factor is not None:
             return f"{self.factor:.2f} times the law {place}"
         if self.observed:
@@ -79,6 +82,7 @@ class Law:
     curvature:              p-value against a term in bits squared; None for two sizes, and where no more
                             than three runs escaped
     bends_up:               whether that term is positive
+    axis:                   what bits are log2 of
     """
 
     runs: int
@@ -92,6 +96,7 @@ class Law:
     lack_of_fit: float | None
     curvature: float | None
     bends_up: bool
+    axis: Axis = SEARCH_SPACE
 
     @property
     def factors(self) -> tuple[float, float, float]:
@@ -138,7 +143,7 @@ class Law:
     def reason(self) -> str:
         """Why it fits or does not, or cannot be told to, in words."""
         if self.fits is None and self._sizes < 3:
-            return "two search spaces cannot show whether the law fits"
+            return f"two {self.axis.several} cannot show whether the law fits"
         if self.fits is None:
             return f"{self.observed} escapes are too few to show whether the law fits"
         if self.fits and self.p_value is not None and self.p_value < DOUBT:
@@ -151,7 +156,8 @@ class Law:
         if self.curvature is None or self.curvature * self._tests >= MISFIT:
             how = "cells lie off the line by more than their runs scatter"
         else:
-            how = f"plateaus grow {'faster' if self.bends_up else 'more slowly'} at large search spaces"
+            faster = "faster" if self.bends_up else "more slowly"
+            how = f"plateaus grow {faster} at large {self.axis.several}"
         off = [cell for cell in self.residuals if cell.factor or cell.bound]
         off.sort(key=lambda cell: -abs(math.log(cell.factor or cell.bound or 1.0)))
         return f"{how} (p = {self.p_value:.1g}): " + "; ".join(cell.reason for cell in off[:WORST])

@@ -184,7 +184,7 @@ def test_diverged_runs_are_warned_about_and_wait_to_the_end_of_their_budget() ->
 def test_the_document_says_what_the_sentences_say() -> None:
     runs = [*doubling(), *runs_at(16, [None] * 4, support_size=1), *runs_at(4, [50], mixer="mlp_mixer")]
     study = Study(runs)
-    found = json.loads(json.dumps(law_document(study), allow_nan=False))
+    found = json.loads(json.dumps(law_document(study, study.laws), allow_nan=False))
     assert found["warnings"] == list(study.warnings)
     assert found["warnings"]
     first, second = study.laws

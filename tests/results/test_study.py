@@ -80,7 +80,7 @@ def test_all_that_read_one_study_share_its_numbers(
     trained_table(study)
     tables(study)
     list(study.by_cell)
-    json.dumps([document(study, "results", []), law_document(study)], allow_nan=False)
+    json.dumps([document(study, "results", []), law_document(study, study.laws)], allow_nan=False)
     report(study)
     gallery.draw(study, tmp_path)
     assert max(calls[name] for name in ONCE[study_module]) == 1

@@ -28,8 +28,8 @@ from attnsearch.spec.run import Value
 from attnsearch.stats.frontier import rounded
 from benchmarks.mixers_table import LENGTH, WIDTH, Facts, summary
 
-COLOURS = 256
-"""Of a picture in a page, so that it stays small."""
+COLOURS, FEW_COLOURS = 256, 48
+"""Of a picture in a page, so that it stays small; maps and many curves need more of them."""
 
 _KNOB = re.compile(r"^(\w+):\s+(.*)$")
 """A setting at the left edge of a docstring; the lines that go on are indented."""
@@ -204,10 +204,10 @@ def draw_losses(path: Path, cell: EntryCell, name: str) -> Path:
     )
 
 
-def smaller(path: Path) -> Path:
-    """The picture in few colours."""
+def smaller(path: Path, colours: int = COLOURS) -> Path:
+    """The picture in so many colours at most."""
     with Image.open(path) as picture:
-        few = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+        few = picture.convert("RGB").quantize(colours, dither=Image.Dither.NONE)
     few.save(path, optimize=True)
     return path
 

@@ -240,7 +240,7 @@ def draw(family: Family, name: str, path: Path) -> Path | None:
     budget = max(cell.spec.budget.steps for row in lines for cell in row.cells)
     title = f"Plateau length against search space: {name}"
     waits_against_search_space(path, list(lines.values()), reference, budget, title)
-    return mixer_pages.smaller(path)
+    return mixer_pages.smaller(path, mixer_pages.FEW_COLOURS)
 
 
 def write(shown: Board, runs: Sequence[StoredRun], known: Known, docs: Path) -> list[Path]:

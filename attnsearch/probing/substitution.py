@@ -33,6 +33,10 @@ COMPARED = 2048
 """Sequences of one rule that are compared where nothing can be replaced."""
 
 
+AT_ONCE = 2**20
+"""Numbers that a program works on side by side, about. One after another takes many times as long."""
+
+
 class Moved(NamedTuple):
     """What moved the answers under one rule.
 
@@ -108,6 +112,8 @@ def _moved(
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """`bool[N, R]` whether answers equal the sample's; `bool[N, R, L]` what moved them; the supports."""
     targets = np.flatnonzero(made.is_target)
+    sequence = made.context_length + len(targets)
+    side_by_side = at_once(len(positions), sequence)
 
     def one(key: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         tokens, answers = made.sample(rule, key)
@@ -120,32 +126,30 @@ def _moved(
 
         replaced = jnp.asarray(positions)
         moved = jnp.zeros((len(targets), len(tokens)), bool)
-        moved = moved.at[:, replaced].set(jax.lax.map(after, replaced).T)
+        moved = moved.at[:, replaced].set(jax.lax.map(after, replaced, batch_size=side_by_side).T)
         return before == answers[targets], moved, made.supports(rule, tokens, np.arange(len(targets)))
 
-    return jax.lax.map(one, keys)
+    return jax.lax.map(one, keys, batch_size=at_once(len(keys), len(positions) * sequence))
 
 
 def _compared(drawn: Drawn) -> Iterator[Moved]:
     made = drawn.made
-    # Sums of these stand for what is read: that two agree by chance is beyond belief.
-    weights = np.random.default_rng(0).integers(2**62, size=made.context_length + 1)
     for seed in range(RULES):
         keys = jax.random.split(jax.random.key(seed), COMPARED)
         example, supports = jax.tree.map(np.asarray, _drawn(made, drawn.rule_of(seed), keys))
         answers = example.answers[:, made.is_target]
         needed = np.zeros(supports.shape[1:], bool)
         for target in drawn.targets:
-            support, answer = supports[:, target], weights[-1] * answers[:, target]
-            parts = np.where(support, (example.tokens + 1) * weights[:-1], 0)
+            support = supports[:, target]
+            parts, answer = parts_of(example.tokens, support, answers[:, target])
             read = parts.sum(axis=1)
-            differing = _differing(read, answer)
-            if differing is None:
+            unlike = differing(read, answer)
+            if unlike is None:
                 raise AttnsearchError(
                     f"no two of {COMPARED} sequences agree on the support of target {target}, so the map"
                     f" cannot be proved: {_REMEDY}"
                 )
-            if differing:
+            if unlike:
                 raise AttnsearchError(
                     f"target {target}, asked at position {drawn.queries[target]}, has two answers for the"
                     " same tokens on its support"
@@ -153,7 +157,7 @@ def _compared(drawn: Drawn) -> Iterator[Moved]:
             for position in np.flatnonzero(support.any(axis=0)):
                 here = support[:, position]
                 rest = (read - parts[:, position])[here]
-                needed[target, position] = bool(_differing(rest, answer[here]))
+                needed[target, position] = bool(differing(rest, answer[here]))
         yield Moved(supports.any(axis=0), needed, np.zeros(made.num_targets, bool))
 
 
@@ -163,10 +167,25 @@ def _drawn(made: Generator, rule: Rule, keys: jax.Array) -> tuple[Example, jax.A
         example = made.sample(rule, key)
         return example, made.supports(rule, example.tokens, np.arange(made.num_targets))
 
-    return jax.lax.map(one, keys)
+    entries = made.context_length * made.num_targets
+    return jax.lax.map(one, keys, batch_size=at_once(len(keys), entries))
 
 
-def _differing(read: Integers, answer: Integers) -> bool | None:
+def at_once(count: int, entries: int) -> int:
+    """How many of `count` turns, each on so many `entries`, a program works on side by side."""
+    most = max(1, AT_ONCE // entries)
+    # A power of two leaves fewer sizes over, each of which would be a program of its own.
+    return count if most >= count else 1 << (most.bit_length() - 1)
+
+
+def parts_of(tokens: Integers, support: Bools, answer: Integers) -> tuple[Integers, Integers]:
+    """`i64[N, L]` whose sums stand for the `tokens`, `i32[N, L]`, that a `support`, `bool[N, L]`, reads; and
+    `i64[N]` for the answers. That two sums agree by chance is beyond belief."""
+    weights = np.random.default_rng(0).integers(2**62, size=tokens.shape[1] + 1)
+    return np.where(support, (tokens + 1) * weights[:-1], 0), weights[-1] * answer
+
+
+def differing(read: Integers, answer: Integers) -> bool | None:
     """Whether two sequences that read the same have another answer; None where no two read the same."""
     kinds = len(np.unique(read))
     return None if kinds == len(read) else kinds < len(np.unique(read + answer))

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +15,7 @@ import numpy as np
 
 from attnsearch.base import AttnsearchError, Bools, Example, Integers, Truth
 from attnsearch.generators.base import Generator, Rule
-from attnsearch.spec.contract import check
+from attnsearch.spec.contract import check_drawn, check_shapes
 from attnsearch.spec.plugins import generator
 from attnsearch.spec.run import TaskSpec, Value
 from attnsearch.spec.task_file import TaskFile
@@ -28,6 +29,13 @@ SEQUENCES = 512
 FEWEST_SEQUENCES = 16
 
 LARGEST_MAPS = 2**25
+
+
+class Asked(NamedTuple):
+    """Rows of a map in one sequence, `bool[R, L]` each, and the rows of `some` targets asked for alone."""
+
+    every: Bools
+    alone: Bools
 
 
 def forms(file: TaskFile, given: Mapping[str, Value] = MappingProxyType({})) -> list[TaskSpec]:
@@ -72,10 +80,16 @@ class Drawn:
 
     def require_sound(self) -> None:
         """Errors: AttnsearchError where arrays have other shapes or types than they must have."""
-        check(self.made, self.knobs)
+        check_shapes(self.made, self.knobs)
+        check_drawn(self.made, self.sequences)
 
     def rule_of(self, seed: int) -> Rule:
-        return self.made.init(jax.random.key(seed), self.knobs)
+        return self._init(jax.random.key(seed), self.knobs)
+
+    @property
+    def hides_a_rule(self) -> bool:
+        """Whether a run has a rule of its own; where not, all runs have the same."""
+        return any(np.size(field) for field in jax.tree.leaves(self.rule))
 
     @cached_property
     def rule(self) -> Rule:
@@ -95,13 +109,40 @@ class Drawn:
     @cached_property
     def sequences(self) -> Example:
         """Some sequences of the rule."""
-        return jax.tree.map(np.asarray, jax.jit(jax.vmap(self.made.sample, (None, 0)))(self.rule, self.keys))
+        return self._sequences[0]
 
     @cached_property
     def supports(self) -> Bools:
         """`bool[N, R, L]`: the supports in each sequence."""
-        rows = jax.vmap(lambda tokens: self.made.supports(self.rule, tokens, self.targets))
-        return np.asarray(jax.jit(rows)(self.sequences.tokens))
+        return self._sequences[1]
+
+    @cached_property
+    def rows(self) -> Mapping[str, Asked]:
+        """Of the supports and of the placebo, in the first sequence."""
+        members = (self.made.supports, self.made.placebo)
+
+        def asked(rule: Rule, tokens: jax.Array) -> list[Any]:
+            return [[of(rule, tokens, rows) for rows in (self.targets, self.some)] for of in members]
+
+        found = jax.jit(asked)(self.rule, self.sequences.tokens[0])
+        return {of.__name__: Asked(*map(np.asarray, rows)) for of, rows in zip(members, found, strict=True)}
+
+    @property
+    def some(self) -> Integers:
+        """Every other target, from the last one down."""
+        return self.targets[::-2]
+
+    @cached_property
+    def _init(self) -> Any:
+        return jax.jit(self.made.init)
+
+    @cached_property
+    def _sequences(self) -> tuple[Example, Bools]:
+        def one(rule: Rule, key: jax.Array) -> tuple[Example, jax.Array]:
+            example = self.made.sample(rule, key)
+            return example, self.made.supports(rule, example.tokens, self.targets)
+
+        return jax.tree.map(np.asarray, jax.jit(jax.vmap(one, (None, 0)))(self.rule, self.keys))
 
     @property
     def targets(self) -> Integers:

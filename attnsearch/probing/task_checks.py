@@ -64,8 +64,9 @@ def replaceable(drawn: Drawn) -> Answer:
 
 def determinism(drawn: Drawn) -> Answer:
     """The same seed draws the same rule and the same sequence."""
-    again = drawn.rule_of(0)
-    if not _equal(drawn.rule, again):
+    # Not compiled: whatever a program reads elsewhere while it is made, it would read once.
+    rule, again = (drawn.made.init(jax.random.key(0), drawn.knobs) for _ in range(2))
+    if not _equal(rule, again):
         return Answer(False, "two rules of one seed differ")
     first = drawn.made.sample(again, jax.random.key(0))
     if not _equal(first, jax.tree.map(lambda field: field[0], drawn.sequences)):
@@ -79,7 +80,7 @@ def seeds(drawn: Drawn) -> Answer:
     if (tokens == tokens[0]).all():
         return Answer(False, f"{len(tokens)} seeds draw one and the same sequence")
     rules = [drawn.rule_of(seed) for seed in range(SEEDS)]
-    hidden = sum(np.size(field) for field in jax.tree.leaves(rules[0]))
+    hidden = drawn.hides_a_rule
     # Where a target has one support that it could have, as all inputs, there is one rule.
     several = float(drawn.truth.nominal_log2_search_space) > 0
     if hidden and several and all(_equal(rules[0], rule) for rule in rules):
@@ -105,8 +106,8 @@ def causality(drawn: Drawn) -> Answer:
     if len(empty):
         return Answer(False, f"the support of target {empty[0][1]} is empty")
     made = drawn.made
-    routes = np.asarray(made.routes(drawn.rule, drawn.sequences.tokens[0], drawn.targets))
-    for name, route in zip(made.route_names, routes, strict=True):
+    routes = jax.jit(made.routes)(drawn.rule, drawn.sequences.tokens[0], drawn.targets)
+    for name, route in zip(made.route_names, np.asarray(routes), strict=True):
         wrong = np.flatnonzero((route & ~drawn.eligible).any(axis=1) | ~route.any(axis=1))
         if len(wrong):
             return Answer(False, f"{name} of target {wrong[0]} is empty, or holds what its query cannot see")
@@ -121,20 +122,18 @@ def substituted(drawn: Drawn) -> Answer:
 
 def rows(drawn: Drawn) -> Answer:
     """A row of the map that is asked for alone is that row of the whole."""
-    tokens, some = drawn.sequences.tokens[0], drawn.targets[::-2]
-    for member in (drawn.made.supports, drawn.made.placebo):
-        every = np.asarray(member(drawn.rule, tokens, drawn.targets))
-        if not np.array_equal(member(drawn.rule, tokens, some), every[some]):
-            return Answer(False, f"{member.__name__} of some targets differs from these rows of all targets")
+    for name, found in drawn.rows.items():
+        if not np.array_equal(found.alone, found.every[drawn.some]):
+            return Answer(False, f"{name} of some targets differs from these rows of all targets")
     return Answer(
-        True, f"supports and placebo of {len(some)} targets equal the rows of all {len(drawn.targets)}"
+        True, f"supports and placebo of {len(drawn.some)} targets equal the rows of all {len(drawn.targets)}"
     )
 
 
 def placebo(drawn: Drawn) -> Answer:
     """The wrong map has supports of the same size, and as few true positions as can be."""
     right = drawn.supports[0]
-    wrong = np.asarray(drawn.made.placebo(drawn.rule, drawn.sequences.tokens[0], drawn.targets))
+    wrong = drawn.rows["placebo"].every
     if not np.array_equal(wrong.sum(axis=1), right.sum(axis=1)):
         return Answer(False, "a row of the placebo has another size than its support")
     if (wrong & ~drawn.eligible).any():
@@ -206,15 +205,15 @@ def bayes(drawn: Drawn) -> Answer:
         )
     if losses.any():
         return Answer(True, f"{losses.min():.3f} to {losses.max():.3f} nats, and chance is {most:.3f}")
-    tokens, answers = drawn.sequences.tokens, drawn.sequences.answers[:, drawn.made.is_target]
+    answers = drawn.sequences.answers[:, drawn.made.is_target]
     for target in drawn.targets:
-        known: dict[bytes, int] = {}
-        read = np.where(drawn.supports[:, target], tokens, -1)
-        for row, answer in zip(read, answers[:, target], strict=True):
-            if known.setdefault(row.tobytes(), answer) != answer:
-                return Answer(
-                    False, f"it is 0, but target {target} has two answers for the same tokens on its support"
-                )
+        parts, answer = substitution.parts_of(
+            drawn.sequences.tokens, drawn.supports[:, target], answers[:, target]
+        )
+        if substitution.differing(parts.sum(axis=1), answer):
+            return Answer(
+                False, f"it is 0, but target {target} has two answers for the same tokens on its support"
+            )
     return Answer(True, "0 nats, and sequences that agree on a support agree on the answer")
 
 
@@ -273,6 +272,8 @@ CHECKS: tuple[Check[Drawn], ...] = (
 def _maps(drawn: Drawn) -> np.ndarray:
     """`bool[N, R, L]`: the supports of one sequence of each of some rules."""
     made = drawn.made
+    if not drawn.hides_a_rule:
+        return drawn.supports[:SEEDS]
 
     def one(key: jax.Array) -> jax.Array:
         rule = made.init(key, drawn.knobs)
@@ -304,8 +305,12 @@ def _guessed(drawn: Drawn) -> tuple[Integers, Floats | None]:
         rule = made.init(key, drawn.knobs)
         return jax.vmap(one, (None, 0))(rule, jax.random.split(key, OF_EACH))
 
-    # One rule after another, for a guess may be among thousands of values.
-    found = jax.jit(lambda keys: jax.lax.map(of_rule, keys))(jax.random.split(jax.random.key(3), RULES))
+    # Not all rules at once, for a guess may be among thousands of values.
+    entries = OF_EACH * (made.context_length + made.num_targets * (made.vocab_size if has_guess else 1))
+    at_once = substitution.at_once(RULES, entries)
+    found = jax.jit(lambda keys: jax.lax.map(of_rule, keys, batch_size=at_once))(
+        jax.random.split(jax.random.key(3), RULES)
+    )
     answers, losses = jax.tree.map(lambda field: np.asarray(field).reshape(-1, made.num_targets).T, found)
     return answers, losses
 

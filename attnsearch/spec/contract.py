@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from attnsearch.base import AttnsearchError
+from attnsearch.base import AttnsearchError, Example
 from attnsearch.files import reason
 from attnsearch.generators.base import Generator
 from attnsearch.generators.lazy import jax, jnp
@@ -72,10 +72,7 @@ def check_shapes(made: Generator, knobs: Mapping[str, Any]) -> None:
 
 
 def check_values(made: Generator, knobs: Mapping[str, Any]) -> None:
-    """Draw some sequences of one rule.
-
-    Errors: AttnsearchError where a token or an answer is outside the vocabulary.
-    """
+    """Draw some sequences of one rule, and look at what they hold. Errors: AttnsearchError."""
     name = _named(made)
 
     def drawn() -> Any:
@@ -84,7 +81,14 @@ def check_values(made: Generator, knobs: Mapping[str, Any]) -> None:
         return jax.vmap(made.sample, (None, 0))(rule, jnp.stack(keys))
 
     with _explaining(name):
-        tokens, answers = map(np.asarray, jax.jit(drawn)())
+        example = jax.jit(drawn)()
+    check_drawn(made, example)
+
+
+def check_drawn(made: Generator, example: Example) -> None:
+    """Errors: AttnsearchError where a token or an answer of some sequences, `i32[N, L]` and `i32[N, Q]`, is
+    outside the vocabulary."""
+    name, (tokens, answers) = _named(made), map(np.asarray, example)
     for word, values, places in (
         ("token", tokens, np.arange(made.context_length)),
         ("answer", answers, np.asarray(made.query_positions)),

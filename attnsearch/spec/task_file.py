@@ -187,6 +187,9 @@ class TaskFile:
             elif knob.ratio is not None and knob.ratio in given:
                 values[knob.name] = knob.from_ratio(given[knob.ratio], values)
             elif least is not None:
+                # A support of all that there is has nothing beside it, and leaves nothing to be found.
+                if most is not None and more and knob.ratio is not None:
+                    most = max(least, most - 1)
                 values[knob.name] = least + more if most is None else min(least + more, most)
         return values
 

@@ -126,6 +126,8 @@ def test_sizes_keep_to_the_bounds(tmp_path: Path) -> None:
         **{"window": 8, "stride": 8, "depth": 8},
     }
     assert task.sized({"window": 64, "state_size": 63}, 3)["stride"] == 64
+    # A support of all would leave nothing to be found.
+    assert [task.sized({"state_size": size}, 3)["support_size"] for size in (2, 3, 4)] == [1, 2, 3]
 
 
 # What is given and does not fit.

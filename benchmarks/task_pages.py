@@ -105,7 +105,10 @@ def sizes(file: TaskFile, spec: TaskSpec) -> list[str]:
     if not known:
         return [table]
     head = ["| shortcut | with | what it does | loss, share of chance |", "|---|---|---|--:|"]
-    said = "A network may do one of these without having found the supports. Losses are of drawn sequences."
+    said = (
+        "A network may do one of these without having found the supports."
+        " Losses are of drawn sequences of one rule."
+    )
     return [table, "## Known shortcuts", said, "\n".join([*head, *known])]
 
 

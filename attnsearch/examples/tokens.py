@@ -112,7 +112,11 @@ class TokensExample:
         """The same as a PNG at `path`; the rows of the map are those that recorded maps have, and `row`."""
         shown = np.union1d(self.generator.mapped_targets, [row])
         asked = (self.queries, self.answers, shown)
-        return tokens_example(path, self.tokens, *asked, self.supports, row, self.sentence(row), title)
+        names = enumerate(self.generator.route_names, start=1)
+        sentence = "\n".join(
+            [self.sentence(row), *(f"marked {number}: read by {name}" for number, name in names)]
+        )
+        return tokens_example(path, self.tokens, *asked, self.supports, self.routes, row, sentence, title)
 
     def _mark(self, target: int, position: int) -> str:
         """The number of the first route that reads the position; a sign where none does."""

@@ -26,10 +26,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from attnsearch.base import AttnsearchError, Bools, Example, Integers
+from attnsearch.base import AttnsearchError, Bools, Example, Floats, Integers
 from attnsearch.generators.base import Generator, Rule
 from attnsearch.generators.distinct import distinct
 from attnsearch.generators.lazy import jax, jnp
+from attnsearch.generators.shortcuts import Shortcut
 
 EXPONENT = 0.01
 """Of the power law of arXiv:2312.04927: a gap of g tokens has the weight g ** (EXPONENT - 1)."""
@@ -147,6 +148,16 @@ class AssociativeRecall(Generator):
         return math.log2(self.num_pairs)
 
     @property
+    def shortcuts(self) -> tuple[Shortcut, ...]:
+        return (
+            Shortcut(
+                "crossing off",
+                "A value is guessed, but none whose key an earlier query has asked for.",
+                self._by_crossing_off,
+            ),
+        )
+
+    @property
     def probed_positions(self) -> Bools:
         """Pairs, queries and some filler, where not all targets are mapped."""
         if len(self.mapped_targets) == self.num_targets:
@@ -156,6 +167,16 @@ class AssociativeRecall(Generator):
         filler = np.flatnonzero(~probed)
         probed[filler[:: max(1, len(filler) // SAMPLED_FILLER)]] = True
         return probed
+
+    def _by_crossing_off(self, rule: Rule, tokens: Integers) -> Floats:
+        del rule
+        pairs = tokens[:, : 2 * self.num_pairs]
+        equal = tokens[:, self.query_positions, None] == pairs[:, None, ::2]
+        left = 1.0 - (np.cumsum(equal, axis=1) - equal)
+        values = np.broadcast_to(pairs[:, None, 1::2], left.shape)
+        guessed = np.zeros((*left.shape[:2], self.vocab_size))
+        np.put_along_axis(guessed, values, left / left.sum(axis=2, keepdims=True), axis=2)
+        return guessed
 
     @property
     def _order(self) -> Integers:

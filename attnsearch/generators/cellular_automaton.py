@@ -28,8 +28,9 @@ import numpy as np
 
 from attnsearch.base import AttnsearchError, Bools, Example, Floats, Integers, Truth
 from attnsearch.generators.base import FEWEST_ROWS, LARGEST_MAP, Generator, Rule
-from attnsearch.generators.bayes import fresh_loss, pool_loss
+from attnsearch.generators.bayes import fresh_loss, pool_loss, windows
 from attnsearch.generators.lazy import jax, jnp
+from attnsearch.generators.shortcuts import Shortcut
 
 LARGEST_TABLE = 2**16
 """Entries of a rule's table, at most; a pool may have 64 such tables."""
@@ -208,6 +209,34 @@ class CellularAutomaton(Generator):
         # Which rules agree with what was seen cannot be listed. All targets together cannot cost more than
         # the table holds, C^W ln C nats, nor less than nothing.
         return np.zeros((self.num_states - 1) * self.state_size)
+
+    @property
+    def shortcuts(self) -> tuple[Shortcut, ...]:
+        colours = Shortcut(
+            "frequent colours",
+            "Each colour is guessed as often as the states after the first have held it so far.",
+            lambda rule, tokens: self._by_windows(tokens, self.offsets[:0]),
+        )
+        narrow = Shortcut(
+            "narrower window",
+            "What has followed a window without its first cell is guessed, as often as it has.",
+            lambda rule, tokens: self._by_windows(tokens, self.offsets[1:]),
+        )
+        return (colours, narrow) if self.window_size > 1 else (colours,)
+
+    def _by_windows(self, tokens: Integers, offsets: Integers) -> Floats:
+        """`f64[N, R, C]`: what has followed windows of these `offsets` in the states before, counted."""
+        states = tokens.reshape(len(tokens), self.num_states, self.state_size)
+        entries = windows(states, offsets, self.num_colours)
+        sequence = np.arange(len(tokens))[:, None]
+        # Before anything has followed, every colour may.
+        counts = np.ones((len(tokens), self.num_colours ** len(offsets), self.num_colours))
+        guessed = []
+        for state in range(1, self.num_states):
+            followed = counts[sequence, entries[:, state - 1]]
+            guessed.append(followed / followed.sum(axis=-1, keepdims=True))
+            np.add.at(counts, (sequence, entries[:, state - 1], states[:, state]), 1)
+        return np.concatenate(guessed, axis=1)
 
     def _table(self, rule: jax.Array, key: jax.Array) -> jax.Array:
         """`i32[C^W]`: the table of the sequence that `key` draws."""

@@ -22,10 +22,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from attnsearch.base import AttnsearchError, Bools, Example, Integers
+from attnsearch.base import AttnsearchError, Bools, Example, Floats, Integers
 from attnsearch.generators.base import Generator, ProbeItem
 from attnsearch.generators.lazy import jax, jnp
 from attnsearch.generators.linear_map import log2_choose
+from attnsearch.generators.shortcuts import Shortcut, read
 
 
 class CompetingRule(NamedTuple):
@@ -132,6 +133,15 @@ class CompetingRoutes(Generator):
     def supports(self, rule: CompetingRule, tokens: jax.Array, targets: Integers | jax.Array) -> jax.Array:
         """The general route."""
         return self.routes(rule, tokens, targets)[1]
+
+    @property
+    def shortcuts(self) -> tuple[Shortcut, ...]:
+        return (Shortcut("hints", "The hint of each target is guessed.", self._by_hint),)
+
+    def _by_hint(self, rule: CompetingRule, tokens: Integers) -> Floats:
+        del rule
+        hints = np.eye(self.num_rows, self.context_length, self.state_size)
+        return read(hints, tokens, self.vocab_size)
 
     @property
     def route_names(self) -> tuple[str, ...]:

@@ -19,18 +19,19 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
 
-from attnsearch.base import AttnsearchError, Bools, Example, Integers
+from attnsearch.base import AttnsearchError, Bools, Example, Floats, Integers
 from attnsearch.generators.associative_recall import UNKNOWN
 from attnsearch.generators.base import Generator
 from attnsearch.generators.distinct import distinct
 from attnsearch.generators.lazy import jax, jnp
+from attnsearch.generators.shortcuts import Shortcut
 
 MOST_SETS = 2**14
 """Sets of k of m attributes, at most: all of them are listed."""
@@ -132,6 +133,37 @@ class KOfMRecall(Generator):
         """The sets of k of m attributes, and the blocks."""
         del knobs
         return math.log2(math.comb(self.num_attributes, self.support_size)) + math.log2(self.num_blocks)
+
+    @property
+    def shortcuts(self) -> tuple[Shortcut, ...]:
+        most = Shortcut(
+            "most alike",
+            "The value of the block that agrees with the query on most attributes is guessed.",
+            lambda rule, tokens: self._best(tokens, lambda agrees: agrees.sum(axis=2)),
+        )
+        least = Shortcut(
+            "least alike elsewhere",
+            "The value of the block that agrees on the fewest attributes that do not matter is guessed.",
+            lambda rule, tokens: self._best(tokens, lambda agrees: -(agrees & ~np.asarray(rule)).sum(axis=2)),
+        )
+        part = Shortcut(
+            "all but one",
+            "The value of a block that agrees on all attributes that matter but the last is guessed.",
+            lambda rule, tokens: self._best(
+                tokens, lambda agrees: agrees[:, :, np.flatnonzero(rule)[:-1]].all(axis=2)
+            ),
+        )
+        return (most, least, part) if self.support_size > 1 else (most, least)
+
+    def _best(self, tokens: Integers, score: Callable[[Bools], Integers]) -> Floats:
+        """`f64[N, 1, V]`: the values of the blocks with the highest score, which is `i64[N, B]` for the
+        attributes on which blocks agree with the query, `bool[N, B, m]`."""
+        blocks = tokens[:, : -self.num_attributes].reshape(len(tokens), self.num_blocks, -1)
+        scores = score(blocks[:, :, :-1] == tokens[:, None, -self.num_attributes :]).astype(int)
+        best = scores == scores.max(axis=1, keepdims=True)
+        guessed = np.zeros((len(tokens), self.vocab_size))
+        np.put_along_axis(guessed, blocks[:, :, -1], best / best.sum(axis=1, keepdims=True), axis=1)
+        return guessed[:, None]
 
     @property
     def _sets(self) -> Bools:

@@ -30,10 +30,11 @@ from typing import Any, Literal
 import numpy as np
 from scipy import special
 
-from attnsearch.base import AttnsearchError, Bools, Example, Integers, Truth
+from attnsearch.base import AttnsearchError, Bools, Example, Floats, Integers, Truth
 from attnsearch.generators.base import Generator, Rule
 from attnsearch.generators.lazy import jax, jnp
 from attnsearch.generators.routes import cheapest_routes
+from attnsearch.generators.shortcuts import Shortcut
 
 LARGEST_NAMED = 1024
 """State size, at most, where rows are asked by their names: a state then has up to 1.6 million blanks."""
@@ -102,6 +103,26 @@ class _LinearMap(Generator):
     def _map(self, numpy: Any, matrix: Any, targets: Any) -> Any:
         """`bool[P, L]`, with the `numpy` of the host or of the device."""
         raise NotImplementedError
+
+    @property
+    def shortcuts(self) -> tuple[Shortcut, ...]:
+        return (
+            Shortcut(
+                "all but one input",
+                "The sum of all inputs of the row but the last is guessed.",
+                self._without_the_last,
+            ),
+        )
+
+    def _without_the_last(self, rule: jax.Array, tokens: Integers) -> Floats:
+        rows = np.array(rule)
+        rows[np.arange(self.state_size), self.state_size - 1 - rows[:, ::-1].argmax(axis=1)] = False
+        return self._by(rows, tokens)
+
+    def _by(self, rows: Bools, tokens: Integers) -> Floats:
+        """`f64[N, R, V]`: the answers if the matrix were `rows`, `bool[S, S]`."""
+        found = jax.vmap(self.answers, (None, None, 0))(jnp.asarray(rows), jax.random.key(0), tokens)
+        return np.eye(self.vocab_size)[np.asarray(found)[:, self.is_target]]
 
     def log2_search_space(self, knobs: Mapping[str, Any]) -> float:
         """A target of state t has t states before it, and its row could have been over any of them."""
@@ -225,6 +246,21 @@ class LinearMapAutoregressive(_LinearMap):
         states = tokens.reshape(self.num_states, self.state_size)
         following = jnp.concatenate([states[:1], self._next(rule, states[:-1])])
         return following.reshape(-1)[self.query_positions + 1]
+
+    @property
+    def shortcuts(self) -> tuple[Shortcut, ...]:
+        cheaper = Shortcut(
+            "cheaper routes",
+            "A target with a route of fewer tokens than its row is answered by it; all others are guessed.",
+            self._by_cheaper_routes,
+        )
+        return (*super().shortcuts, cheaper)
+
+    def _by_cheaper_routes(self, rule: jax.Array, tokens: Integers) -> Floats:
+        rows = np.asarray(rule)
+        routes = cheapest_routes(rows, self.modulus, self.num_states)
+        cheaper = routes.sum(axis=1) < np.tile(rows.sum(axis=1), self.num_states - 1)
+        return np.where(cheaper[:, None], self._by(rows, tokens), 1 / self.modulus)
 
     def _map(self, numpy: Any, matrix: Any, targets: Any) -> Any:
         state, row = targets // self.state_size, targets % self.state_size

@@ -23,9 +23,10 @@ from typing import Any
 
 import numpy as np
 
-from attnsearch.base import Example, Integers
+from attnsearch.base import Example, Floats, Integers
 from attnsearch.generators.base import Generator, Rule
 from attnsearch.generators.lazy import jax, jnp
+from attnsearch.generators.shortcuts import Shortcut
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,23 @@ class MultiHop(Generator):
         del rule
         walks = self._walks(tokens)[:, jnp.asarray(targets)]
         return jnp.arange(self.context_length) == walks[:, :, None]
+
+    @property
+    def shortcuts(self) -> tuple[Shortcut, ...]:
+        return (
+            Shortcut(
+                "one hop fewer",
+                "The symbol that the walk has reached before the last table is guessed.",
+                self._before_the_end,
+            ),
+        )
+
+    def _before_the_end(self, rule: Rule, tokens: Integers) -> Floats:
+        del rule
+        symbol = tokens[:, self.query_positions]
+        for hop in range(self.num_hops - 1):
+            symbol = np.take_along_axis(tokens, hop * self.num_symbols + symbol, axis=1)
+        return np.eye(self.vocab_size)[symbol]
 
     def _walks(self, tokens: jax.Array) -> jax.Array:
         """`i32[h, Q]`: the position that each hop of each query reads."""

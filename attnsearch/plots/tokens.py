@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attnsearch.base import Bools, Integers
-from attnsearch.plots.style import BLUE, HIDDEN, VERMILION, empty_figure, written
+from attnsearch.plots.style import BLUE, HIDDEN, SKY, VERMILION, empty_figure, written
 from attnsearch.results.layout import runs_of
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def _tokens_figure(
     answers: Integers,
     targets: Integers,
     supports: Bools,
+    routes: Bools,
     highlighted: int,
     sentence: str,
     title: str,
@@ -32,6 +33,8 @@ def _tokens_figure(
     tokens:   `i32[L]`; queries, answers: `i32[R]`, where each target is asked, and what is right there
     targets:  `i[K]`, the targets whose rows are drawn, the highlighted one among them
     supports: `bool[R, L]`
+    routes:   `bool[W, R, L]`, what each named route reads: a cell has the number of the first that reads it,
+              from 1 on, and is pale where it is in no support
     """
     from matplotlib import patches
 
@@ -42,6 +45,8 @@ def _tokens_figure(
     for row, target in enumerate(targets):
         chosen = target == highlighted
         axes.broken_barh([(int(queries[target]) + 1, length)], (row, 1), facecolor=HIDDEN)
+        beside = routes[:, target].any(axis=0) & ~supports[target]
+        axes.broken_barh(runs_of(beside), (row + 0.06, 0.88), facecolor=SKY, gid="route")
         # With an edge, so that one cell of a long context is seen.
         found = axes.broken_barh(runs_of(supports[target]), (row + 0.06, 0.88))
         found.set(color=VERMILION if chosen else BLUE, linewidth=0.8, gid="support")
@@ -61,8 +66,14 @@ def _tokens_figure(
             place = int(queries[target]), row
             answer = f"{answers[target]}"
             text = axes.text(place[0] + 0.5, row + 0.5, answer, ha="center", va="center", fontsize=digits)
-            text.set(rotation=turned)
+            text.set(rotation=turned, color="white" if supports[target, place[0]] else "black")
             axes.add_patch(patches.Rectangle(place, 1, 1, fill=False, linewidth=0.4))
+            for position in np.flatnonzero(routes[:, target].any(axis=0)):
+                if position != place[0]:
+                    colour = "white" if supports[target, position] else "black"
+                    number = f"{routes[:, target, position].argmax() + 1}"
+                    text = axes.text(position + 0.5, row + 0.5, number, fontsize=digits)
+                    text.set(ha="center", va="center", color=colour, gid="number")
     every = 1 << max(0, (rows - 1).bit_length() - 4)
     shown = np.arange(0, rows, every)
     axes.set_yticks(shown + 0.5, labels=list(map(str, targets[shown])))

@@ -12,6 +12,7 @@ from attnsearch.cli.main import main
 from attnsearch.examples.example import draw
 from attnsearch.examples.tokens import MOST_POSITIONS, MOST_ROWS, TokensExample
 from attnsearch.generators import GENERATORS, LinearMap
+from attnsearch.plots.tokens import _tokens_figure
 from attnsearch.spec.run import TaskSpec, settings
 from attnsearch.training.jax.backend import JaxBackend
 
@@ -87,3 +88,15 @@ def test_a_picture_that_cannot_be_written_is_said_in_one_line(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("attnsearch: cannot write ")
     assert line.endswith("Not a directory; choose another place")
+
+
+def test_a_picture_numbers_what_each_route_reads() -> None:
+    pytest.importorskip("matplotlib")
+    supports = np.array([[True, True, False, True]])
+    routes = np.array([[[True, False, False, True]], [[False, True, True, False]]])
+    asked = np.array([3]), np.array([0]), np.array([0])
+    (axes,) = _tokens_figure(np.zeros(4, int), *asked, supports, routes, 0, "", "").axes
+    numbers = [text for text in axes.texts if text.get_gid() == "number"]
+    # Not where the target is asked, for the answer stands there; and dark beside the support.
+    assert [text.get_text() for text in numbers] == ["1", "2", "2"]
+    assert [text.get_color() for text in numbers] == ["white", "white", "black"]

@@ -128,7 +128,7 @@ def test_a_task_file_is_only_text_in_the_help(tmp_path: Path) -> None:
 
     text = (TASK_FOLDER / "linear_map.toml").read_text(encoding="utf-8")
     path = tmp_path / "mine.toml"
-    meaning = "cells of the state, S"
+    meaning = "cells of a state, S"
     assert meaning in text
     path.write_text(text.replace(meaning, r"cells \u001b[31m [/b] \u202e"), encoding="utf-8")
     done = attnsearch("run", "--task", str(path), "--help")

@@ -23,7 +23,7 @@ ask() {
     echo "${COMPREPLY[@]}"
 }
 compopt() { :; }
-ask attnsearch run --task linear_map,c
+ask attnsearch run --task linear_map,cell
 # bash makes three words of --task=NAME.
 ask attnsearch run --task = linear_map_
 ask attnsearch run --task = linear_map --spars
@@ -32,7 +32,7 @@ ask attnsearch sweep = --su
 
 FISH = """
 source script.fish
-for line in "--task linear_map,c" "--task=linear_map_" "--task=linear_map --spars" "--task=my_t"
+for line in "--task linear_map,cell" "--task=linear_map_" "--task=linear_map --spars" "--task=my_t"
     complete -C "attnsearch run $line" 2>>errors
 end
 """
@@ -49,7 +49,7 @@ ask() {
     zpty -w -n shell $'\\C-u'
     print -r -- $2
 }
-ask "run --task linear_map,c" linear_map,cellular_automaton
+ask "run --task linear_map,cell" linear_map,cellular_automaton
 ask "run --task=linear_map_" task=linear_map_autoregressive
 ask "run --task=linear_map --spars" --sparsity
 ask "run --task=my_t" task=my_task.toml

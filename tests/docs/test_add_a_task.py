@@ -94,7 +94,7 @@ def test_what_is_verified_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert status_of(["verify", "--task", "lookup.toml", "--width", "8"]) == 2
     first, second = capsys.readouterr().err.splitlines()
     assert first == "attnsearch: verify what? Give a mixer, or --task for a task"
-    assert "--mixer-set and --width are of a mixer" in second
+    assert "--mixer-set, --width, --max-layers and --max-context are of a mixer" in second
 
 
 def test_the_page_lists_every_check() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from helpers.hand_made import changed, renamed, run_of, spec_of
+from helpers.hand_made import KNOWN_MIXERS, changed, renamed, run_of, spec_of
 
 from attnsearch.results.cells import cells
 from attnsearch.results.series import series
@@ -33,10 +33,8 @@ def names(*runs: StoredRun) -> list[str]:
 def test_the_numbers_of_the_task_make_the_search_space() -> None:
     found = series(cells([at(8), at(4), at(4, 1), at(4, mixer="mlp_mixer")]))
     assert [one.name for one in found] == ["attention", "mlp_mixer"]
-    assert [dict(cell.spec.task.knobs) for cell in found[0].cells] == [
-        {"state_size": 4, "support_size": 1},
-        {"state_size": 4, "support_size": 2},
-        {"state_size": 8, "support_size": 2},
+    assert [cell.spec.task for cell in found[0].cells] == [
+        spec_of(state_size=size, support_size=support).cell.task for size, support in ((4, 1), (4, 2), (8, 2))
     ]
     assert [cell.bits for cell in found[0].cells] == sorted(cell.bits for cell in found[0].cells)
     assert series([]) == ()
@@ -63,7 +61,7 @@ def test_words_and_switches_of_the_task_do_not() -> None:
         ({"optimizer": OptimizerSpec(learning_rate=3e-4)}, ["learning rate 0.001", "learning rate 0.0003"]),
         ({"budget": BudgetSpec(steps=500)}, ["steps 1000", "steps 500"]),
         (
-            {"mixer": MixerSpec("attention", settings({"head_width": 4, "num_heads": 16}))},
+            {"mixer": MixerSpec("attention", settings({**KNOWN_MIXERS["attention"], "head_width": 4}))},
             ["head width derived", "head width 4"],
         ),
     ],

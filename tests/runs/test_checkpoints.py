@@ -134,8 +134,8 @@ def without_one_map(checkpoint: Checkpoint) -> Checkpoint:
 
 
 def with_another_truth(checkpoint: Checkpoint) -> Checkpoint:
-    truth = checkpoint.recording.truth._replace(is_target=np.array([True, True, True]))
-    return replace(checkpoint, recording=replace(checkpoint.recording, truth=truth))
+    checkpoint.recording.truth = checkpoint.recording.truth._replace(is_target=np.array([True, True, True]))
+    return checkpoint
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from attnsearch.runs import parameters, verification
 from attnsearch.runs.checkpoints import Checkpoints
 from attnsearch.runs.lookup import collect
 from attnsearch.runs.store import Store
+from attnsearch.runs.verification import Verification
 from attnsearch.spec.run import MixerSpec
 
 
@@ -60,7 +61,7 @@ def test_parameters_a_checkpoint_and_a_verification(store: Store) -> None:
     os.mkfifo(checkpoints.path(run.spec))
     with pytest.raises(AttnsearchError, match="not a regular file"):
         checkpoints.load(run.spec, pytest.fail)
-    record = verification.path(store.root, mixer, 128, "linear_map")
+    record = verification.path(store.root, Verification(mixer, "linear_map", 128, 1, 16, (), (), "0.1"))
     record.parent.mkdir()
     os.mkfifo(record)
     assert verification.records(store.root, mixer.name) == []

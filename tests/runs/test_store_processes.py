@@ -125,7 +125,8 @@ def test_a_run_for_which_there_is_no_room_leaves_nothing_behind(store: Store) ->
     earlier, run = make_run(0), make_run(1)
     store.save(earlier)
     influence = np.random.default_rng(0).random((500, 3, 7), dtype=np.float32)
-    maps = Maps(np.arange(500, dtype=np.int32), influence, influence.mean(axis=-1))
+    later = np.zeros(500, np.float32)
+    maps = Maps(np.arange(500, dtype=np.int32), influence, influence.mean(axis=-1), later)
     run = replace(run, maps=maps, heads=Heads.none(maps))
     with child(LITTLE_ROOM, run, str(store.root)) as process:
         (line,) = output(process).splitlines()

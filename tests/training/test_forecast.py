@@ -58,7 +58,8 @@ def test_what_is_stored_costs_nothing_and_what_is_not_measured_is_not_known() ->
 def test_what_fixes_shapes_is_static() -> None:
     static = Forecast(cohort([40], 1), (), None).static
     assert static == {
-        **{"state_size": 4, "num_heads": 4, "head_width": None, "batch_size": 8},
+        **{"state_size": 4, "num_states": 2, "modulus": 2, "row_exponent": 0, "batch_size": 8},
+        **{"num_heads": 4, "head_width": None},
         **{"relative_positions": "none", "qk_norm": False, "learned_temperature": False},
         **{"width": 32, "num_layers": 1, "mlp_width": 64, "positions": "learned", "map_bias": False},
     }

@@ -70,8 +70,8 @@ def test_one_that_is_not_verified_is_entered_and_said_to_be_listed_apart(
     done = invoke(tmp_path)
     assert done.exit_code == 0
     assert "attention has not been checked" in done.stderr
-    asked = "attnsearch verify attention --mixer-set num_heads=3 --width 128"
-    assert f"it will be listed apart; `{asked}` checks it" in done.stderr
+    checking = "attnsearch verify attention --mixer-set num_heads=3 --width 128"
+    assert f"it will be listed apart; `{checking}` checks it" in done.stderr
     assert read(tmp_path / "entry.json").verification is None
 
 

@@ -86,8 +86,18 @@ def test_the_table_has_every_mixer_and_setting() -> None:
     assert rows.keys() == TORCH_MIXERS.keys()
     for name, listed in rows.items():
         settings = list(inspect.signature(class_of(name)).parameters.values())[2:]
-        due = [f"{one.name}={'D/num_heads' if one.default is None else one.default}" for one in settings]
-        assert listed.strip() == ", ".join(due)
+        assert listed.strip() == ", ".join(f"{one.name}={as_typed(one.default)}" for one in settings)
+
+
+def as_typed(default: object) -> str:
+    """A default as `--mixer-set` takes it."""
+    match default:
+        case None:
+            return "D/num_heads"
+        case bool():
+            return str(default).lower()
+        case _:
+            return str(default)
 
 
 @pytest.mark.parametrize("name", TORCH_MIXERS)

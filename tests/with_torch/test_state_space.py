@@ -20,6 +20,7 @@ def test_mamba(length: int) -> None:
     mixer = noisy(Mamba(WIDTH, length, rngs=nnx.Rngs(0), state_width=4))
     layer = class_of("mamba")(WIDTH, length, state_size=4)
     inward = mixer.inward
+    assert inward.bias is not None
     weights = {
         "A_log": mixer.log_rate[...].T,
         "D": mixer.skip[...],
@@ -41,6 +42,7 @@ def test_mamba2(length: int) -> None:
     layer = class_of("mamba2")(WIDTH, length, state_size=4, num_heads=2)
     inward, kernels = mixer.inward, (mixer.gate.kernel, mixer.inward.linear.kernel, mixer.step.kernel)
     assert mixer.norm.scale is not None
+    assert inward.bias is not None
     weights = {
         "A_log": mixer.log_rate[...],
         "D": mixer.skip[...],

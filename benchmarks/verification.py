@@ -17,6 +17,8 @@ from attnsearch.training.jax import devices
 
 devices.use_every_core()  # before jax starts
 
+import jax  # noqa: E402
+
 from attnsearch import mixers  # noqa: E402
 from attnsearch.backends import Backends, specify  # noqa: E402
 from attnsearch.cli.verify import conclusion  # noqa: E402
@@ -65,6 +67,8 @@ def main() -> None:
         if not record.sound:
             raise SystemExit(conclusion(record))
         current.add(path(SHIPPED, record))
+        # A process may map only so much memory, and hundreds of compiled programs fill it.
+        jax.clear_caches()
         sizes = f"{record.max_layers} layers and {record.max_context:,} tokens"
         print(f"{conclusion(record)}, at width {width}, up to {sizes}", flush=True)
     for file in outdated(there, current, importlib.reload(mixers).MIXERS):

@@ -155,7 +155,7 @@ class KOfMRecall(Generator):
         )
         return (most, least, part) if self.support_size > 1 else (most, least)
 
-    def _best(self, tokens: Integers, score: Callable[[Bools], Integers]) -> Floats:
+    def _best(self, tokens: Integers, score: Callable[[Bools], Any]) -> Floats:
         """`f64[N, 1, V]`: the values of the blocks with the highest score, which is `i64[N, B]` for the
         attributes on which blocks agree with the query, `bool[N, B, m]`."""
         blocks = tokens[:, : -self.num_attributes].reshape(len(tokens), self.num_blocks, -1)

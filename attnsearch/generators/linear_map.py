@@ -121,7 +121,9 @@ class _LinearMap(Generator):
 
     def _by(self, rows: Bools, tokens: Integers) -> Floats:
         """`f64[N, R, V]`: the answers if the matrix were `rows`, `bool[S, S]`."""
-        found = jax.vmap(self.answers, (None, None, 0))(jnp.asarray(rows), jax.random.key(0), tokens)
+        found = jax.vmap(self.answers, (None, None, 0))(
+            jnp.asarray(rows), jax.random.key(0), jnp.asarray(tokens)
+        )
         return np.eye(self.vocab_size)[np.asarray(found)[:, self.is_target]]
 
     def log2_search_space(self, knobs: Mapping[str, Any]) -> float:

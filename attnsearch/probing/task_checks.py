@@ -205,11 +205,10 @@ def bayes(drawn: Drawn) -> Answer:
         )
     if losses.any():
         return Answer(True, f"{losses.min():.3f} to {losses.max():.3f} nats, and chance is {most:.3f}")
-    answers = drawn.sequences.answers[:, drawn.made.is_target]
+    tokens, answers = map(np.asarray, drawn.sequences)
+    answers = answers[:, drawn.made.is_target]
     for target in drawn.targets:
-        parts, answer = substitution.parts_of(
-            drawn.sequences.tokens, drawn.supports[:, target], answers[:, target]
-        )
+        parts, answer = substitution.parts_of(tokens, drawn.supports[:, target], answers[:, target])
         if substitution.differing(parts.sum(axis=1), answer):
             return Answer(
                 False, f"it is 0, but target {target} has two answers for the same tokens on its support"

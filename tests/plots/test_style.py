@@ -45,7 +45,7 @@ def example_of(size: int, support: int) -> Write:
     following = matrix.astype(int) @ state % 2
     symbols = [*map(str, state), *"_" * size]
     truth = truth_of(matrix, False).attention_map
-    return lambda path: linear_map_example(path, matrix, state, following, symbols, truth, 1, "An example")
+    return lambda path: linear_map_example(path, matrix, state, following, 2, symbols, truth, 1, "An example")
 
 
 def maps_of(truth: Truth, maps: Maps, moments: list[tuple[str, int]]) -> Write:

@@ -14,7 +14,6 @@ from dataclasses import asdict, replace
 from functools import cache, cached_property
 
 from attnsearch.base import plain
-from attnsearch.generators import GENERATORS
 from attnsearch.spec.run import CellSpec, InterventionSpec, MixerSpec, PlateauRule, RunSpec, Value
 
 DERIVED = "derived"
@@ -283,6 +282,9 @@ def duration(seconds: float) -> str:
 @cache
 def _plain_form(generator: str) -> Mapping[str, Value]:
     """The knobs that a generator that ships can do without, and what they are then."""
+    # Generators load scipy, and whoever asks for help names no cell.
+    from attnsearch.generators import GENERATORS
+
     if generator not in GENERATORS:
         return {}
     parameters = inspect.signature(GENERATORS[generator]).parameters.values()

@@ -55,7 +55,13 @@ def test_fewer_hops_and_fewer_inputs_tell_nothing() -> None:
 
 def test_hints_reach_the_entropy_of_their_share() -> None:
     exact = -(0.9 * math.log(0.9) + 0.1 * math.log(0.1)) / math.log(2)
-    found = shares(CompetingRoutes(state_size=4, num_rows=3, modulus=2), support_size=2, share=90)
+    found = shares(
+        CompetingRoutes(state_size=4, num_rows=3, modulus=2),
+        support_size=2,
+        share=90,
+        last_share=90,
+        share_steps=0,
+    )
     assert found == {"hints": pytest.approx(exact, abs=0.03)}
 
 

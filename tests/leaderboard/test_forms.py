@@ -227,5 +227,5 @@ def test_the_suite_that_ships_is_found_from_any_folder(
     done = CliRunner().invoke(command, ["."])
     assert isinstance(done.exception, AttnsearchError)
     assert "holds neither stored runs nor entries" in str(done.exception)
-    done = CliRunner().invoke(command, [".", "--suite", "mixer"])
-    assert "unknown suite 'mixer'. Did you mean mixers?" in str(done.exception)
+    done = CliRunner().invoke(command, [".", "--suite", "smoke_"])
+    assert "unknown suite 'smoke_'. Did you mean smoke?" in str(done.exception)

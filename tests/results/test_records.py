@@ -155,6 +155,7 @@ def test_every_column_has_a_definition(study: Study, kind: str) -> None:
             "runs",
             "targets",
             "distance",
+            "hops",
         }, column
     # Numbers that are measured have a unit; settings say theirs in words.
     rows = list(records(study, kind))

@@ -27,10 +27,11 @@ from typing import Any, Literal
 import numpy as np
 
 from attnsearch.base import AttnsearchError, Bools, Example, Floats, Integers
-from attnsearch.generators.base import Generator, Rule
+from attnsearch.generators.base import Rule
 from attnsearch.generators.distinct import distinct
 from attnsearch.generators.lazy import jax, jnp
 from attnsearch.generators.shortcuts import Shortcut
+from attnsearch.generators.symbols import SymbolTask
 
 EXPONENT = 0.01
 """Of the power law of arXiv:2312.04927: a gap of g tokens has the weight g ** (EXPONENT - 1)."""
@@ -43,7 +44,7 @@ UNKNOWN = -1
 
 
 @dataclass(frozen=True)
-class AssociativeRecall(Generator):
+class AssociativeRecall(SymbolTask):
     """Pairs first, then queries among filler; each is answered where it stands.
 
     num_pairs:    pairs of a key and a value, P
@@ -71,14 +72,6 @@ class AssociativeRecall(Generator):
     @property
     def num_kinds(self) -> int:
         return 2
-
-    @property
-    def num_values(self) -> int:
-        return self.num_symbols
-
-    @property
-    def vocab_size(self) -> int:
-        return 2 * self.num_symbols
 
     @property
     def context_length(self) -> int:

@@ -23,16 +23,17 @@ from typing import Any
 import numpy as np
 
 from attnsearch.base import Example, Floats, Integers, Truth
-from attnsearch.generators.base import Generator, Rule
+from attnsearch.generators.base import Rule
 from attnsearch.generators.lazy import jax, jnp
 from attnsearch.generators.shortcuts import Shortcut, read
+from attnsearch.generators.symbols import SymbolTask
 
 UNKNOWN = -1
 """The answer where no earlier token is like the one that asks, as after one was replaced."""
 
 
 @dataclass(frozen=True)
-class Induction(Generator):
+class Induction(SymbolTask):
     """Each token of a random string asks what followed the last time that it was seen.
 
     string_length:  tokens that ask, n
@@ -41,14 +42,6 @@ class Induction(Generator):
 
     string_length: int
     num_symbols: int
-
-    @property
-    def num_values(self) -> int:
-        return self.num_symbols
-
-    @property
-    def vocab_size(self) -> int:
-        return self.num_symbols
 
     @property
     def context_length(self) -> int:

@@ -28,17 +28,17 @@ import numpy as np
 
 from attnsearch.base import AttnsearchError, Bools, Example, Floats, Integers
 from attnsearch.generators.associative_recall import UNKNOWN
-from attnsearch.generators.base import Generator
 from attnsearch.generators.distinct import distinct
 from attnsearch.generators.lazy import jax, jnp
 from attnsearch.generators.shortcuts import Shortcut
+from attnsearch.generators.symbols import SymbolTask
 
 MOST_SETS = 2**14
 """Sets of k of m attributes, at most: all of them are listed."""
 
 
 @dataclass(frozen=True)
-class KOfMRecall(Generator):
+class KOfMRecall(SymbolTask):
     """Blocks, then a query, which is answered at its last attribute.
 
     num_blocks:      B
@@ -67,14 +67,6 @@ class KOfMRecall(Generator):
     @property
     def num_kinds(self) -> int:
         return 2
-
-    @property
-    def num_values(self) -> int:
-        return self.num_symbols
-
-    @property
-    def vocab_size(self) -> int:
-        return 2 * self.num_symbols
 
     @property
     def context_length(self) -> int:

@@ -23,6 +23,7 @@ that is shown is drawn anew, with blanks of its own: the next of a trajectory wo
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -100,9 +101,9 @@ class _LinearMap(Generator):
     def attention_map(self, rule: Rule, targets: Integers) -> Bools:
         return self._map(np, np.asarray(rule), targets)
 
+    @abstractmethod
     def _map(self, numpy: Any, matrix: Any, targets: Any) -> Any:
         """`bool[P, L]`, with the `numpy` of the host or of the device."""
-        raise NotImplementedError
 
     @property
     def shortcuts(self) -> tuple[Shortcut, ...]:

@@ -26,13 +26,14 @@ from scipy import special
 
 from attnsearch.base import Bools, Example, Floats, Integers
 from attnsearch.generators.bags import bag_guess, bag_loss
-from attnsearch.generators.base import Generator, Rule
+from attnsearch.generators.base import Rule
 from attnsearch.generators.lazy import jax, jnp
 from attnsearch.generators.shortcuts import Shortcut, read
+from attnsearch.generators.symbols import SymbolTask
 
 
 @dataclass(frozen=True)
-class SelectiveCopy(Generator):
+class SelectiveCopy(SymbolTask):
     """Blank i asks for the marked token number i.
 
     string_length:  marked tokens, m, and answers
@@ -43,10 +44,6 @@ class SelectiveCopy(Generator):
     string_length: int
     num_noise: int
     num_symbols: int
-
-    @property
-    def num_values(self) -> int:
-        return self.num_symbols
 
     @property
     def num_kinds(self) -> int:

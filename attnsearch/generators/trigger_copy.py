@@ -30,16 +30,17 @@ import numpy as np
 
 from attnsearch.base import AttnsearchError, Bools, Example, Floats, Integers, Truth
 from attnsearch.generators.bags import bag_guess, bag_loss
-from attnsearch.generators.base import Generator, Rule
+from attnsearch.generators.base import Rule
 from attnsearch.generators.lazy import jax, jnp
 from attnsearch.generators.shortcuts import Shortcut, read
+from attnsearch.generators.symbols import SymbolTask
 
 UNKNOWN = -1
 """The answer where no earlier token is like the last, as after one was replaced."""
 
 
 @dataclass(frozen=True)
-class TriggerCopy(Generator):
+class TriggerCopy(SymbolTask):
     """The last token asks what followed its symbol before.
 
     string_length:  tokens before the last one, n
@@ -62,14 +63,6 @@ class TriggerCopy(Generator):
     def num_gaps(self) -> int:
         """Gaps that a sequence may have: 0 ... num_gaps - 1."""
         return self.string_length - 1
-
-    @property
-    def num_values(self) -> int:
-        return self.num_symbols
-
-    @property
-    def vocab_size(self) -> int:
-        return self.num_symbols
 
     @property
     def context_length(self) -> int:

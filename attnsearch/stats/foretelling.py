@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from attnsearch.base import Floats, Plateaus
-from attnsearch.stats.survival import CONFIDENCE
+from attnsearch.stats.survival import TAIL
 
 DRAWS = 2_000
 """Times that runs are drawn again."""
@@ -72,8 +72,7 @@ def foretelling(groups: Sequence[Sequence[Watched]], seed: int = 0) -> Foretelli
             across = np.einsum("di,ij,dj->d", times, matrix - np.diag(own), times)
             drawn[:, column] += across + times @ own
     values = drawn[drawn[:, 1] > 0]
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(values[:, 0] / values[:, 1], [tail, 1 - tail])
+    low, high = np.quantile(values[:, 0] / values[:, 1], [TAIL, 1 - TAIL])
     value = sum(float(agreement.sum()) for agreement, _ in sums) / total
     return Foretelling(value, float(low), float(high), runs, total // 2)
 

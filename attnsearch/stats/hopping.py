@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from attnsearch.base import Bools, Floats, Integers
+from attnsearch.stats.survival import TAIL
 
 GENERAL, UNCERTAIN, SHALLOW = 1, 0, -1
 
@@ -20,9 +21,6 @@ MODES = {GENERAL: "general", UNCERTAIN: "uncertain", SHALLOW: "shallow"}
 
 RESAMPLES = 1_000
 """Draws of a bootstrap."""
-
-LEVEL = 0.95
-"""Of the interval of a margin."""
 
 HOLD = 3
 """Points in a row that a mode must hold to count as settled."""
@@ -123,8 +121,7 @@ def intervals(margins: Floats) -> Margin:
     """
     items = margins.shape[1]
     draws = np.random.default_rng(0).multinomial(items, np.full(items, 1 / items), RESAMPLES) / items
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(draws @ margins.T, [tail, 1 - tail], axis=0)
+    low, high = np.quantile(draws @ margins.T, [TAIL, 1 - TAIL], axis=0)
     return Margin(margins.mean(axis=1, dtype=np.float64), low, high)
 
 

@@ -136,7 +136,7 @@ def results(
     """The second part of the page. Draws its pictures, which are of one cell of the first family.
 
     found:  the families that the mixer has answered
-    runs:   stored ones, of which the maps are shown where those of the cell are there
+    runs:   stored runs; maps are shown where runs of the cell are among them
     """
     parts = ["## What came out"]
     for family, row in found:

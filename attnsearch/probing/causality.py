@@ -37,7 +37,7 @@ def causal(subject: Subject, parameters: Parameters) -> Answer:
     ):
         if np.isnan(moved).all():
             return Answer(False, "outputs are not finite")
-        # What must not move; what is no number has moved.
+        # What must not move. A value that is not a number has moved.
         ahead = np.where(rows[:, None] < columns, np.nan_to_num(moved, nan=np.inf), 0.0)
         row, column = np.unravel_index(ahead.argmax(), ahead.shape)
         share = float(ahead[row, column])

@@ -26,7 +26,7 @@ def runs_at(state_size: int, support_size: int, middle: int) -> list[StoredRun]:
 
 
 def growing() -> list[StoredRun]:
-    """Plateaus in proportion to S at s = 1 and to S^2 at s = 2; at S = 4 these are no longer."""
+    """Plateaus in proportion to S at s = 1 and to S^2 at s = 2. At S = 4 the second is shorter."""
     singles = [*runs_at(4, 1, 100), *runs_at(8, 1, 200), *runs_at(16, 1, 400)]
     return [*singles, *runs_at(4, 2, 50), *runs_at(8, 2, 200), *runs_at(16, 2, 800)]
 

@@ -35,7 +35,7 @@ def copied(ours: GatedDeltaNet) -> OlmoHybridGatedDeltaNet:
     layers = {"num_hidden_layers": 2, "layer_types": ["linear_attention", "full_attention"]}
     config = OlmoHybridConfig(hidden_size=WIDTH, linear_allow_neg_eigval=False, **sizes, **features, **layers)
     theirs = OlmoHybridGatedDeltaNet(config, layer_idx=0)
-    theirs.o_norm.variance_epsilon = 1e-6  # theirs is 1e-5, unlike that of the paper's code and of Qwen3-Next
+    theirs.o_norm.variance_epsilon = 1e-6  # theirs is 1e-5; the paper's code and Qwen3-Next have 1e-6
     convolutions = [part.kernel[::-1] for part in (ours.query, ours.key, ours.value)]
     parameters = {
         "q_proj.weight": matrix(ours.query.linear),

@@ -1,4 +1,4 @@
-"""Fixed tables of relative positions against those of the transformers package."""
+"""Fixed tables of relative positions agree with the tables of the transformers package."""
 
 from __future__ import annotations
 

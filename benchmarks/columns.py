@@ -23,6 +23,7 @@ ROWS = {
     "run": "A row a run",
     "target": "A row a target of a run",
     "point": "A row a recorded point of a query",
+    "signal": "A row an early signal at a step",
 }
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from attnsearch.results.records import Described, Records
     from attnsearch.results.study import Study
 
-ROWS = ("cell", "run", "target", "point")
+ROWS = ("cell", "run", "target", "point", "signal")
 
 
 @click.command()
@@ -27,7 +27,8 @@ ROWS = ("cell", "run", "target", "point")
 @click.option(
     "--by",
     type=click.Choice(ROWS),
-    help="what a row is about: a cell, a run, a target of a run, or a point of a curve  [default: cell]",
+    help="what a row is about: a cell, a run, a target of a run, a point of a curve, or an early signal"
+    "  [default: cell]",
 )
 @format_option(
     ["table", "csv", "json", "parquet"],
@@ -96,19 +97,31 @@ def _records(study: Study, by: str | None) -> Records:
         "run": lambda: study.by_run,
         "target": lambda: study.by_target,
         "point": lambda: study.by_point,
+        "signal": lambda: study.by_signal,
     }[by or ROWS[0]]()
 
 
 def _print(study: Study, by: str | None) -> None:
-    """Print tables: of cells all, of runs and targets one. Errors: AttnsearchError for points."""
+    """Print tables: of cells all, of the others one. Errors: AttnsearchError for points, and for early
+    signals of too few seeds."""
     from attnsearch.cli.console import console
     from attnsearch.cli.study import print_study
-    from attnsearch.results.tables import run_table, tables, target_table
+    from attnsearch.results.early_signals import FIRST_STEP
+    from attnsearch.results.tables import run_table, signal_table, tables, target_table
     from attnsearch.results.thresholds import sensitivity, table
+    from attnsearch.stats.foretelling import FEWEST_RUNS
 
     if by == "point":
         raise AttnsearchError("points are too many for a screen: give -o points.csv, or --format csv")
-    if by in ("run", "target"):
+    if by == "signal":
+        found = signal_table(study)
+        if found is None:
+            raise AttnsearchError(
+                f"no cell has {FEWEST_RUNS} runs with even and {FEWEST_RUNS} with odd seeds that still waited"
+                f" at step {FIRST_STEP}: train more seeds"
+            )
+        console(stderr=False).print(found)
+    elif by in ("run", "target"):
         console(stderr=False).print(run_table(study) if by == "run" else target_table(study))
     else:
         print_study(study, [*tables(study), table(sensitivity(study.cells))])

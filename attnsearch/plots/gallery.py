@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from attnsearch.base import plain
+from attnsearch.plots.early_signals import early_signals
 from attnsearch.plots.losses import loss_curves
 from attnsearch.plots.maps import attention_maps
 from attnsearch.plots.plateaus import Dots, plateau_against_search_space
@@ -21,7 +22,8 @@ from attnsearch.stats.survival import pool
 
 
 def draw(study: Study, folder: Path) -> list[Path]:
-    """Draw each cell's middle run, and for a grid the plateaus against the search space."""
+    """Draw each cell's middle run, for a grid the plateaus against the search space, and early signals
+    where there are seeds enough."""
     drawn: list[Path] = []
     for cell in study.cells:
         run = cell.middle_run
@@ -32,6 +34,8 @@ def draw(study: Study, folder: Path) -> list[Path]:
             drawn.append(draw_routes(run, run.hopping, study.names, folder))
     if len(study.cells) > 1:
         drawn.append(draw_plateaus(study, folder))
+    if study.early_signals:
+        drawn.append(draw_early_signals(study, folder))
     return drawn
 
 
@@ -74,6 +78,16 @@ def draw_plateaus(study: Study, folder: Path) -> Path:
         list(map(_dots, study.series)),
         max(cell.spec.budget.steps for cell in study.cells),
         f"Plateau length against search space: {joined(*tasks)}",
+    )
+
+
+def draw_early_signals(study: Study, folder: Path) -> Path:
+    """How well each early signal tells when a target will be found."""
+    tasks = dict.fromkeys(plain(cell.spec.task.name) for cell in study.cells)
+    return early_signals(
+        folder / f"early-signals-{study.names.digits}.png",
+        study.early_signals,
+        f"Early signals of finding: {joined(*tasks)}",
     )
 
 

@@ -12,6 +12,7 @@ from attnsearch.base import plain
 from attnsearch.report.folders import Folders
 from attnsearch.report.run_detail import details
 from attnsearch.results.cells import plateau_of
+from attnsearch.results.early_signals import HALVES
 from attnsearch.results.scaling import Growth
 from attnsearch.results.study import Study
 from attnsearch.runs.store import StoredRun
@@ -58,7 +59,34 @@ def document(study: Study, folders: Folders) -> dict[str, Any]:
         ],
         "start": number[start],
         "laws": [_law(growth) for growth in study.laws if growth.size == "nominal"],
+        "signals": _signals(study),
     }
+
+
+def _signals(study: Study) -> list[dict[str, Any]]:
+    """A chart for each early signal: its name, and its points as step, whether it tells, and for either half
+    of the seeds value, low end, high end, runs and pairs."""
+    rows = study.early_signals
+    return [
+        {
+            "name": signal.name,
+            "halves": HALVES,
+            "points": [
+                {
+                    "step": row.step,
+                    "tells": row.tells,
+                    "verdict": row.verdict,
+                    "halves": [
+                        [round(half.value, 4), round(half.low, 4), round(half.high, 4), half.runs, half.pairs]
+                        for half in row.halves
+                    ],
+                }
+                for row in rows
+                if row.signal == signal
+            ],
+        }
+        for signal in dict.fromkeys(row.signal for row in rows)
+    ]
 
 
 def _run(run: StoredRun, cell: int, detail: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,11 +21,13 @@ from attnsearch.report.tables import (
 from attnsearch.results.scaling import sentences
 from attnsearch.results.study import Study
 from attnsearch.results.table import counted, listed
+from attnsearch.results.tables import signal_table
 from attnsearch.spec.command import commands
 
 SCRIPTS = (
     *("chart.js", "address.js", "download.js", "pen.js", "zoom.js", "explore.js", "choice.js"),
-    *("headline.js", "survival.js", "overlay.js", "losses.js", "maps.js", "browser.js", "report.js"),
+    *("headline.js", "survival.js", "overlay.js", "losses.js", "maps.js", "browser.js"),
+    *("signals.js", "report.js"),
 )
 
 
@@ -53,6 +55,8 @@ def report(study: Study, *, title: str | None = None, folders: Folders | None = 
                 for growth in study.laws
                 for first, *others in [sentences(growth)]
             ],
+            "signal_names": [signal["name"] for signal in data["signals"]],
+            "signal_table": signal_table(study),
             "found": found_table(study, folders),
             "left_out": _left_out(data),
             "cell_table": cell_table(study, folders),

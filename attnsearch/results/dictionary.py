@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from attnsearch.results.columns import COLUMNS
+from attnsearch.results.early_signals import COLUMNS as OF_SIGNAL
 from attnsearch.results.long_form import POINT, described
 from attnsearch.results.records import Described, Records, rows_of
 from attnsearch.results.run_columns import OF_RUN, OF_TARGET, RUN, TARGET
@@ -15,6 +16,7 @@ DICTIONARY: Mapping[str, tuple[Described, ...]] = {
     "run": tuple(map(described, (*RUN, *OF_RUN))),
     "target": tuple(map(described, (*TARGET, *OF_TARGET))),
     "point": POINT,
+    "signal": tuple(map(described, OF_SIGNAL)),
 }
 """By what a row is about: the columns that are there whatever the settings."""
 

@@ -27,6 +27,7 @@ def document(study: Study, store: str, pictures: Sequence[str]) -> dict[str, Any
         "warnings": list(study.warnings),
         "measurement": list(map(str, study.measurements)),
         "cells": list(study.by_cell),
+        "early_signals": list(study.by_signal),
         "runs": [
             {
                 "digest": run.spec.digest,

@@ -1,4 +1,5 @@
-"""The tables of a study in long form: one row a cell, a run, a target of a run, or a recorded point."""
+"""The tables of a study in long form: one row a cell, a run, a target of a run, a recorded point, or
+an early signal."""
 
 from __future__ import annotations
 
@@ -12,6 +13,8 @@ from attnsearch.base import Bools, Curves
 from attnsearch.results.cells import Cell
 from attnsearch.results.column import Column
 from attnsearch.results.columns import columns
+from attnsearch.results.early_signals import COLUMNS as OF_SIGNAL
+from attnsearch.results.early_signals import EarlySignal
 from attnsearch.results.records import Batch, Described, Records, rows_of
 from attnsearch.results.run_columns import (
     DIGITS,
@@ -77,6 +80,11 @@ def by_point(runs: Sequence[StoredRun]) -> Records:
             yield _points(run.spec.digest[:DIGITS], run.curves, run.truth.is_target)
 
     return Records(POINT, batches)
+
+
+def by_signal(signals: Sequence[EarlySignal]) -> Records:
+    """One row an early signal at a step, of all cells together."""
+    return rows_of(lambda: iter(signals), list(map(_declared, OF_SIGNAL)))
 
 
 def run_rows(cells: Sequence[Cell], names: Names) -> Iterator[RunRow]:

@@ -9,7 +9,8 @@ from functools import cached_property
 from attnsearch.results.against import growths_against
 from attnsearch.results.cells import Cell, Measurement, cells, measurements
 from attnsearch.results.comparisons import Compared, comparisons
-from attnsearch.results.long_form import by_cell, by_point, by_run, by_target
+from attnsearch.results.early_signals import EarlySignal, early_signals
+from attnsearch.results.long_form import by_cell, by_point, by_run, by_signal, by_target
 from attnsearch.results.records import Records
 from attnsearch.results.scaling import Growth, growths
 from attnsearch.results.series import Series, series
@@ -79,6 +80,16 @@ class Study:
     def by_point(self) -> Records:
         """The curves: one row a recorded point of each query of each run."""
         return by_point(self.runs)
+
+    @property
+    def by_signal(self) -> Records:
+        """One row an early signal at a step, of all cells together."""
+        return by_signal(self.early_signals)
+
+    @cached_property
+    def early_signals(self) -> tuple[EarlySignal, ...]:
+        """How well what is seen before escape tells when a target will be found; none of too few seeds."""
+        return early_signals(self.cells)
 
     @cached_property
     def laws(self) -> tuple[Growth, ...]:

@@ -8,6 +8,7 @@ from typing import TypeVar
 from attnsearch.results.cells import Cell
 from attnsearch.results.column import Column
 from attnsearch.results.columns import COLUMNS
+from attnsearch.results.early_signals import COLUMNS as OF_SIGNAL
 from attnsearch.results.long_form import run_rows
 from attnsearch.results.route_columns import ROUTES, competes
 from attnsearch.results.run_columns import OF_RUN, OF_TARGET, RUN, TARGET, RunRow, targets
@@ -78,7 +79,7 @@ def trained_table(study: Study) -> Table:
 
 def tables(study: Study) -> tuple[Table, ...]:
     """How long the runs of each cell waited, when targets were found, and what the runs read; where routes
-    compete, which one they took."""
+    compete, which one they took; where there are seeds enough, what early signals tell."""
     found = [
         cell_table(study, "Plateau length in steps, with 95 % intervals", WAITED),
         cell_table(study, "Steps at which targets are found, with 95 % intervals over runs", TARGETS),
@@ -86,7 +87,25 @@ def tables(study: Study) -> tuple[Table, ...]:
     ]
     if any(map(competes, study.cells)):
         found.append(cell_table(study, "Which of two routes runs took", ROUTES))
+    if (signals := signal_table(study)) is not None:
+        found.append(signals)
     return tuple(found)
+
+
+def signal_table(study: Study) -> Table | None:
+    """One row an early signal at a step; None where no cell has seeds enough."""
+    columns = [column for column in OF_SIGNAL if column.heading]
+    headings = tuple(column.heading for column in columns)
+    if not study.early_signals:
+        return None
+    return Table(
+        "Early signals: rank correlation with the steps until a target is found, within cells, in runs that"
+        " have not escaped",
+        headings,
+        frozenset(headings) - {"signal", "does it tell?"},
+        tuple(tuple(column.text(one) for column in columns) for one in study.early_signals),
+        labels=2,
+    )
 
 
 def run_table(study: Study, *more: Column[RunRow]) -> Table:

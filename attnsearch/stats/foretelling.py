@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from scipy import stats
 
 from attnsearch.base import Floats, Plateaus
 from attnsearch.stats.survival import TAIL
@@ -15,7 +16,8 @@ DRAWS = 2_000
 """Times that runs are drawn again."""
 
 FEWEST_RUNS = 4
-"""In all groups together; of fewer an interval would say nothing."""
+"""Of a group, with a target that still waits; a smaller group is left out. Drawn again, a single run is
+always itself, and its group would have an interval of no width."""
 
 
 class Watched(NamedTuple):
@@ -34,7 +36,8 @@ class Foretelling:
     """Somers' D of the wait given the signal, over comparable pairs of targets of one group (Harrell et al.,
     JAMA 247, 1982): 1 where the larger signal always means the longer wait, 0 where it tells nothing.
 
-    low, high:  95 % interval, of runs drawn again within their groups
+    low, high:  95 % interval: runs are drawn again within their groups, and the deviations of what is drawn
+                stretched as Student's distribution is against the normal one
     runs, pairs:  with a target that still waited; pairs that can be compared
     """
 
@@ -51,16 +54,15 @@ class Foretelling:
 
 
 def foretelling(groups: Sequence[Sequence[Watched]], seed: int = 0) -> Foretelling | None:
-    """The correlation over `groups` of runs; None where there are too few runs, or no two comparable targets.
+    """The correlation over `groups` of runs; None where no group has enough, or no two comparable targets.
 
     Targets of two groups are never compared. Two that wait can be compared where the shorter wait has ended.
     """
     kept = [[run for run in group if len(run.signal)] for group in groups]
-    kept = [group for group in kept if group]
-    runs = sum(map(len, kept))
+    kept = [group for group in kept if len(group) >= FEWEST_RUNS]
     sums = [_pairs(group) for group in kept]
     total = sum(int(comparable.sum()) for _, comparable in sums)
-    if runs < FEWEST_RUNS or not total:
+    if not total:
         return None
     drawn, random = np.zeros((DRAWS, 2)), np.random.default_rng(seed)
     for agreement, comparable in sums:
@@ -69,12 +71,18 @@ def foretelling(groups: Sequence[Sequence[Watched]], seed: int = 0) -> Foretelli
         for column, matrix in enumerate((agreement, comparable)):
             own = np.diag(matrix)
             # A run that was drawn twice is compared with others twice, with itself as one run each time.
-            across = np.einsum("di,ij,dj->d", times, matrix - np.diag(own), times)
-            drawn[:, column] += across + times @ own
+            drawn[:, column] += ((times @ (matrix - np.diag(own))) * times).sum(axis=1) + times @ own
     values = drawn[drawn[:, 1] > 0]
-    low, high = np.quantile(values[:, 0] / values[:, 1], [TAIL, 1 - TAIL])
     value = sum(float(agreement.sum()) for agreement, _ in sums) / total
+    ends = np.quantile(values[:, 0] / values[:, 1], [TAIL, 1 - TAIL])
+    runs = sum(map(len, kept))
+    low, high = np.clip(value + _stretch(runs, runs - len(kept)) * (ends - value), -1, 1)
     return Foretelling(value, float(low), float(high), runs, total // 2)
+
+
+def _stretch(runs: int, freedom: int) -> float:
+    """How much wider an interval is than its bootstrap, where the spread within groups is estimated too."""
+    return float(stats.t.ppf(1 - TAIL, freedom) / stats.norm.ppf(1 - TAIL)) * (runs / freedom) ** 0.5
 
 
 def _pairs(group: Sequence[Watched]) -> tuple[Floats, Floats]:

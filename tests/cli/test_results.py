@@ -105,6 +105,10 @@ def test_columns_are_explained_with_their_units(folder: str) -> None:
     ("arguments", "told"),
     [
         (("--by", "point"), "points are too many for a screen"),
+        (
+            ("--by", "signal"),
+            "no cell has 4 runs with even and 4 with odd seeds that still waited at step 50",
+        ),
         (("--format", "parquet"), "name a file, as in -o runs.parquet"),
         (("-o", "rows.txt"), "cannot tell how to write rows.txt"),
         (("-o", "rows.csv", "--format", "table"), "a table is for a screen"),

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 from helpers import made_automata
+from helpers.foretold import foretold
 from helpers.hand_made import renamed, run_of, spec_of
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from attnsearch.base import AttnsearchError
-from attnsearch.plots.gallery import draw
+from attnsearch.plots.gallery import draw, draw_early_signals
 from attnsearch.results.study import Study
 from attnsearch.runs.store import StoredRun
 from attnsearch.spec.run import InterventionSpec
@@ -71,6 +72,13 @@ def test_cells_that_differ_in_little_have_titles_and_files_of_their_own(
     ]
     assert drawn[0].name.startswith("linear_map-attention-learning-rate-0.001-seed-0-")
     assert drawn[2].name.startswith("linear_map-attention-learning-rate-0.0010000001-seed-0-")
+
+
+def test_early_signals_have_a_picture_where_there_are_seeds_enough(tmp_path: Path) -> None:
+    study = Study(foretold(8))
+    path = draw_early_signals(study, tmp_path)
+    assert path.name == f"early-signals-{study.names.digits}.png"
+    assert min(imread(path).shape[:2]) > 300
 
 
 @pytest.mark.usefixtures("sketched")

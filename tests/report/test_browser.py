@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from helpers import made_automata
 from helpers.browser import BROWSER, Case, findings
+from helpers.foretold import foretold
 from helpers.hand_made import renamed, run_of, spec_of
 
 from attnsearch.report.report import report
@@ -60,6 +61,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory, runs: list[StoredRun]) -> See
         "light": Case(page, COLOURS),
         "dark": Case(page, COLOURS, dark=True),
         "hostile": Case(hostile, HOSTILE_NAMES, complains=True),
+        "signals": Case(report(Study(foretold())), SIGNALS),
         "automaton": Case(report(Study([AUTOMATON_RUN])), AUTOMATON),
         **single,
     }
@@ -111,6 +113,27 @@ def test_the_slider_moves_the_map_and_lights_up_what_is_found(seen: Seen, runs: 
         assert shown["masses"] == [f"{mass:.2f}" for mass in run.maps.mass[place]]
     assert found["rows"] == [str(step) for step in run.measures.found.length]
     assert f"at step {run.maps.step[-1]}: map mass" in end["label"]
+
+
+SIGNALS = """
+const plots = [...document.querySelectorAll("#signals .chart")];
+const counted = (plot) => [".mark", ".mark.plain"].map((name) => plot.querySelectorAll(name).length);
+const svg = plots[0].querySelector("svg");
+svg.focus();
+await press("ArrowRight");
+const rows = document.querySelectorAll("#signals tbody tr").length;
+return { marks: plots.map(counted), label: svg.getAttribute("aria-label"), said: text("said"), rows };
+"""
+
+
+def test_early_signals_are_drawn_and_told(seen: Seen) -> None:
+    found = seen["signals"]
+    # Two halves at three steps; the planted signal tells.
+    assert found["marks"] == [[6, 0], [6, 6], [6, 6]]
+    assert found["rows"] == 9
+    assert "Step 200: the larger, the sooner" in found["label"]
+    assert "8 runs" in found["said"]
+    assert "-1.00, -1.00 to -1.00" in found["said"]
 
 
 MARKS = """

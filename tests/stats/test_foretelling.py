@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from attnsearch.base import Plateaus
-from attnsearch.stats.foretelling import Watched, foretelling
+from attnsearch.stats.foretelling import FEWEST_RUNS, Watched, foretelling
 
 BUDGET = 1_000
 
@@ -63,7 +63,25 @@ def test_a_planted_signal_is_told_and_none_is_not() -> None:
     assert all(told is not None and told.low > 0 for told in planted)
     nothing = [foretelling([drawn(random, 0), drawn(random, 0)]) for _ in range(60)]
     false = [told for told in nothing if told is not None and told.tells]
-    assert len(false) <= 9
+    assert len(false) <= 7
+
+
+def test_small_groups_do_not_count() -> None:
+    random = np.random.default_rng(2)
+    large = drawn(random, 1)
+    # Alone, each of these would have an interval without width.
+    single = [drawn(random, 1, runs=1) for _ in range(8)]
+    assert foretelling(single) is None
+    assert foretelling([large, *single]) == foretelling([large])
+
+
+def test_the_interval_of_few_runs_is_wider_than_their_bootstrap() -> None:
+    def false_claims(runs: int) -> int:
+        random = np.random.default_rng(runs)
+        told = [foretelling([drawn(random, 0, runs)]) for _ in range(100)]
+        return sum(one is not None and one.tells for one in told)
+
+    assert false_claims(FEWEST_RUNS) <= 8
 
 
 @pytest.mark.parametrize("runs", [0, 3])

@@ -3,11 +3,13 @@ startHeadline();
 startSurvival();
 startOverlay();
 startBrowser();
+startSignals();
 startDownloads();
 recall();
 drawn(find("headline"), drawHeadline);
 drawn(find("survival"), drawSurvival);
 drawn(find("overlay"), drawOverlay);
+data.signals.forEach((_, index) => drawn(find(`signal-${index}`), () => drawSignal(index)));
 tellChoice();
 selectRun(state.run);
 // A link that is opened in a page that is open already.

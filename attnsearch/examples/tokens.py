@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from rich.text import Text
 
-from attnsearch.base import Bools, Example, Integers
+from attnsearch.base import Bools, Example, Floats, Integers
 from attnsearch.generators.base import Generator, Rule
 from attnsearch.plots.tokens import tokens_example
 
@@ -32,7 +32,7 @@ class TokensExample:
     tokens:   `i32[L]`; answers: `i32[R]`, the answer to each target
     supports: `bool[R, L]`
     routes:   `bool[W, R, L]`, what each named route reads
-    bits:     log2 of the number of supports that a target could have had, the mean over targets
+    bits:     `f64[R]`, log2 of the number of supports that each target could have had
     """
 
     generator: Generator
@@ -40,7 +40,7 @@ class TokensExample:
     answers: Integers
     supports: Bools
     routes: Bools
-    bits: float
+    bits: Floats
 
     @classmethod
     def draw(cls, made: Generator, rule: Rule, knobs: Mapping[str, jax.Array], example: Example) -> Self:
@@ -52,7 +52,7 @@ class TokensExample:
             np.asarray(example.answers)[made.is_target],
             np.asarray(jax.jit(made.supports)(*asked)),
             np.asarray(jax.jit(made.routes)(*asked)),
-            made.log2_search_space(knobs),
+            made.truth(rule, knobs).log2_search_space,
         )
 
     @property
@@ -73,7 +73,8 @@ class TokensExample:
     def sentence(self, row: int) -> str:
         """What target `row` is, what it depends on, and among how many supports that has to be found."""
         read = ", ".join(f"{self.tokens[position]} at {position}" for position in self._support(row))
-        could = f"one of {2**self.bits:,.0f} supports it could have had ({self.bits:.1f} bits)"
+        bits = self.bits[row]
+        could = f"one of {2**bits:,.0f} supports it could have had ({bits:.1f} bits)"
         return (
             f"target {row}, asked at position {self.queries[row]}, is {self.answers[row]}."
             f" It depends on {read or 'no token'}: {could}"

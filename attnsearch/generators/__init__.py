@@ -11,6 +11,7 @@ from attnsearch.generators.copy import Copy
 from attnsearch.generators.induction import Induction
 from attnsearch.generators.k_of_m_recall import KOfMRecall
 from attnsearch.generators.linear_map import LinearMap, LinearMapAutoregressive
+from attnsearch.generators.mixture import Mixture
 from attnsearch.generators.moving_window_sum import MovingWindowSum
 from attnsearch.generators.multi_hop import MultiHop
 from attnsearch.generators.selective_copy import SelectiveCopy
@@ -25,6 +26,7 @@ GENERATORS: dict[str, type[Generator]] = {
     "k_of_m_recall": KOfMRecall,
     "linear_map": LinearMap,
     "linear_map_autoregressive": LinearMapAutoregressive,
+    "mixture": Mixture,
     "moving_window_sum": MovingWindowSum,
     "multi_hop": MultiHop,
     "selective_copy": SelectiveCopy,

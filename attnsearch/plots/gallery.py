@@ -8,6 +8,7 @@ import numpy as np
 
 from attnsearch.base import plain
 from attnsearch.plots.early_signals import early_signals
+from attnsearch.plots.emergence import Emerged, emergence_against_size
 from attnsearch.plots.losses import loss_curves
 from attnsearch.plots.maps import attention_maps
 from attnsearch.plots.plateaus import Dots, plateau_against_search_space
@@ -16,14 +17,17 @@ from attnsearch.results.layout import lines_of
 from attnsearch.results.series import Series
 from attnsearch.results.study import Study
 from attnsearch.runs.store import StoredRun
-from attnsearch.spec.names import Names, joined
+from attnsearch.spec.names import Names, file_stem, heading, joined
 from attnsearch.stats.hopping import Hopping
 from attnsearch.stats.survival import pool
 
 
 def draw(study: Study, folder: Path) -> list[Path]:
     """Draw each cell's middle run, for a grid the plateaus against the search space, and early signals
-    where there are seeds enough."""
+    where there are seeds enough.
+
+    Where networks differ in a size, draw the steps to emergence against it too.
+    """
     drawn: list[Path] = []
     for cell in study.cells:
         run = cell.middle_run
@@ -33,6 +37,7 @@ def draw(study: Study, folder: Path) -> list[Path]:
         if run.hopping is not None:
             drawn.append(draw_routes(run, run.hopping, study.names, folder))
     if len(study.cells) > 1:
+        drawn.extend(draw_emergence(study, folder))
         drawn.append(draw_plateaus(study, folder))
     if study.early_signals:
         drawn.append(draw_early_signals(study, folder))
@@ -89,6 +94,20 @@ def draw_early_signals(study: Study, folder: Path) -> Path:
         study.early_signals,
         f"Early signals of finding: {joined(*tasks)}",
     )
+
+
+def draw_emergence(study: Study, folder: Path) -> list[Path]:
+    """When targets of each search space are found in each run, a picture for each size of the networks."""
+    drawn = []
+    for name in dict.fromkeys(one.name for one in study.emergences):
+        found = [one for one in study.emergences if one.name == name]
+        tasks = dict.fromkeys(plain(cell.spec.task.name) for one in found for cell in one.cells)
+        path = folder / f"{file_stem(f'emergence against {name}', f'-{study.names.digits}')}.png"
+        groups = [Emerged(one.series, one.bits, one.numbers, one.emerged, one.waiting) for one in found]
+        budget = max(cell.spec.budget.steps for one in found for cell in one.cells)
+        title = f"Steps to emergence against {heading(name)}: {joined(*tasks)}"
+        drawn.append(emergence_against_size(path, groups, heading(name), budget, title))
+    return drawn
 
 
 def _dots(series: Series) -> Dots:

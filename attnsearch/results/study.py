@@ -10,6 +10,7 @@ from attnsearch.results.against import growths_against
 from attnsearch.results.cells import Cell, Measurement, cells, measurements
 from attnsearch.results.comparisons import Compared, comparisons
 from attnsearch.results.early_signals import EarlySignal, early_signals
+from attnsearch.results.emergence import Emergence, emergences
 from attnsearch.results.long_form import by_cell, by_point, by_run, by_signal, by_target
 from attnsearch.results.records import Records
 from attnsearch.results.scaling import Growth, growths
@@ -102,6 +103,11 @@ class Study:
         AttnsearchError where no cell has such a number, or where it is not above 0.
         """
         return growths_against(self.cells, name)
+
+    @cached_property
+    def emergences(self) -> tuple[Emergence, ...]:
+        """When the targets of each search space are found, against each size of the networks that differs."""
+        return emergences(self.cells)
 
     @cached_property
     def comparisons(self) -> tuple[Compared, ...]:

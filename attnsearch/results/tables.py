@@ -9,6 +9,7 @@ from attnsearch.results.cells import Cell
 from attnsearch.results.column import Column
 from attnsearch.results.columns import COLUMNS
 from attnsearch.results.early_signals import COLUMNS as OF_SIGNAL
+from attnsearch.results.emergence_table import emergence_tables
 from attnsearch.results.long_form import run_rows
 from attnsearch.results.route_columns import ROUTES, competes
 from attnsearch.results.run_columns import OF_RUN, OF_TARGET, RUN, TARGET, RunRow, targets
@@ -79,7 +80,8 @@ def trained_table(study: Study) -> Table:
 
 def tables(study: Study) -> tuple[Table, ...]:
     """How long the runs of each cell waited, when targets were found, and what the runs read; where routes
-    compete, which one they took; where there are seeds enough, what early signals tell."""
+    compete, which one they took; where networks differ in a size, when targets emerge against it; where there
+    are seeds enough, what early signals tell."""
     found = [
         cell_table(study, "Plateau length in steps, with 95 % intervals", WAITED),
         cell_table(study, "Steps at which targets are found, with 95 % intervals over runs", TARGETS),
@@ -87,6 +89,7 @@ def tables(study: Study) -> tuple[Table, ...]:
     ]
     if any(map(competes, study.cells)):
         found.append(cell_table(study, "Which of two routes runs took", ROUTES))
+    found.extend(emergence_tables(study.emergences))
     if (signals := signal_table(study)) is not None:
         found.append(signals)
     return tuple(found)

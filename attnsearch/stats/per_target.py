@@ -124,12 +124,15 @@ def _within(found: Sequence[Plateaus]) -> float | None:
 
 
 def _between(found: Sequence[Plateaus]) -> float | None:
+    return summarise(middle(found)).spread
+
+
+def middle(found: Sequence[Plateaus]) -> Plateaus:
+    """`[N]`: the step at which half of the targets of each run are found, of runs with `[R]` targets each."""
     # The targets of a run are all watched equally long, so that the middle one is their median.
     ranked = [ordered(run) for run in found]
-    middle = [(len(run.length) - 1) // 2 for run in ranked]
-    return summarise(
-        Plateaus(
-            np.array([run.length[k] for run, k in zip(ranked, middle, strict=True)], np.int64),
-            np.array([run.observed[k] for run, k in zip(ranked, middle, strict=True)], bool),
-        )
-    ).spread
+    places = [(len(run.length) - 1) // 2 for run in ranked]
+    return Plateaus(
+        np.array([run.length[k] for run, k in zip(ranked, places, strict=True)], np.int64),
+        np.array([run.observed[k] for run, k in zip(ranked, places, strict=True)], bool),
+    )

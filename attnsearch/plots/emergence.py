@@ -45,13 +45,16 @@ def _emergence_figure(groups: Sequence[Emerged], size: str, budget: int, title: 
     size:    what the size is called
     budget:  steps, drawn as a line; a censored run stands at its own length
     """
+    from matplotlib.ticker import NullLocator
+
     spaces = sorted({one.bits for one in groups})
     labels = list(dict.fromkeys(one.label for one in groups))
     across = min(ACROSS, len(spaces))
     down = -(-len(spaces) // across)
     figure = empty_figure(max(1.9 * across + 0.5, 4.4), 2.3 * down + 1.1, title)
-    shared = {"sharex": True, "sharey": True, "squeeze": False}
-    panels = figure.subplots(down, across, **shared, subplot_kw={"yscale": "log"})
+    panels = figure.subplots(
+        down, across, sharex=True, sharey=True, squeeze=False, subplot_kw={"yscale": "log"}
+    )
     numbers = np.unique(np.concatenate([one.numbers for one in groups]))
     gaps = np.diff(np.log2(numbers))
     band = min(WIDEST, 0.7 * gaps.min(initial=np.inf)) / len(labels)
@@ -69,7 +72,7 @@ def _emergence_figure(groups: Sequence[Emerged], size: str, budget: int, title: 
     first = panels[0, 0]
     first.set_xscale("log", base=2)
     first.set_xticks(numbers, [f"{number:g}" for number in numbers])
-    first.xaxis.set_minor_locator(_nowhere())
+    first.xaxis.set_minor_locator(NullLocator())
     first.set_xlim(numbers[0] / 2**0.6, numbers[-1] * 2**0.6)
     shortest = min(int(steps.length.min(initial=budget)) for one in groups for steps in one.steps)
     # At least a decade, so that a power of ten stands on the axis.
@@ -121,12 +124,6 @@ def _legend(figure: Figure, axes: Axes, labels: Sequence[str], budget: int) -> N
 
 def _look(index: int) -> tuple[str, str]:
     return COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
-
-
-def _nowhere():
-    from matplotlib.ticker import NullLocator
-
-    return NullLocator()
 
 
 emergence_against_size = written(_emergence_figure)

@@ -18,6 +18,7 @@ from attnsearch.report.tables import (
     run_table,
     settings,
 )
+from attnsearch.results.emergence_table import emergence_tables
 from attnsearch.results.scaling import sentences
 from attnsearch.results.study import Study
 from attnsearch.results.table import counted, listed
@@ -58,6 +59,7 @@ def report(study: Study, *, title: str | None = None, folders: Folders | None = 
             "signal_names": [signal["name"] for signal in data["signals"]],
             "signal_table": signal_table(study),
             "found": found_table(study, folders),
+            "emergence": emergence_tables(study.emergences),
             "left_out": _left_out(data),
             "cell_table": cell_table(study, folders),
             "comparison_table": comparison_table(study),

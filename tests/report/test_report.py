@@ -201,3 +201,9 @@ def test_a_run_that_diverged_at_once() -> None:
 
 def test_the_same_runs_give_the_same_bytes(runs: list[StoredRun]) -> None:
     assert report(Study(runs), title="Twice") == report(Study(runs), title="Twice")
+
+
+def test_steps_to_emergence_stand_below_what_was_found_where_networks_differ_in_a_size() -> None:
+    wide, narrow = ([run_of(spec_of(width=width), [50, 60, 70, 80])] for width in (64, 32))
+    assert "Steps to emergence against width" in report(Study([*narrow, *wide]))
+    assert "Steps to emergence" not in report(Study(narrow))

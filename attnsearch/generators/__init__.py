@@ -15,6 +15,7 @@ from attnsearch.generators.mixture import Mixture
 from attnsearch.generators.moving_window_sum import MovingWindowSum
 from attnsearch.generators.multi_hop import MultiHop
 from attnsearch.generators.selective_copy import SelectiveCopy
+from attnsearch.generators.single_location import SingleLocation
 from attnsearch.generators.trigger_copy import TriggerCopy
 
 GENERATORS: dict[str, type[Generator]] = {
@@ -30,5 +31,6 @@ GENERATORS: dict[str, type[Generator]] = {
     "moving_window_sum": MovingWindowSum,
     "multi_hop": MultiHop,
     "selective_copy": SelectiveCopy,
+    "single_location": SingleLocation,
     "trigger_copy": TriggerCopy,
 }

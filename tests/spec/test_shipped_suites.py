@@ -30,7 +30,7 @@ SHIPPED = {
     "mixers_recall": (4 * 6 * 3, 4 * 6 * (3 * 2 + 8), 2_000),
     "mixers_copying": (5 * 6 * 3, 5 * 6 * (3 * 2 + 8), 2_000),
     "mixers_depth": (2 * 6 * 3, 2 * 6 * (3 * 2 + 8), 2_000),
-    "single_location": (4, 4 * 16, 4_000),
+    "single_location": (4 + 3, (4 + 3) * 16, 4_000),
 }
 """Cells, the runs of a sweep, and the budget of each."""
 

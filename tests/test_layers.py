@@ -28,6 +28,7 @@ ROOMS: dict[str, tuple[int, str]] = {
     "results": (5, ""),
     "training.jax": (6, "jax"),
     "training.torch": (6, "jax torch"),
+    "training.tracking": (6, ""),
     "plots": (6, ""),
     "report": (6, ""),
     "gate": (6, ""),
@@ -40,7 +41,11 @@ ROOMS: dict[str, tuple[int, str]] = {
     "__main__": (10, ""),
 }
 FLAX = ("mixers", "training.jax")
-FRAMEWORKS = {"jax": ("jax", "jaxlib", "flax", "optax", "chex"), "torch": ("torch", "transformers")}
+FRAMEWORKS = {
+    "jax": ("jax", "jaxlib", "flax", "optax", "chex"),
+    "torch": ("torch", "transformers"),
+    "trackers": ("tensorboard", "wandb", "mlflow", "sqlalchemy", "alembic"),
+}
 """The packages that belong to each."""
 
 TORCH_NAMES = "training.torch.names"

@@ -13,6 +13,7 @@ from attnsearch.cli.completing import files, mixer_names, suite_names
 from attnsearch.cli.flags import given, switch
 from attnsearch.cli.output import complain
 from attnsearch.cli.values import Assignment, Seeds, WholeNumber
+from attnsearch.training.tracking.names import TRACKERS
 
 if TYPE_CHECKING:
     from attnsearch.backends import Assigned, Backends
@@ -121,6 +122,12 @@ save_parameters_option = click.option(
     "save_parameters",
     is_flag=True,
     help="keep each trained network beside its run, for `attnsearch ablate`",
+)
+track_option = click.option(
+    "--track",
+    type=click.Choice(TRACKERS),
+    multiple=True,
+    help="show runs in this tool while they train; may be repeated",
 )
 mixer_set_option = click.option(
     "--mixer-set",

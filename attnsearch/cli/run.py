@@ -24,6 +24,7 @@ from attnsearch.cli.options import (
     save_parameters_option,
     seeds_option,
     switch_options,
+    track_option,
 )
 from attnsearch.cli.status import INTERRUPTED
 from attnsearch.cli.values import WholeNumber
@@ -63,6 +64,7 @@ class _RunCommand(TaskCommand):
 @switch_options
 @engine_options
 @save_parameters_option
+@track_option
 @output_options
 @plots_option
 @click.pass_context
@@ -76,6 +78,7 @@ def run(
     lanes: int | None,
     checkpoint_every: float,
     save_parameters: bool,
+    track: Sequence[str],
     out: Path,
     as_json: bool,
     quiet: bool,
@@ -109,6 +112,6 @@ def run(
         rule_seed=rule_seed,
         backend=backend,
     )
-    output = Output(out, as_json, quiet, no_plots)
+    output = Output(out, as_json, quiet, no_plots, tuple(track))
     trained = sweep(specs, output, backend, TrainingSettings(lanes, checkpoint_every, save_parameters))
     return 0 if trained else INTERRUPTED

@@ -17,6 +17,7 @@ from attnsearch.cli.options import (
     save_parameters_option,
     suite_of,
     suite_options,
+    track_option,
 )
 from attnsearch.cli.status import INTERRUPTED
 
@@ -25,6 +26,7 @@ from attnsearch.cli.status import INTERRUPTED
 @suite_options
 @engine_options
 @save_parameters_option
+@track_option
 @output_options
 @plots_option
 @click.pass_context
@@ -37,6 +39,7 @@ def sweep(
     lanes: int | None,
     checkpoint_every: float,
     save_parameters: bool,
+    track: Sequence[str],
     out: Path,
     as_json: bool,
     quiet: bool,
@@ -56,7 +59,7 @@ def sweep(
 
     found, backend = suite_of(suite, seeds, given(ctx), mixers, mixer_settings)
     cohorts_of(found, backend, suite)
-    output = Output(out, as_json, quiet, no_plots)
+    output = Output(out, as_json, quiet, no_plots, tuple(track))
     return (
         0
         if sweep_suite(found, output, backend, TrainingSettings(lanes, checkpoint_every, save_parameters))

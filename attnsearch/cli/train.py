@@ -24,6 +24,7 @@ from attnsearch.spec.names import mixer_names
 from attnsearch.spec.run import MixerSpec, RunSpec
 from attnsearch.spec.suite import Suite
 from attnsearch.training.backend import Backend, TrainingSettings
+from attnsearch.training.observer import Together
 from attnsearch.training.runner import run
 
 _LISTED_PICTURES = 8
@@ -38,6 +39,7 @@ class Output:
     as_json: bool
     quiet: bool
     no_plots: bool
+    track: tuple[str, ...]
 
 
 def sweep(
@@ -90,12 +92,18 @@ def _trained(
 ) -> list[StoredRun] | None:
     """The runs, trained where they were not stored; None where this was interrupted, which is said."""
     from attnsearch.training.jax.devices import use_every_core
+    from attnsearch.training.tracking.names import opened
+    from attnsearch.training.tracking.observer import Tracking
 
+    trackers = [opened(name, output.out) for name in dict.fromkeys(output.track)]
     store = Store.open(output.out)
     use_every_core()
     try:
-        with progress_for(output.quiet, store) as observer:
-            return run(specs, store, backend, observer, settings)
+        with (
+            progress_for(output.quiet, store) as progress,
+            Tracking(trackers, progress.warned) as tracking,
+        ):
+            return run(specs, store, backend, Together(progress, tracking), settings)
     except KeyboardInterrupt:
         stored = sum(store.holds(spec, parameters=settings.save_parameters) for spec in specs)
         note(

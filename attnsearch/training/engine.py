@@ -232,12 +232,16 @@ class Engine:
             for lane, begun in self._lanes.begin(fresh).items():
                 recording = Recording(fresh[lane], begun.truth, begun.route_names)
                 recording.add_map(begun.map)
-                self._occupied[lane] = _Occupied.now(recording)
+                self._occupy(lane, recording)
         if restored:
             self._lanes.restore({lane: (one.recording.spec, one.leaves) for lane, one in restored.items()})
             for lane, checkpoint in restored.items():
-                self._occupied[lane] = _Occupied.now(checkpoint.recording)
+                self._occupy(lane, checkpoint.recording)
         return True
+
+    def _occupy(self, lane: int, recording: Recording) -> None:
+        self._occupied[lane] = _Occupied.now(recording)
+        self._observer.begun(recording)
 
     def _next(self) -> RunSpec | None:
         """The next pending run that is this process's to train."""

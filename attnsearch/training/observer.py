@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from attnsearch.runs.recorder import Recording
 from attnsearch.runs.store import StoredRun
 from attnsearch.spec.run import RunSpec
 
@@ -34,6 +35,13 @@ class Observer:
     def preparing(self, runs: Sequence[RunSpec], num_lanes: int, work: str) -> None:
         """What trains these runs, `num_lanes` at a time, is being made: `work` says how, "compiling"."""
 
+    def begun(self, recording: Recording) -> None:
+        """A run was put into a lane; `recording` grows while it trains, and is only to be read.
+
+        Told again of the same run where its lanes had to be made anew. It then goes on from an earlier step,
+        to the same points.
+        """
+
     def advanced(self, running: Sequence[Progress], num_lanes: int) -> None:
         """Every running lane, of `num_lanes`, has reached its next recorded point."""
 
@@ -49,3 +57,41 @@ class Observer:
     def wants_to_stop(self) -> bool:
         """Asked at every recorded point; True ends the work with a KeyboardInterrupt."""
         return False
+
+
+class Together(Observer):
+    """Several observers as one: each is told everything, in their order. Any of them may end the work."""
+
+    def __init__(self, *observers: Observer):
+        self._observers = observers
+
+    def planned(self, pending: Sequence[RunSpec], stored: Sequence[StoredRun]) -> None:
+        for one in self._observers:
+            one.planned(pending, stored)
+
+    def preparing(self, runs: Sequence[RunSpec], num_lanes: int, work: str) -> None:
+        for one in self._observers:
+            one.preparing(runs, num_lanes, work)
+
+    def begun(self, recording: Recording) -> None:
+        for one in self._observers:
+            one.begun(recording)
+
+    def advanced(self, running: Sequence[Progress], num_lanes: int) -> None:
+        for one in self._observers:
+            one.advanced(running, num_lanes)
+
+    def finished(self, run: StoredRun) -> None:
+        for one in self._observers:
+            one.finished(run)
+
+    def waiting(self, held: Sequence[RunSpec]) -> None:
+        for one in self._observers:
+            one.waiting(held)
+
+    def warned(self, message: str) -> None:
+        for one in self._observers:
+            one.warned(message)
+
+    def wants_to_stop(self) -> bool:
+        return any(one.wants_to_stop() for one in self._observers)

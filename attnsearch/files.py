@@ -15,7 +15,7 @@ import stat
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from functools import lru_cache
 from importlib import import_module
@@ -199,6 +199,18 @@ def unpacked_part(path: Path, names: Collection[str], part: Collection[str]) -> 
         with zipfile.ZipFile(file) as archive:
             _members(archive, names)
             return {name: _array(archive.read(f"{name}.npy")) for name in part}
+
+
+def unpacked_where(path: Path, wanted: Callable[[str], bool]) -> dict[str, np.ndarray]:
+    """As `unpacked`, of the .npz file at `path`, but the arrays alone whose names are `wanted`.
+
+    Errors: one of `DAMAGE`
+    """
+    with open(path, "rb", opener=_at_once) as file:
+        check_regular(os.fstat(file.fileno()))
+        with zipfile.ZipFile(file) as archive:
+            names = [member.removesuffix(".npy") for member in _members(archive, None)]
+            return {name: _array(archive.read(f"{name}.npy")) for name in names if wanted(name)}
 
 
 def _members(archive: zipfile.ZipFile, names: Collection[str] | None) -> list[str]:

@@ -37,6 +37,7 @@ ROOMS: dict[str, tuple[int, str]] = {
     "examples": (7, "jax"),
     "foreign": (7, "jax"),
     "leaderboard": (7, ""),
+    "watch": (7, ""),
     "cli": (9, ""),
     "__main__": (10, ""),
 }

@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "rm": "attnsearch.cli.stored:rm",
         "results": "attnsearch.cli.results:results",
         "report": "attnsearch.cli.report:report",
+        "watch": "attnsearch.cli.watch:watch",
         "ablate": "attnsearch.cli.ablate:ablate",
     },
     "Compare": {

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from attnsearch.base import RECORDING_INTERVAL, plain
-from attnsearch.cli.time_left import Ends, TimeLeft
 from attnsearch.results.table import counted
+from attnsearch.results.time_left import Ends, TimeLeft
 from attnsearch.runs.store import StoredRun
 from attnsearch.spec.names import Names, joined
 from attnsearch.spec.run import CellSpec, RunSpec

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ import numpy as np
 from attnsearch.base import plain
 from attnsearch.report.folders import Folders
 from attnsearch.report.run_detail import details
-from attnsearch.results.cells import plateau_of
+from attnsearch.report.training import Training
+from attnsearch.results.cells import Cell, plateau_of
 from attnsearch.results.early_signals import HALVES
 from attnsearch.results.scaling import Growth
 from attnsearch.results.study import Study
@@ -23,18 +25,25 @@ DEVIATIONS = 1.6449
 """Nine values in ten of a normal distribution lie within so many standard deviations of its middle."""
 
 
-def document(study: Study, folders: Folders) -> dict[str, Any]:
-    """Everything that the scripts of a report draw."""
+def document(study: Study, folders: Folders, training: Training | None = None) -> dict[str, Any]:
+    """Everything that the scripts of a report draw.
+
+    training:  runs that have not ended, of which there is at least one where `study` has none
+    """
+    ended, unfinished = study, frozenset[StoredRun]()
+    if training is not None:
+        study, unfinished = training.with_ended(study), frozenset(one.run for one in training.runs)
     names = study.names
     runs = [run for cell in study.cells for run in cell.runs]
     number = {run: index for index, run in enumerate(runs)}
     series = {cell: index for index, one in enumerate(study.series) for cell in one.cells}
+    series_of = {(cell.spec, cell.folder): index for cell, index in series.items()}
     keys = folders.keys(runs)
-    middles = [cell.middle_run for cell in study.cells]
+    middle = {cell: _middle_run(cell, unfinished) for cell in study.cells}
     # The widest search tells most: the page opens at its middle run.
-    start = max(study.cells, key=lambda cell: cell.bits).middle_run
+    start = middle[max(study.cells, key=lambda cell: cell.bits)]
     # Attention weights go to the middle run of each cell first.
-    ordered = list(dict.fromkeys([start, *middles, *runs]))
+    ordered = list(dict.fromkeys([start, *middle.values(), *runs]))
     detail = dict(zip(ordered, details(ordered), strict=True))
     return {
         "series": [one.name for one in study.series],
@@ -47,19 +56,28 @@ def document(study: Study, folders: Folders) -> dict[str, Any]:
                 "budget": cell.spec.budget.steps,
                 "rule": {"found": cell.spec.task.plateau.found, "mastery": cell.spec.task.plateau.mastery},
                 "runs": [number[run] for run in cell.runs],
-                "middle": number[cell.middle_run],
+                "middle": number[middle[cell]],
             }
             for cell in study.cells
         ],
         "folders": list(map(plain, folders.names)),
         "runs": [
-            {**_run(run, index, detail[run]), "key": keys[run], "folders": list(folders.of.get(run, ()))}
+            {
+                **_run(run, index, detail[run], unfinished),
+                "key": keys[run],
+                "folders": list(folders.of.get(run, ())),
+            }
             for index, cell in enumerate(study.cells)
             for run in cell.runs
         ],
         "start": number[start],
-        "laws": [_law(growth) for growth in study.laws if growth.size == "nominal"],
-        "signals": _signals(study),
+        "laws": [
+            {"series": series_of[growth.cells[0].spec, growth.cells[0].folder], **_law(growth)}
+            for growth in ended.laws
+            if growth.size == "nominal"
+        ],
+        "signals": _signals(ended),
+        **({} if training is None else _live(training, number)),
     }
 
 
@@ -89,7 +107,18 @@ def _signals(study: Study) -> list[dict[str, Any]]:
     ]
 
 
-def _run(run: StoredRun, cell: int, detail: Mapping[str, Any]) -> dict[str, Any]:
+def _middle_run(cell: Cell, unfinished: Set[StoredRun]) -> StoredRun:
+    """Of the runs that have ended, where there are any."""
+    ended = tuple(run for run in cell.runs if run not in unfinished)
+    return replace(cell, runs=ended or cell.runs).middle_run
+
+
+def _live(training: Training, number: Mapping[StoredRun, int]) -> dict[str, Any]:
+    """What the script of a page needs that is shown anew as a sweep goes on."""
+    return {**training.live._asdict(), "training": [number[one.run] for one in training.runs]}
+
+
+def _run(run: StoredRun, cell: int, detail: Mapping[str, Any], unfinished: Set[StoredRun]) -> dict[str, Any]:
     measures, plateau = run.measures, plateau_of(run)
     found_step, was_found = measures.found
     found = [step if was else None for step, was in zip(found_step.tolist(), was_found, strict=True)]
@@ -98,7 +127,7 @@ def _run(run: StoredRun, cell: int, detail: Mapping[str, Any]) -> dict[str, Any]
         "cell": cell,
         "seed": run.spec.seed,
         "rule": run.spec.rule_seed,
-        "status": run.status,
+        "status": "training" if run in unfinished else run.status,
         "plateau": int(plateau.length[0]),
         "escaped": bool(plateau.observed[0]),
         "mastery": measures.mastery_step,

@@ -34,11 +34,13 @@ def render(
     scripts: Sequence[str],
     data: Mapping[str, Any],
     context: Mapping[str, Any],
+    asks_server: bool = False,
 ) -> str:
     """The page that `template` makes of `context`.
 
     styles, scripts:  names of files in `assets`, after the shared ones
     data:             JSON values for the scripts, numbers finite
+    asks_server:      whether the scripts ask the server that the page came from; a page from a disk has none
 
     The same arguments give the same text. Whatever a value holds appears as text.
     """
@@ -59,7 +61,8 @@ def render(
         style=Markup(style),
         script=Markup(script),
         data=Markup(json_for_script(data)),
-        policy=policy([script], [style]),
+        asks_server=asks_server,
+        policy=policy([script], [style], "connect-src 'self';" if asks_server else ""),
     )
     return page.rstrip() + "\n"
 
@@ -69,15 +72,16 @@ def _shown(value: Any) -> Any:
     return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def policy(scripts: Sequence[str], styles: Sequence[str]) -> str:
-    """The Content-Security-Policy of a page that holds just these: nothing is fetched, nothing else runs."""
+def policy(scripts: Sequence[str], styles: Sequence[str], more: str = "") -> str:
+    """The Content-Security-Policy of a page that holds just these: nothing else runs, and nothing is fetched
+    unless `more`, directives each with its semicolon, lets it."""
 
     def hashes(texts: Sequence[str]) -> str:
         digests = (hashlib.sha256(text.encode()).digest() for text in texts)
         return " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
 
     return (
-        f"default-src 'none'; script-src {hashes(scripts)}; style-src {hashes(styles)};"
+        f"default-src 'none'; {more and more + ' '}script-src {hashes(scripts)}; style-src {hashes(styles)};"
         " img-src data:; base-uri 'none'; form-action 'none'"
     )
 

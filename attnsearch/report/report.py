@@ -18,6 +18,7 @@ from attnsearch.report.tables import (
     run_table,
     settings,
 )
+from attnsearch.report.training import Training, lanes_table
 from attnsearch.results.emergence_table import emergence_tables
 from attnsearch.results.scaling import sentences
 from attnsearch.results.study import Study
@@ -30,23 +31,38 @@ SCRIPTS = (
     *("headline.js", "survival.js", "overlay.js", "losses.js", "maps.js", "browser.js"),
     *("signals.js", "report.js"),
 )
+LIVE_SCRIPTS = ("place.js", "watch.js")
+"""Of a page that is shown anew as a sweep goes on."""
 
 
-def report(study: Study, *, title: str | None = None, folders: Folders | None = None) -> str:
+def report(
+    study: Study,
+    *,
+    title: str | None = None,
+    folders: Folders | None = None,
+    training: Training | None = None,
+) -> str:
     """The page of a study of at least one run. The same arguments give the same text.
 
-    title:    its heading; names the tasks unless given
-    folders:  the folders that the runs lie in, told where they are several
+    title:     its heading; names the tasks unless given
+    folders:   the folders that the runs lie in, told where they are several
+    training:  runs that have not ended. Then the page asks whoever serves it for later states; and where at
+               least one is in training, the study may have no run
     """
     folders = folders or Folders()
-    data = document(study, folders)
-    tasks = listed(plain(cell.spec.task.name) for cell in study.cells)
+    whole = study if training is None else training.with_ended(study)
+    data = document(study, folders, training)
+    tasks = listed(plain(cell.spec.task.name) for cell in whole.cells)
     return render(
         "report.html.jinja",
         styles=("report.css",),
-        scripts=SCRIPTS,
+        scripts=SCRIPTS if training is None else (*SCRIPTS, *LIVE_SCRIPTS),
         data=data,
+        asks_server=training is not None,
         context={
+            "training": training,
+            "lanes": lanes_table(training, whole) if training is not None and training.runs else None,
+            "ended": len(study.runs),
             "version": version("attnsearch"),
             "title": title or f"Plateaus of {tasks}",
             "overview": overview(study),
@@ -75,6 +91,8 @@ def report(study: Study, *, title: str | None = None, folders: Folders | None = 
 
 def overview(study: Study) -> str:
     """How much there is, in one sentence."""
+    if not study.runs:
+        return "No run has ended so far."
     seeds = sorted({len(cell.runs) for cell in study.cells})
     each = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
     common = study.names.common

@@ -2,7 +2,8 @@
 
 Numpy side; never imports jax. Layout under the root of a store, which never looks at hidden names::
 
-    runs/.checkpoint-<digest>.npz              document, truth, curves and maps so far, leaves: uncompressed
+    runs/.checkpoint-<digest>.npz              document with the specification, truth, curves and maps so
+                                               far, leaves: uncompressed
     runs/.partial-<digest>-<pid>-<random>/     being written, or left by a killed process for `Store.open`
 """
 
@@ -12,6 +13,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -39,6 +41,12 @@ _LAYOUT: Layout = {
     "margin": layout.CONTESTS["margin"],
     "agreement": layout.CONTESTS["agreement"],
 }
+
+CHECKPOINT = ".checkpoint-"
+"""How the name of a checkpoint begins; the digest of its run follows, and `.npz`."""
+
+_LEAF = "arr_"
+"""How the names of leaves begin in the file; a number follows."""
 
 # Only in the file of a run whose task names routes, and of one on whose task these compete.
 _OPTIONAL = (("route_names", "route_mass"), ("margin", "agreement"))
@@ -111,9 +119,36 @@ class Checkpoints:
             self.path(spec).unlink(missing_ok=True)
 
 
+def glimpse(path: Path, known: Mapping[str, RunSpec]) -> Recording:
+    """The run whose checkpoint lies at `path`, as it was when it was saved, for whoever does not train it.
+
+    The state of its network is not read, and the file stays as it is, whatever is wrong with it.
+
+    known:  specifications by digest, for a file of an earlier version, which does not hold its own
+
+    Errors: one of `files.DAMAGE`, also for a file that is gone by now.
+    """
+    arrays = files.unpacked_where(path, lambda name: not name.startswith(_LEAF))
+    document = _document(arrays)
+    digest = document["digest"]
+    spec = RunSpec.from_json(document["spec"]) if "spec" in document else known.get(digest)
+    if spec is None:
+        raise ValueError("an earlier version wrote it, which did not say what it trained")
+    if path.name != checkpoint_file(path.parent.parent, spec.digest).name:
+        raise ValueError(f"its specification has the digest {spec.digest}")
+    _check(arrays, ())
+    return _recording(arrays, document, spec)
+
+
 def checkpoint_file(root: Path, digest: str) -> Path:
     """The file of the checkpoint of a run in the store at `root`, there or not."""
-    return root / "runs" / f".checkpoint-{digest}.npz"
+    return root / "runs" / f"{CHECKPOINT}{digest}.npz"
+
+
+def checkpointed(path: Path) -> str:
+    """The digest of the run whose checkpoint `path` is; "" where it is something else."""
+    digest = path.name.removeprefix(CHECKPOINT).removesuffix(".npz")
+    return digest if path == checkpoint_file(path.parent.parent, digest) else ""
 
 
 def _content(checkpoint: Checkpoint) -> bytes:
@@ -138,27 +173,38 @@ def _content(checkpoint: Checkpoint) -> bytes:
     leaves = [np.asarray(leaf) for leaf in checkpoint.leaves]
     _check(arrays, leaves)
     document = {"checkpoint_version": CHECKPOINT_VERSION, "digest": recording.spec.digest}
-    document |= {"step": recording.step, "leaves": len(leaves)}
+    document |= {"spec": recording.spec.to_json(), "step": recording.step, "leaves": len(leaves)}
     members = {"document": np.frombuffer(json.dumps(document).encode(), np.uint8), **arrays}
-    members |= {f"arr_{n}": leaf for n, leaf in enumerate(leaves)}
+    members |= {f"{_LEAF}{n}": leaf for n, leaf in enumerate(leaves)}
     return files.packed(members, compressed=False)
 
 
 def _read(content: bytes, spec: RunSpec) -> Checkpoint:
     arrays = files.unpacked(content)
+    document = _document(arrays)
+    if document["digest"] != spec.digest:
+        raise ValueError(f"it is of the run {document['digest']}")
+    leaves = [arrays.pop(f"{_LEAF}{n}") for n in range(document["leaves"])]
+    _check(arrays, leaves)
+    return Checkpoint(_recording(arrays, document, spec), tuple(leaves))
+
+
+def _document(arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+    """The document of a file, which is taken out of its `arrays`."""
     document = json.loads(arrays.pop("document").tobytes())
     if (version := document["checkpoint_version"]) != CHECKPOINT_VERSION:
         raise ValueError(f"checkpoint version {version}, expected {CHECKPOINT_VERSION}")
-    if document["digest"] != spec.digest:
-        raise ValueError(f"it is of the run {document['digest']}")
-    leaves = [arrays.pop(f"arr_{n}") for n in range(document["leaves"])]
-    _check(arrays, leaves)
+    return document
+
+
+def _recording(arrays: Mapping[str, np.ndarray], document: Mapping[str, Any], spec: RunSpec) -> Recording:
+    """The run of `spec` by the arrays of a file, which were checked."""
     truth = Truth(**{name: arrays[name] for name in Truth._fields})
     loss, accuracy = list(arrays["loss"]), list(arrays["accuracy"])
     steps, routes = arrays["map_steps"].tolist(), arrays.get("route_names", np.zeros(0, np.str_))
     nothing = {"route_mass": np.zeros((len(steps), 0, len(truth.mapped)), np.float32)}
     nothing |= {"margin": np.zeros((len(loss), 0), np.float32), "agreement": np.full(len(loss), np.nan)}
-    arrays = nothing | arrays
+    arrays = {**nothing, **arrays}
     margin, agreement = list(arrays["margin"]), list(arrays["agreement"])
     maps = list(map(MapRecord, *(arrays[name] for name in MapRecord._fields)))
     recording = Recording(
@@ -167,7 +213,7 @@ def _read(content: bytes, spec: RunSpec) -> Checkpoint:
     # The interval may have been another when it was saved.
     if recording.step != document["step"]:
         raise ValueError(f"{len(recording.loss)} points of {RECORDING_INTERVAL} steps at {document['step']}")
-    return Checkpoint(recording, tuple(leaves))
+    return recording
 
 
 def _stacked(points: Sequence[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:

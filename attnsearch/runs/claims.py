@@ -30,6 +30,10 @@ from attnsearch.spec.run import RunSpec
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 
+CLAIM = ".claim-"
+"""How the name of a claim's file begins; the digest of its run follows."""
+
+
 class Claim:
     """The sole right to train one run, from `take` until `release` or the end of this process.
 
@@ -49,7 +53,7 @@ class Claim:
         ago: ask the store again once the claim is there. Errors: AttnsearchError where the file cannot be
         opened or locked.
         """
-        path = root / "runs" / f".claim-{digest}"
+        path = root / "runs" / f"{CLAIM}{digest}"
         try:
             while True:
                 with ExitStack() as undo:
@@ -78,7 +82,7 @@ class Claim:
     def is_taken(root: Path, digest: str) -> bool:
         """Whether anyone has the claim on a run now. What cannot be asked counts as free."""
         try:
-            descriptor = os.open(root / "runs" / f".claim-{digest}", os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = os.open(root / "runs" / f"{CLAIM}{digest}", os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             return False
         try:

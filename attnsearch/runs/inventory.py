@@ -15,7 +15,7 @@ from pathlib import Path
 
 from attnsearch import files
 from attnsearch.runs import lookup
-from attnsearch.runs.checkpoints import checkpoint_file
+from attnsearch.runs.checkpoints import checkpoint_file, checkpointed
 from attnsearch.runs.claims import Claim
 from attnsearch.runs.opened import opener
 from attnsearch.runs.run_files import UnreadableRun
@@ -101,18 +101,12 @@ def _entries(root: Path) -> Iterator[Path]:
         paths = sorted((root / "runs").iterdir())
     stored = {path.name for path in paths if not path.name.startswith(".")}
     yield from (path for path in paths if path.name in stored)
-    yield from (path for path in paths if (digest := _checkpointed(path)) and digest not in stored)
-
-
-def _checkpointed(path: Path) -> str:
-    """The digest of the run whose checkpoint `path` is; "" where it is something else."""
-    digest = path.name.removeprefix(".checkpoint-").removesuffix(".npz")
-    return digest if path == checkpoint_file(path.parent.parent, digest) else ""
+    yield from (path for path in paths if (digest := checkpointed(path)) and digest not in stored)
 
 
 def _entry(path: Path, reading: Callable[[Path], StoredRun]) -> Entry | None:
     """None where it is gone by now."""
-    root, digest, run = path.parent.parent, _checkpointed(path) or path.name, None
+    root, digest, run = path.parent.parent, checkpointed(path) or path.name, None
     state = UNFINISHED
     if path.name == digest:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -71,7 +71,7 @@ def collect_by_folder(
             runs.setdefault(alone.spec.digest, alone)
         elif store.resolve() not in read_whole:
             read_whole.add(store.resolve())
-            for run in sorted(Store(store).runs(warned, reading), key=_order):
+            for run in in_order(Store(store).runs(warned, reading)):
                 runs.setdefault(run.spec.digest, run)
     if not any(found.values()):
         raise AttnsearchError(f"no stored runs in {', '.join(names)}: `attnsearch run` and `sweep` make them")
@@ -151,6 +151,11 @@ def _only(store: Path, digits: str) -> Path:
         f"{digits or store} stands for {len(folders)} runs ({known}{more}): give the folder of one below"
         f" {store / 'runs'}, or more digits of its digest"
     )
+
+
+def in_order(runs: Iterable[StoredRun]) -> list[StoredRun]:
+    """`runs` in the order of settings and seeds."""
+    return sorted(runs, key=_order)
 
 
 def _order(run: StoredRun) -> tuple[object, ...]:

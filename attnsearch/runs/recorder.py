@@ -124,6 +124,12 @@ class Recording:
             run = replace(run, routes=RouteMass(names, steps_of_maps, recorded.route_mass))
         return run
 
+    def so_far(self) -> StoredRun:
+        """What was recorded, as of a run whose budget ends here: to be looked at, never to be stored."""
+        seen = self.until(self.step)
+        seen.status = "exhausted"
+        return seen.stored({})
+
     def stacked_maps(self) -> MapRecord:
         """The maps so far, a leading axis M on every field; M = 0 where none was measured."""
         shape = self.truth.attention_map.shape

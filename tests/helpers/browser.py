@@ -88,6 +88,7 @@ class Case:
     address:    what follows the file's name in the address, `#run=1`
     dark:       whether the reader likes dark pages
     complains:  whether the browser's console is meant to say something
+    server:     the address of the server that has the page, which then is no file
     """
 
     page: str
@@ -96,6 +97,7 @@ class Case:
     address: str = ""
     dark: bool = False
     complains: bool = False
+    server: str = ""
 
 
 def findings(folder: Path, cases: Mapping[str, Case]) -> dict[str, dict[str, Any]]:
@@ -105,9 +107,9 @@ def findings(folder: Path, cases: Mapping[str, Case]) -> dict[str, dict[str, Any
         for name, case in cases.items():
             file = folder / f"{name}.html"
             file.write_text(case.page, encoding="utf-8")
-            said = len(pipe.complaints)
-            found[name] = _look(pipe, file.as_uri() + case.address, case)
-            asked = [url for url in pipe.requests if not url.startswith((file.as_uri(), "data:", "blob:"))]
+            said, home = len(pipe.complaints), case.server or file.as_uri()
+            found[name] = _look(pipe, home + case.address, case)
+            asked = [url for url in pipe.requests if not url.startswith((home, "data:", "blob:"))]
             if not case.complains:
                 wrong = [*pipe.complaints[said:], *found[name]["errors"], *found[name]["violations"], *asked]
                 assert wrong == [], f"{name}: {wrong}"

@@ -66,8 +66,8 @@ return {
 def test_every_control_has_a_name_and_is_reached_by_keys(seen: Seen) -> None:
     found = seen["controls"]
     assert (found["nameless"], found["beyond"]) == ([], [])
-    # Survival, curves, losses and three small ones; the headline's marks are one stop together.
-    assert (found["charts"], found["stops"]) == (6, 1)
+    # Survival, curves, losses, three small ones and three early signals; the headline's marks are one stop.
+    assert (found["charts"], found["stops"]) == (9, 1)
     assert found["count"] > 60
 
 
@@ -89,7 +89,7 @@ return { files, copied, said: text("said"), button: text("copy-commands"), links
 def test_every_chart_is_a_picture_by_itself(seen: Seen) -> None:
     files = seen["downloads"]["files"]
     pictures = {name: one["text"] for name, one in files.items() if one["type"] == "image/svg+xml"}
-    assert len(pictures) == 10
+    assert len(pictures) == 13
     for name, text in pictures.items():
         root = ElementTree.fromstring(text)
         every = list(root.iter())
@@ -107,8 +107,9 @@ def test_every_table_is_taken_as_csv(seen: Seen, runs: list[StoredRun]) -> None:
     files = seen["downloads"]["files"]
     tables = {name: one["text"] for name, one in files.items() if one["type"] == "text/csv"}
     assert sorted(tables) == [
-        *("every-cell.csv", "every-run.csv", "mixers-interventions-and-folders-compared.csv"),
-        *("row-by-row.csv", "runs-that-escaped-at-their-ends.csv"),
+        *("early-signals.csv", "every-cell.csv", "every-run.csv"),
+        *("mixers-interventions-and-folders-compared.csv", "row-by-row.csv"),
+        "runs-that-escaped-at-their-ends.csv",
     ]
     rows = list(csv.DictReader(io.StringIO(tables["every-run.csv"])))
     assert [row["run"] for row in rows] == [run.spec.digest[:16] for run in runs]

@@ -132,7 +132,7 @@ def test_the_law_is_drawn_where_there_is_one(page: Page, runs: list[StoredRun]) 
             assert below * above == pytest.approx(middle**2)
     assert "Each added bit multiplies the plateau by" in page.words
     alone = Page(report(Study(runs[:8])))
-    assert alone.data["laws"] == [{"line": [], "fits": True}]
+    assert alone.data["laws"] == [{"series": 0, "line": [], "fits": True}]
     assert "No law: there is one search space only" in alone.words
 
 

@@ -1,7 +1,7 @@
 // The run browser: one run, one recorded step, and everything that follows them.
 
-// `wanted`: what an address asks for, until its run is there.
-const state = { run: data.start, at: 0, pointed: null, moveCursors: null, playing: null, wanted: null };
+// `wanted`: what an address asks for, until its run is there; `pinned`: the address names the run in any case.
+const state = { run: data.start, at: 0, pointed: null, moveCursors: null, playing: null, wanted: null, pinned: false };
 
 const current = () => data.runs[state.run];
 const picked = () => state.pointed ?? (find("target").value === "" ? null : Number(find("target").value));
@@ -79,7 +79,7 @@ function takeWanted({ map_step: steps, names }) {
 
 function keepBrowser() {
   const want = (key) => ([text]) => { state.wanted = { ...state.wanted, [key]: text }; };
-  keep("run", () => (state.run === data.start ? [] : [current().key]), ([text]) => {
+  keep("run", () => (state.run === data.start && !state.pinned ? [] : [current().key]), ([text]) => {
     const index = data.runs.findIndex((run) => run.key === text);
     state.run = index < 0 ? data.start : index;
   });
@@ -244,7 +244,8 @@ function startBrowser() {
   const groups = new Map();
   data.runs.forEach((run, index) => {
     if (!groups.has(run.cell)) groups.set(run.cell, add(find("run"), "optgroup", { label: data.cells[run.cell].name }));
-    const ended = run.status === "diverged" ? "diverged" : run.escaped ? `escaped at ${count(run.plateau)}` : "not escaped";
+    const known = run.status === "diverged" ? "diverged" : run.escaped ? `escaped at ${count(run.plateau)}` : "not escaped";
+    const ended = hasEnded(run) ? known : `in training at step ${count(lastStep(run))}, ${known}`;
     add(groups.get(run.cell), "option", { value: index }, `seed ${run.seed}: ${ended}`);
   });
   find("run").addEventListener("change", (event) => selectRun(Number(event.target.value)));
@@ -264,6 +265,6 @@ function startBrowser() {
     canvas.addEventListener("pointermove", (event) => pointAt(canvas, event));
     canvas.addEventListener("pointerleave", () => { state.pointed = null; hideTip(); drawMaps(); highlight(); });
   }
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawMaps);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawMaps, { signal: over.signal });
   drawn(find("browser"), again);
 }

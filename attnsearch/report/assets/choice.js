@@ -1,11 +1,16 @@
 // Which runs the charts show: filtered by settings, chosen one by one, grouped by colour, hidden by a legend.
 
+// A run in training is shown, and never counts.
+const hasEnded = (run) => run.status !== "training";
+const lastStep = (run) => run.detail.loss_step.at(-1) ?? 0;
+const counted = (part) => part.runs.filter((index) => hasEnded(data.runs[index]));
+
 const choice = { without: new Set(), hidden: new Set() };
 
 const factsOf = (run) => ({
   ...data.cells[run.cell].facts,
   ...(data.folders.length > 1 ? { folder: run.folders.map((index) => data.folders[index]) } : {}),
-  ended: run.status === "diverged" ? "diverged" : run.mastered ? "mastered" : run.escaped ? "escaped, not mastered" : "not escaped",
+  ended: !hasEnded(run) ? "in training" : run.status === "diverged" ? "diverged" : run.mastered ? "mastered" : run.escaped ? "escaped, not mastered" : "not escaped",
 });
 
 // A run that lies in two folders is of each of them.

@@ -2,6 +2,12 @@
 
 const data = JSON.parse(document.getElementById("data").textContent);
 
+// What belongs to this page and not to its elements ends with it: another state of the page may take its place.
+const over = new AbortController();
+
+// Of each part that keeps something: whether its reader is engaged in it, and what it does before the page ends.
+const leaving = [];
+
 const find = (id) => document.getElementById(id);
 
 function add(parent, name, attributes = {}, text = "") {
@@ -52,7 +58,9 @@ function drawn(holder, draw) {
   };
   again();
   // In a frame of its own: what is drawn changes the height of what is observed.
-  new ResizeObserver(() => requestAnimationFrame(again)).observe(holder);
+  const observer = new ResizeObserver(() => requestAnimationFrame(() => { if (!over.signal.aborted) again(); }));
+  observer.observe(holder);
+  over.signal.addEventListener("abort", () => observer.disconnect());
 }
 
 let working = 0;

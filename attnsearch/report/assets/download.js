@@ -79,8 +79,10 @@ function startDownloads() {
     command.before(button);
     copyButton(button, () => command.textContent);
   }
-  copyButton(find("copy-commands"), () => `${commands.map((command) => command.textContent).join("\n")}\n`);
-  find("copy-commands").hidden = commands.length < 2;
+  if (commands.length > 1) {
+    copyButton(find("copy-commands"), () => `${commands.map((command) => command.textContent).join("\n")}\n`);
+    find("copy-commands").hidden = false;
+  }
   for (const button of document.querySelectorAll("[data-map]")) {
     button.addEventListener("click", () => {
       const canvas = find(button.dataset.map);

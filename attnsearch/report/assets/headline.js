@@ -2,10 +2,11 @@
 
 function describe(run) {
   const cell = data.cells[run.cell];
-  const ended = run.escaped
+  const known = run.escaped
     ? `escaped at step ${count(run.plateau)}`
     : run.status === "diverged" ? "diverged, counted as censored" : `not escaped in ${count(run.plateau)} steps`;
-  const mastered = run.mastered ? `, mastered at ${count(run.mastery)}` : ", not mastered";
+  const ended = hasEnded(run) ? known : `in training at step ${count(lastStep(run))}${run.escaped ? `, ${known}` : ", not escaped so far"}`;
+  const mastered = run.mastered ? `, mastered at ${count(run.mastery)}` : hasEnded(run) ? ", not mastered" : "";
   const folder = data.folders.length > 1 ? `, in ${told(run.folders.map((index) => data.folders[index]))}` : "";
   return `${cell.name}\n${decimal(cell.bits, 1)} bits, seed ${run.seed}\n${ended}${mastered}\nrun ${run.digest.slice(0, 12)}${folder}`;
 }
@@ -40,8 +41,8 @@ function drawHeadline() {
   const low = lengths.size ? Math.min(...lengths.values()) : 10, high = Math.max(...lengths.values(), low * 8);
   const near = budgets.filter((budget) => budget <= high * 4);
   const { middle, width, domain } = spread(cells);
-  const medians = parts.filter((part) => !part.hidden)
-    .map((part) => ({ part, ...kaplanMeier(part.runs.map(waitingOf)) }))
+  const medians = parts.filter((part) => !part.hidden && counted(part).length)
+    .map((part) => ({ part, ...kaplanMeier(counted(part).map(waitingOf)) }))
     .filter(({ median }) => median !== null);
   const plot = chart(holder, {
     height: 380, role: "group", top: 30, left: 60,
@@ -57,7 +58,8 @@ function drawHeadline() {
   }
   const back = add(plot.area, "g", { "aria-hidden": "true" });
   const drawn = new Set([...partOf.values()].map((part) => part.group));
-  data.laws.forEach((law, index) => {
+  data.laws.forEach((law) => {
+    const index = law.series;
     if (!lawful() || !drawn.has(data.series[index])) return;
     const upper = law.line.map(([bits, , , above]) => [bits, above]);
     const lower = law.line.map(([bits, below]) => [bits, below]).reverse();
@@ -84,12 +86,12 @@ function drawHeadline() {
     const run = data.runs[index], part = partOf.get(index);
     const outline = run.escaped ? shape(part.colour)(4) : TRIANGLE(5.5);
     const dot = add(svg, "g", {
-      class: `dot ${series(part.colour)}`, transform: `translate(${place(index).map((at) => at.toFixed(1)).join(" ")})`,
+      class: `dot ${series(part.colour)}${hasEnded(run) ? "" : " unfinished"}`, transform: `translate(${place(index).map((at) => at.toFixed(1)).join(" ")})`,
       role: "button", tabindex: -1, "data-run": index, "aria-label": describe(run).replaceAll("\n", ", "),
     });
     // A finger needs more than a mark to touch.
     add(dot, "circle", { r: 9, class: "target" });
-    add(dot, "path", { class: run.escaped ? "mark" : "mark open", d: outline });
+    add(dot, "path", { class: run.escaped && hasEnded(run) ? "mark" : "mark open", d: outline });
     if (run.status === "diverged") add(dot, "path", { class: "mark open", d: "M-3 -3L3 3M-3 3L3 -3" });
     const tell = () => {
       const box = dot.getBoundingClientRect();
@@ -163,6 +165,9 @@ function headlineLegend(parts) {
       add(svg, "path", { class: "mark open plain", d: TRIANGLE(5.5) });
       add(svg, "path", { class: "mark open plain", d: "M-3 -3L3 3M-3 3L3 -3" });
     }, "crossed: diverged");
+  }
+  if (!data.runs.every(hasEnded)) {
+    legendEntry(list, (svg) => add(svg, "path", { class: "mark open plain unfinished", d: TRIANGLE(5.5) }), "dashed: in training, not counted");
   }
   legendEntry(list, (svg) => add(svg, "path", { class: "line plain", "stroke-width": 3, d: "M-9 0H9" }), "median of the runs shown");
   if (lawful() && data.laws.some((law) => law.fits && law.line.length)) {

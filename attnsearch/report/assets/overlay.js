@@ -58,9 +58,11 @@ async function drawOverlay() {
     const limited = points.map(([step, value]) => [Math.max(step, 10), Math.max(value, least)]);
     const stairs = limited.map(([step, value], k) => (k ? `H${x(step).toFixed(1)}V${y(value).toFixed(1)}` : `M${x(step).toFixed(1)} ${y(value).toFixed(1)}`)).join("");
     const element = add(area, "path", {
-      class: `line many ${series(part.colour)}`, "data-run": index, "stroke-dasharray": dashOf(part),
+      class: `line many ${series(part.colour)}${hasEnded(data.runs[index]) ? "" : " unfinished"}`, "data-run": index, "stroke-dasharray": dashOf(part),
       d: quantity.stairs ? stairs : path(limited, x, y),
     });
+    const tip = limited.at(-1);
+    if (!hasEnded(data.runs[index]) && tip) add(area, "circle", { class: `head ${series(part.colour)}`, r: 3.5, cx: x(tip[0]), cy: y(tip[1]) });
     return {
       name: runName(data.runs[index]), points: limited, stairs: quantity.stairs, element,
       told: (step, value) => `${quantity.told(value)} at step ${count(step)}`,

@@ -17,4 +17,14 @@ addEventListener("hashchange", () => {
   if (!recall()) return;
   changed();
   selectRun(state.run);
+}, { signal: over.signal });
+// The next state of the page finds the view in the address, the run in any case.
+leaving.push({
+  busy: () => state.playing !== null,
+  leave: () => {
+    stop();
+    clearTimeout(writing);
+    state.pinned = true;
+    history.replaceState(null, "", written());
+  },
 });

@@ -41,10 +41,11 @@ const waitingOf = (index) => ({ length: data.runs[index].plateau, ended: data.ru
 
 function drawSurvival() {
   const parts = chosenParts({ pooled: find("pooled").checked });
-  const shown = parts.filter((part) => !part.hidden);
+  const shown = parts.filter((part) => !part.hidden && counted(part).length);
   const texts = new Map();
   for (const part of parts) {
-    part.curve = kaplanMeier(part.runs.map(waitingOf));
+    if (!counted(part).length) { texts.set(part.name, `${part.name}: no run has ended`); continue; }
+    part.curve = kaplanMeier(counted(part).map(waitingOf));
     const { ends, runs, median } = part.curve;
     part.text = `${ends} of ${runs} escaped, median ${median === null ? "not reached" : `${count(median)} steps`}`;
     texts.set(part.name, `${part.name}: ${part.text}`);

@@ -53,7 +53,7 @@ function stackTables() {
   }
 }
 
-NARROW.addEventListener("change", stackTables);
+NARROW.addEventListener("change", stackTables, { signal: over.signal });
 stackTables();
 for (const table of document.querySelectorAll("main table")) {
   const { caption } = table;

@@ -12,8 +12,8 @@ from helpers import made_runs
 from helpers.hand_made import run_of, spec_of
 
 from attnsearch.cli.observers import PlainProgress
-from attnsearch.cli.time_left import Ends, TimeLeft
 from attnsearch.cli.work import Work
+from attnsearch.results.time_left import Ends, TimeLeft
 from attnsearch.runs.store import Store, StoredRun
 from attnsearch.spec.run import CellSpec, RunSpec
 from attnsearch.training.observer import Progress

@@ -7,19 +7,22 @@ from typing import Any
 
 import numpy as np
 
+from attnsearch.base import Floats, Integers
 from attnsearch.generators.base import Generator
-from attnsearch.generators.lazy import jax
+from attnsearch.generators.lazy import jax, jnp
 from attnsearch.generators.shortcuts import Shortcut
 
 SEQUENCES = 1024
 """Of one rule, over which a loss is averaged."""
 
 TRUST = np.append(np.linspace(0.0, 0.975, 40), 0.999)
-"""Shares that a guess may have in a mixture with an even guess."""
+"""Shares that a shortcut may have in a mixture with the guess whose loss is chance."""
 
 
 def loss_of(shortcut: Shortcut, generator: Generator, knobs: Mapping[str, Any]) -> float:
-    """Nats: the mean loss over targets, each at the best trust in the guess beside an even one.
+    """Nats: the mean loss over targets, each at the best trust in the shortcut beside the guess of chance.
+
+    Without any trust that is chance, which no shortcut exceeds but for what drawing sequences leaves open.
 
     knobs: the `traced_knobs`
     """
@@ -28,6 +31,17 @@ def loss_of(shortcut: Shortcut, generator: Generator, knobs: Mapping[str, Any]) 
     drawn = jax.tree.map(np.asarray, jax.jit(jax.vmap(generator.sample, (None, 0)))(rule, keys))
     answers = drawn.answers[:, generator.is_target]
     guessed = shortcut.guess(rule, drawn.tokens)
-    right = np.take_along_axis(guessed, answers[..., None], axis=-1)[..., 0]
-    mixed = TRUST * right[..., None] + (1 - TRUST) / generator.num_values
+    right = np.take_along_axis(guessed, answers[..., None], axis=-1)
+    mixed = TRUST * right + (1 - TRUST) * _by_chance(generator, drawn.tokens, answers)[..., None]
     return float(-np.log(mixed).mean(axis=0).max(axis=-1).mean())
+
+
+def _by_chance(generator: Generator, tokens: Integers, answers: Integers) -> Floats:
+    """`f64[N, R]`: how probable the right answers are to the guess whose loss is `chance_loss`."""
+    if type(generator).guess is Generator.guess:
+        return np.full(answers.shape, 1 / generator.num_values)
+
+    def one(tokens: jax.Array, answers: jax.Array) -> jax.Array:
+        return jnp.take_along_axis(generator.guess(tokens), answers[:, None], axis=1)[:, 0]
+
+    return np.asarray(jax.jit(jax.vmap(one))(tokens, answers), np.float64)

@@ -24,8 +24,8 @@ from attnsearch.probing.subject import (
     noisy,
     of_mixer,
 )
-from attnsearch.results.warnings import LEAK_MARGIN
 from attnsearch.runs import verification
+from attnsearch.runs.leaks import LEAK_MARGIN
 from attnsearch.runs.outline import held
 from attnsearch.spec.run import BudgetSpec
 

@@ -46,7 +46,7 @@ LONG_PROBE_STATE, LONG_PROBE_LAYERS, LONG_PROBE_STEPS = 66, 2, 150
 """The probe in a deeper network, on sequences of 132 tokens, beyond two chunks of 64: one in each step."""
 
 TOKENS_PER_STEP = 512
-"""Enough that luck alone never looks like a leak (see `attnsearch.results.cells.LEAK_MARGIN`)."""
+"""Enough that luck alone never looks like a leak (see `attnsearch.runs.leaks.LEAK_MARGIN`)."""
 
 NOISE = (1.0, 0.1, 0.01)
 """Strengths of a perturbation; the first that leaves outputs finite is used. Each parameter is multiplied by

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from attnsearch.base import Floats, Heads, Integers
-from attnsearch.results.alignment import best_heads, best_of
+from attnsearch.results.alignment import best_heads
 from attnsearch.results.layout import (
     columns_of,
     lines_of,
@@ -26,6 +26,7 @@ from attnsearch.results.layout import (
 )
 from attnsearch.runs.leaks import later_influence
 from attnsearch.runs.store import StoredRun
+from attnsearch.runs.summary import best_of
 from attnsearch.stats.hopping import MODES
 
 POINTS = 200

@@ -9,16 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
-from attnsearch.base import Floats, Heads, Integers, Plateaus
-from attnsearch.runs.measures import chance_map_mass, first_step
+from attnsearch.base import Floats, Heads
 from attnsearch.runs.store import StoredRun
-
-HALFWAY = 0.5
-"""A target's map has risen when its mass is this share of the way from chance to 1."""
+from attnsearch.runs.summary import best_of
 
 
 @dataclass(frozen=True)
@@ -55,43 +51,30 @@ class Alignment:
 def align(runs: Sequence[StoredRun]) -> Alignment:
     """The alignment of one cell's `runs`, at least one."""
     escaped = [run for run in runs if run.measures.escaped and run.status != "diverged"]
-    weighed, last = list[_Weighed](), list[float]()
-    leads, found = [], 0
-    for run in escaped:
-        if not len(run.map_mass.step):
-            continue
-        last += run.map_mass.mass[-1].tolist()
-        # A mixer without attention weights has no heads.
-        if run.head_mass.mass.shape[1]:
-            weighed.append(_Weighed.of(*run.head_mass))
-        mapped = run.truth.mapped
-        rise, known = risen(run), run.measures.found.observed[mapped]
+    recorded = [run for run in escaped if run.map_summary.last_step is not None]
+    last, leads, found = list[float](), list[float](), 0
+    for run in recorded:
+        summary, targets = run.map_summary, run.measures.found
+        last += summary.mass.tolist()
+        known = targets.observed[summary.mapped]
+        both = known & summary.rise.observed
         found += int(known.sum())
-        both = known & rise.observed
-        steps = run.measures.found.length[mapped]
-        leads += (steps[both] / np.maximum(rise.length[both], 1)).tolist()
+        leads += (targets.length[summary.mapped][both] / np.maximum(summary.rise.length[both], 1)).tolist()
     masses = np.array(last)[np.isfinite(last)]
+    weighed = [one for run in recorded if (one := run.map_summary.weighed) is not None]
     return Alignment(
         runs=len(runs),
         escaped=len(escaped),
         map_mass=_mean(masses),
-        chance_map_mass=float(np.mean([chance_map_mass(run.truth).mean() for run in runs])),
-        attention_mass=_mean([one.attention_mass for one in weighed]),
-        untrained_attention_mass=_mean([one.untrained_attention_mass for one in weighed]),
+        chance_map_mass=float(np.mean([run.measures.chance_map_mass.mean() for run in runs])),
+        attention_mass=_mean([one.mass for one in weighed]),
+        untrained_attention_mass=_mean([one.untrained_mass for one in weighed]),
         entropy=_mean([one.entropy for one in weighed]),
         untrained_entropy=_mean([one.untrained_entropy for one in weighed]),
         found=found,
         rises=len(leads),
         lead=float(np.median(leads)) if leads else None,
     )
-
-
-def risen(run: StoredRun) -> Plateaus:
-    """`[K]`: the first recorded map at which each mapped target's mass is `HALFWAY` from chance to 1."""
-    chance = chance_map_mass(run.truth)
-    # A target that depends on all that can be seen has its mass from the start.
-    threshold = np.minimum(chance + HALFWAY * (1 - chance), 1 - 1e-6)
-    return first_step(run.map_mass.step, np.nan_to_num(run.map_mass.mass) >= threshold)
 
 
 def contradicts_itself(run: StoredRun) -> bool:
@@ -101,13 +84,10 @@ def contradicts_itself(run: StoredRun) -> bool:
     """
     if not run.measures.mastered or run.status == "diverged":
         return False
-    maps, chance = run.map_mass, run.measures.chance_map_mass
-    if not len(maps.step) or maps.step[-1] < run.measures.mastery_step:
+    step, mass, chance = run.map_summary.last_step, run.map_summary.judged_mass, run.map_summary.judged_chance
+    if step is None or step < run.measures.mastery_step or mass is None or chance is None:
         return False
-    only_way = (run.truth.cheapest_route == run.truth.attention_map).all(axis=1)
-    # nan where nothing had any influence, which is as far from the support as can be.
-    judged = only_way & (chance < 1 - 1e-6)
-    return bool(judged.any() and np.nan_to_num(maps.mass[-1])[judged].mean() <= chance[judged].mean())
+    return mass <= chance
 
 
 def best_heads(heads: Heads) -> Heads:
@@ -118,31 +98,6 @@ def best_heads(heads: Heads) -> Heads:
         heads.mass[:, best, rows][:, None],
         heads.entropy[:, best, rows][:, None],
     )
-
-
-def best_of(mass: Floats) -> tuple[Integers, Integers]:
-    """`i64[K]` twice, of `mass`, `f32[M, A, K]`: for each row its best head, and its number."""
-    return mass[-1].argmax(axis=0), np.arange(mass.shape[2])
-
-
-class _Weighed(NamedTuple):
-    """What the heads of one run have on the support, means over rows, each number as in `Alignment`."""
-
-    attention_mass: float
-    untrained_attention_mass: float
-    entropy: float
-    untrained_entropy: float
-
-    @classmethod
-    def of(cls, mass: Floats, entropy: Floats) -> _Weighed:
-        """Of `mass` and `entropy`, `f32[M, A, K]`."""
-        best, rows = best_of(mass)
-        return cls(
-            mass[-1, best, rows].mean(),
-            mass[0].max(axis=0).mean(),
-            entropy[-1, best, rows].mean(),
-            entropy[0, best, rows].mean(),
-        )
 
 
 def _mean(values: Sequence[float] | Floats) -> float | None:

@@ -10,7 +10,6 @@ import numpy as np
 
 from attnsearch.base import RECORDING_INTERVAL, Plateaus
 from attnsearch.results.alignment import Alignment, align
-from attnsearch.runs.measures import prediction_loss
 from attnsearch.runs.outline import MASTERY_HOLD
 from attnsearch.runs.standing import Standing
 from attnsearch.runs.store import StoredRun
@@ -55,7 +54,7 @@ class Cell:
     @cached_property
     def bits(self) -> float:
         """log2 of the number of supports, nominal."""
-        return float(np.mean([run.truth.nominal_log2_search_space for run in self.runs]))
+        return float(np.mean([run.summary.bits for run in self.runs]))
 
     @cached_property
     def route_bits(self) -> float:
@@ -63,7 +62,7 @@ class Cell:
 
         It equals `bits` where every target is as dear as its row says.
         """
-        return float(np.mean([run.truth.log2_search_space.mean() for run in self.runs]))
+        return float(np.mean([run.summary.route_bits for run in self.runs]))
 
     @property
     def routed(self) -> bool:
@@ -127,9 +126,9 @@ class Cell:
         None where every prediction is a target, or every run diverged.
         """
         last = [
-            prediction_loss(run.curves)[-1]
+            run.summary.prediction_loss
             for run in self.runs
-            if run.status != "diverged" and not run.truth.is_target.all()
+            if run.status != "diverged" and run.summary.prediction_loss is not None
         ]
         return float(np.mean(last)) if last else None
 
@@ -175,20 +174,21 @@ def cells(
 
 def plateau_of(run: StoredRun) -> Plateaus:
     """A run's plateau length with its censoring, `[1]`; a diverged run waits to the end of its budget."""
-    return _waiting(run, run.measures.plateau)
+    return waiting(run, run.measures.plateau)
 
 
 def mastery_of(run: StoredRun) -> Plateaus:
     """The same of mastery."""
-    return _waiting(run, run.measures.mastery)
+    return waiting(run, run.measures.mastery)
 
 
 def found_of(run: StoredRun) -> Plateaus:
     """The same of each target's being found, `[R]`."""
-    return _waiting(run, run.measures.found)
+    return waiting(run, run.measures.found)
 
 
-def _waiting(run: StoredRun, waited: Plateaus) -> Plateaus:
+def waiting(run: StoredRun, waited: Plateaus) -> Plateaus:
+    """How long a run waited, of which `waited` is known; a diverged one waits to the end of its budget."""
     if run.status != "diverged":
         return waited
     # It would never have got there: censored where it broke, it would count as one that was about to.

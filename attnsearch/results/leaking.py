@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from attnsearch.base import AttnsearchError, plain
-from attnsearch.runs.leaks import later_influence
 from attnsearch.runs.store import StoredRun
 
 
 def told(run: StoredRun) -> str:
     """That a run leaks, in words."""
-    cell, moved = run.spec.cell, later_influence(run.map_mass)
+    cell, moved = run.spec.cell, run.map_summary.later
     where = f"{plain(cell.mixer.name)} on {plain(cell.task.name)}, seed {run.spec.seed}"
     return f"{where}, leaks: tokens behind a query moved its answer by {moved:.2g}"
 

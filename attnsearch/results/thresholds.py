@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from attnsearch.base import Plateaus
-from attnsearch.results.cells import Cell, plateau_of
+from attnsearch.results.cells import Cell, waiting
 from attnsearch.results.table import NONE, Table, steps
 from attnsearch.runs.store import StoredRun
 from attnsearch.spec.names import Names, heading, written
@@ -30,7 +30,6 @@ def sensitivity(cells: Sequence[Cell], thresholds: Sequence[float] = THRESHOLDS)
 
 
 def _sensitivity(cell: Cell, thresholds: Sequence[float]) -> Sensitivity:
-    # Run by run, so that the curves of each are read once.
     plateaus = [[plateau_at(run, threshold) for threshold in thresholds] for run in cell.runs]
     waits = [summarise(pool(lengths), cell.spec.budget.steps) for lengths in zip(*plateaus, strict=True)]
     return Sensitivity(cell, tuple(zip(thresholds, waits, strict=True)))
@@ -38,7 +37,7 @@ def _sensitivity(cell: Cell, thresholds: Sequence[float]) -> Sensitivity:
 
 def plateau_at(run: StoredRun, threshold: float) -> Plateaus:
     """A run's plateau length, `[1]`, had escape been below `threshold` of chance."""
-    return plateau_of(run.under(replace(run.spec.cell.task.plateau, escape=threshold)))
+    return waiting(run, run.summary.escape_below(threshold * run.summary.chance_loss))
 
 
 def table(rows: Sequence[Sensitivity]) -> Table:

@@ -10,20 +10,10 @@ from attnsearch.results.cells import Cell
 from attnsearch.results.leaking import told
 from attnsearch.results.table import counted, listed
 from attnsearch.runs.coverage import verify_command
-from attnsearch.runs.outline import held
-from attnsearch.runs.store import StoredRun
 from attnsearch.spec.names import mixer_names
 
 FEWEST_SEEDS = 8
 """Below this many runs a cell is warned about."""
-
-LEAK_MARGIN = 0.8
-"""An unpredictable token whose loss stays below this share of chance was seen before it was asked.
-
-It has to stay there for `MASTERY_HOLD` points. A point is the mean of n losses, from 10 steps, and luck alone
-takes it below chance: by at most k² / 2n nats where it is k deviations lucky, however confidently the network
-guesses. With two sequences a step, n = 20, a fifth of chance is 2.4 deviations, three times in a row; with
-64, thirteen. What is seen is soon known for certain, so that a real leak crosses any margin."""
 
 
 def warnings(cells: Sequence[Cell]) -> tuple[str, ...]:
@@ -87,13 +77,8 @@ def _leaks(cells: Sequence[Cell]) -> list[str]:
         f" seed {run.spec.seed}: it sees the future, and its numbers do not count"
         for cell in cells
         for run in cell.runs
-        if _sees_the_future(run)
+        if run.summary.foreseeing
     ]
-
-
-def _sees_the_future(run: StoredRun) -> bool:
-    unpredictable = run.curves.loss[:, ~run.truth.is_target]
-    return bool(held(unpredictable < LEAK_MARGIN * float(run.truth.chance_loss)).any())
 
 
 def _contradictions(cells: Sequence[Cell]) -> list[str]:

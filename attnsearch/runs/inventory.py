@@ -6,7 +6,6 @@ Numpy side; never imports jax.
 from __future__ import annotations
 
 import os
-import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -17,15 +16,13 @@ from attnsearch import files
 from attnsearch.runs import lookup
 from attnsearch.runs.checkpoints import checkpoint_file, checkpointed
 from attnsearch.runs.claims import Claim
+from attnsearch.runs.digests import is_digest
 from attnsearch.runs.opened import opener
 from attnsearch.runs.run_files import UnreadableRun
 from attnsearch.runs.store import StoredRun
 
 DAMAGED, UNFINISHED, IN_TRAINING = "damaged", "unfinished", "in training"
 """States of what is not a finished run: unreadable; a checkpoint that nobody goes on with; one in use."""
-
-
-_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +87,7 @@ def remove(entry: Entry) -> bool:
 def _folder(name: str) -> Path:
     """The folder of one run, also where nothing in it can be read."""
     path = Path(name)
-    if path.is_dir() and path.resolve().parent.name == "runs" and _DIGEST.fullmatch(path.resolve().name):
+    if path.is_dir() and path.resolve().parent.name == "runs" and is_digest(path.resolve().name):
         return path.resolve()
     return lookup.folder_of(name)
 

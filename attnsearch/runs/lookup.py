@@ -12,6 +12,7 @@ import numpy as np
 
 from attnsearch.base import AttnsearchError
 from attnsearch.runs import verification
+from attnsearch.runs.digests import digest
 from attnsearch.runs.run_files import UnreadableRun
 from attnsearch.runs.standing import Standing, standing
 from attnsearch.runs.store import Store, StoredRun, read
@@ -33,7 +34,7 @@ def collect(
     """
     found: dict[str, tuple[StoredRun, str]] = {}
     for folder, runs in collect_by_folder(names, warned, reading).items():
-        firsts = [(run, *found.setdefault(run.spec.digest, (run, folder))) for run in runs]
+        firsts = [(run, *found.setdefault(digest(run.spec), (run, folder))) for run in runs]
         differing = Counter(first for run, known, first in firsts if not same_curves(known, run))
         for first, number in differing.items():
             warned(
@@ -68,11 +69,11 @@ def collect_by_folder(
         runs = found.setdefault(folder, {})
         if store is None:
             alone = one(name)
-            runs.setdefault(alone.spec.digest, alone)
+            runs.setdefault(digest(alone.spec), alone)
         elif store.resolve() not in read_whole:
             read_whole.add(store.resolve())
             for run in in_order(Store(store).runs(warned, reading)):
-                runs.setdefault(run.spec.digest, run)
+                runs.setdefault(digest(run.spec), run)
     if not any(found.values()):
         raise AttnsearchError(f"no stored runs in {', '.join(names)}: `attnsearch run` and `sweep` make them")
     return {folder: list(runs.values()) for folder, runs in found.items() if runs}
@@ -155,10 +156,10 @@ def _only(store: Path, digits: str) -> Path:
 
 def in_order(runs: Iterable[StoredRun]) -> list[StoredRun]:
     """`runs` in the order of settings and seeds."""
-    return sorted(runs, key=_order)
 
+    @cache
+    def settings(cell: CellSpec) -> tuple[object, ...]:
+        # As a table lists them: by name, numbers by size.
+        return tuple((str(type(v)), v) if v is not None else ("", 0) for v in cell.flat().values())
 
-def _order(run: StoredRun) -> tuple[object, ...]:
-    """Settings as a table lists them: by name, numbers by size, and seeds last."""
-    values = run.spec.cell.flat().values()
-    return (*((str(type(v)), v) if v is not None else ("", 0) for v in values), ("", run.spec.seed))
+    return sorted(runs, key=lambda run: (settings(run.spec.cell), run.spec.seed))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -14,10 +15,14 @@ from typing import Any, Self
 import numpy as np
 
 from attnsearch.base import HeadMass, MapMass
+from attnsearch.runs.digests import is_digest
+from attnsearch.runs.index import WORTHWHILE, Index
+from attnsearch.runs.indexed import Known, known, row, stamp, version
 from attnsearch.runs.run_files import (
     LAYOUTS,
     OPTIONAL,
     PARTS,
+    UnreadableRun,
     arrays_of,
     check,
     explaining_damage,
@@ -68,6 +73,13 @@ class _OpenedRun(StoredRun):
         vars(made)["measures"] = made.measures
         return made
 
+    @classmethod
+    def known_at(cls, folder: Path, known: Known, kept: Mapping[str, Kept]) -> Self:
+        """The run in `folder`, of which this is known. Nothing is read, and it is in no doubt before that."""
+        made = cls.__new__(cls)
+        vars(made).update(known._asdict(), _folder=folder, _kept=kept)
+        return made
+
     def __getattr__(self, name: str) -> Any:
         """An array field, which is not in memory. Errors: UnreadableRun."""
         if name not in LAYOUTS:
@@ -111,15 +123,46 @@ KEPT = 2**27
 """Bytes of truths, and as many of other arrays, that the runs of one `opener` keep in memory together."""
 
 
-def opener() -> Callable[[Path], StoredRun]:
+class _Opener:
+    """Opens runs, with what the indices of their stores know of them."""
+
+    def __init__(self, worthwhile: int) -> None:
+        truths, others = Kept(KEPT), Kept(KEPT)
+        self._kept = {stem: truths if stem == "truth" else others for stem in LAYOUTS}
+        self._worthwhile = worthwhile
+        self._indices: dict[Path, Index | None] = {}
+
+    def __call__(self, folder: Path) -> StoredRun:
+        runs = folder.parent
+        if runs not in self._indices:
+            self._indices[runs] = Index.beside(runs.parent, version(), worthwhile=self._worthwhile)
+        index = self._indices[runs]
+        if index is None or not is_digest(folder.name):
+            return _OpenedRun.at(folder, self._kept)
+        try:
+            stamped = stamp(folder)
+        except OSError:
+            return _OpenedRun.at(folder, self._kept)
+        found = index.find(bytes.fromhex(folder.name))
+        if found is not None and found.stamp == stamped and (told := known(found)) is not None:
+            return _OpenedRun.known_at(folder, told, self._kept)
+        run = _OpenedRun.at(folder, self._kept)
+        # Where its maps are damaged, whoever asks for them is told, as without an index.
+        with suppress(UnreadableRun):
+            index.add(row(run.known, stamped))
+        return run
+
+
+def opener(worthwhile: int = WORTHWHILE) -> Callable[[Path], StoredRun]:
     """As `read`, but that maps and heads are read, and checked, when they are asked for, and curves again.
 
     What asks for `map_mass` and `head_mass` reads these alone. However many runs there are, their arrays take
     little more memory than `KEPT` says.
+
+    worthwhile:  a store of so many runs is given an index, where it can be written. A run that is in it, and
+                 whose files are as they were then, is not read at all before its arrays are asked for
     """
-    truths, others = Kept(KEPT), Kept(KEPT)
-    kept = {stem: truths if stem == "truth" else others for stem in LAYOUTS}
-    return lambda folder: _OpenedRun.at(folder, kept)
+    return _Opener(worthwhile)
 
 
 def _bytes(arrays: tuple[np.ndarray, ...]) -> int:

@@ -37,6 +37,8 @@ from attnsearch.base import (
     Truth,
 )
 from attnsearch.runs import parameters as parameter_files
+from attnsearch.runs.index import Index
+from attnsearch.runs.indexed import Known, row, stamp, version
 from attnsearch.runs.leaks import leaking
 from attnsearch.runs.measures import Measures, measure
 from attnsearch.runs.run_files import (
@@ -51,6 +53,7 @@ from attnsearch.runs.run_files import (
     has_content,
     question,
 )
+from attnsearch.runs.summary import MapSummary, Summary
 from attnsearch.spec.run import FORMAT_VERSION, PlateauRule, RunSpec
 from attnsearch.stats.hopping import Hopping, hopping
 
@@ -81,9 +84,24 @@ class StoredRun:
         return measure(self.curves, self.truth, self.spec.cell.task.plateau)
 
     @cached_property
+    def summary(self) -> Summary:
+        """How the run went, in numbers."""
+        return Summary.of(self.truth, self.curves, contested=bool(self.contests.margin.size))
+
+    @cached_property
+    def map_summary(self) -> MapSummary:
+        """What the run read, in numbers."""
+        return MapSummary.of(self.truth, self.map_mass, self.head_mass)
+
+    @property
+    def known(self) -> Known:
+        """What the index of a store keeps of it."""
+        return Known(*(getattr(self, name) for name in Known._fields))
+
+    @cached_property
     def hopping(self) -> Hopping | None:
         """How the run went between two routes; None where none compete."""
-        contests = self.contests
+        contests = self.contests if self.summary.contested else Contests.none()
         return hopping(contests.margin, contests.agreement) if contests.margin.size else None
 
     @property
@@ -161,6 +179,7 @@ class Store:
         ):
             try:
                 partial.rename(final)
+                self._index(run)
             except OSError:
                 # A folder that holds something is never replaced: another process was first.
                 if not final.is_dir():
@@ -207,6 +226,13 @@ class Store:
                 yield reading(folder)
             except UnreadableRun as error:
                 on_unreadable(f"{error}; left out")
+
+    def _index(self, run: StoredRun) -> None:
+        """Put a new run in the index, if there is one."""
+        index = Index.beside(self.root, version(), worthwhile=None)
+        if index is not None:
+            index.add(row(run.known, stamp(self.path(run.spec))))
+            index.close()
 
     @property
     def _folder(self) -> Path:

@@ -33,7 +33,7 @@ from attnsearch.results.table import (
 )
 from attnsearch.runs.leaks import LEAK
 from attnsearch.runs.lookup import collect
-from attnsearch.runs.opened import opener
+from attnsearch.runs.opened import Opener
 from attnsearch.runs.store import StoredRun
 from attnsearch.spec.suite import Suite
 from attnsearch.stats.survival import Waiting, summarise
@@ -276,7 +276,7 @@ def main() -> None:
     suites = [Suite.read(path, backend.known_mixers) for path in arguments.suite or [SUITE]]
     shown = board(suites, candidates(arguments.names, suites))
     stores = given(arguments.names).stores
-    runs = collect(list(stores), lambda line: print(line, file=sys.stderr), opener()) if stores else []
+    runs = collect(list(stores), lambda line: print(line, file=sys.stderr), Opener()) if stores else []
     for path in write(shown, runs, {name: facts(name) for name in MIXERS}, arguments.docs):
         print(path)
 

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from attnsearch.results.route_columns import dwells, hops_in_1000_steps, route_masses
-from attnsearch.runs.opened import opener
+from attnsearch.runs.opened import Opener
 from attnsearch.runs.store import Store, StoredRun
 from attnsearch.spec.names import Names
 from attnsearch.stats.hopping import GENERAL, SHALLOW, UNCERTAIN, Hopping
@@ -47,7 +47,7 @@ def longest(found: Hopping) -> str:
 
 def page(folder: Path) -> str:
     """The table of every run in `folder` in whose task routes compete."""
-    runs = list(Store(folder).runs(lambda line: print(line, file=sys.stderr), opener()))
+    runs = list(Store(folder).runs(lambda line: print(line, file=sys.stderr), Opener()))
     found = [(run, run.hopping) for run in runs if run.hopping is not None]
     names = Names(run.spec.cell for run, _ in found)
     rows = [row(names.run(run.spec), run, hopping) for run, hopping in found if hopping is not None]

@@ -71,8 +71,8 @@ def _cells(side: str, places: Sequence[str]) -> Sequence[Cell]:
     from attnsearch.results.selection import select
     from attnsearch.results.study import Study
     from attnsearch.runs.lookup import collect, standings, stands_for_runs
-    from attnsearch.runs.opened import opener
+    from attnsearch.runs.opened import Opener
 
     if stands_for_runs(side):
-        return Study(collect([side], complain, opener()), standings([side])).cells
-    return Study(select(side, collect(places, complain, opener())), standings(places)).cells
+        return Study(collect([side], complain, Opener()), standings([side])).cells
+    return Study(select(side, collect(places, complain, Opener())), standings(places)).cells

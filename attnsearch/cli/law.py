@@ -31,9 +31,9 @@ def law(runs: Sequence[str], against: str | None, as_json: bool) -> None:
     from attnsearch.results.scaling import sentences, table
     from attnsearch.results.study import Study
     from attnsearch.runs.lookup import collect, standings
-    from attnsearch.runs.opened import opener
+    from attnsearch.runs.opened import Opener
 
-    study = Study(collect(runs, complain, opener()), standings(runs))
+    study = Study(collect(runs, complain, Opener()), standings(runs))
     for warning in study.warnings:
         complain(f"warning: {warning}")
     laws = study.laws if against is None else study.laws_against(against)

@@ -241,7 +241,7 @@ def stored_in_place(ctx: click.Context, suite: str) -> list[StoredRun] | None:
     Errors: AttnsearchError for a flag that says what to train, or how.
     """
     from attnsearch.runs.lookup import collect, store_at
-    from attnsearch.runs.opened import opener
+    from attnsearch.runs.opened import Opener
     from attnsearch.spec.suite import shipped_suites
 
     if suite in shipped_suites() or store_at(Path(suite)) is None:
@@ -252,7 +252,7 @@ def stored_in_place(ctx: click.Context, suite: str) -> list[StoredRun] | None:
         raise AttnsearchError(
             f"{suite} is a folder of stored runs, and nothing is trained: leave out the flags of training"
         )
-    return collect([suite], complain, opener())
+    return collect([suite], complain, Opener())
 
 
 def cohorts_of(suite: Suite, backend: Backends, name: str) -> list[Assigned]:

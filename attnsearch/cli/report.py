@@ -30,9 +30,9 @@ def report(runs: Sequence[str], output: Path, title: str | None, as_json: bool) 
     from attnsearch.report.report import report as page_of
     from attnsearch.results.study import Study
     from attnsearch.runs.lookup import collect_by_folder, standings
-    from attnsearch.runs.opened import opener
+    from attnsearch.runs.opened import Opener
 
-    folders = folders_of(collect_by_folder(runs, complain, opener()))
+    folders = folders_of(collect_by_folder(runs, complain, Opener()))
     study = Study(folders.runs, standings(runs), folder_of=folders.apart)
     page = page_of(study, title=title, folders=folders)
     write_whole(output, page)

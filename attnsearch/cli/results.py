@@ -59,10 +59,10 @@ def results(
     from attnsearch.results.document import document
     from attnsearch.results.study import Study
     from attnsearch.runs.lookup import collect, standings
-    from attnsearch.runs.opened import opener
+    from attnsearch.runs.opened import Opener
 
     form = _format(chosen_form(form, as_json), output)
-    study = Study(collect(runs, complain, opener()), standings(runs)) if runs else None
+    study = Study(collect(runs, complain, Opener()), standings(runs)) if runs else None
     if explained:
         _explain(_records(study, by).columns if study else DICTIONARY[by or ROWS[0]], form, output)
     elif study is None:

@@ -62,14 +62,14 @@ def submit(
     from attnsearch.leaderboard.shortcomings import unverified
     from attnsearch.runs.coverage import verify_command
     from attnsearch.runs.lookup import collect, standings
-    from attnsearch.runs.opened import opener
+    from attnsearch.runs.opened import Opener
     from attnsearch.spec.suite import Suite, find_suite
     from attnsearch.training.cost import cost
     from attnsearch.training.jax.devices import use_every_core
 
     asked = Suite.read(find_suite(suite), None)
     standing = standings(runs)
-    candidates, _ = of_runs([asked], collect(runs, complain, opener()), standing)
+    candidates, _ = of_runs([asked], collect(runs, complain, Opener()), standing)
     entry = _chosen([one.entry for one in candidates], mixer, mixer_settings, suite)
     _check(asked, entry, suite, runs)
     backend = Backends()

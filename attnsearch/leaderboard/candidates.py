@@ -20,7 +20,7 @@ from attnsearch.leaderboard.shortcomings import difference
 from attnsearch.results.table import counted
 from attnsearch.runs.coverage import uncovered
 from attnsearch.runs.lookup import collect, standings
-from attnsearch.runs.opened import opener
+from attnsearch.runs.opened import Opener
 from attnsearch.runs.standing import FOREIGN_REASON, Standing
 from attnsearch.runs.store import StoredRun
 from attnsearch.runs.verification import Verification
@@ -126,7 +126,7 @@ def gather(
     """
     candidates, left_out = list(asked.candidates), list(asked.left_out)
     if asked.stores:
-        runs = collect(asked.stores, lambda line: left_out.append(LeftOut("a stored run", line)), opener())
+        runs = collect(asked.stores, lambda line: left_out.append(LeftOut("a stored run", line)), Opener())
         if not foreign:
             apart = Counter(run.spec.cell.mixer.name for run in runs if run.spec.cell.mixer.foreign)
             left_out += [_foreign(f"{counted(n, 'stored run')} of {name}") for name, n in apart.items()]

@@ -6,7 +6,7 @@ import os
 
 from attnsearch.results.study import Study
 from attnsearch.runs.lookup import collect, standings
-from attnsearch.runs.opened import opener
+from attnsearch.runs.opened import Opener
 
 
 def load(*names: str | os.PathLike[str]) -> Study:
@@ -20,5 +20,5 @@ def load(*names: str | os.PathLike[str]) -> Study:
     """
     given = [os.fspath(name) for name in names]
     unreadable: list[str] = []
-    runs = collect(given, unreadable.append, opener())
+    runs = collect(given, unreadable.append, Opener())
     return Study(runs, standings(given), tuple(unreadable))

@@ -20,6 +20,7 @@ import numpy as np
 from attnsearch import files
 from attnsearch.base import RECORDING_INTERVAL, MapRecord, Truth
 from attnsearch.runs import layout
+from attnsearch.runs.digests import digest
 from attnsearch.runs.layout import Layout
 from attnsearch.runs.recorder import Recording
 from attnsearch.spec.run import RunSpec
@@ -75,7 +76,7 @@ class Checkpoints:
 
     def path(self, spec: RunSpec) -> Path:
         """The file of the run of `spec`, there or not."""
-        return checkpoint_file(self.root, spec.digest)
+        return checkpoint_file(self.root, digest(spec))
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Put `checkpoint` in the place of the run's last one, which stays until the new one is whole.

@@ -14,15 +14,15 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from attnsearch.base import AttnsearchError, Floats
 from attnsearch.runs.checkpoints import Checkpoints
+from attnsearch.runs.opened import Opener
 from attnsearch.runs.store import Store, StoredRun
 from attnsearch.spec.run import RunSpec
 
@@ -133,10 +133,27 @@ class SharedRuns:
 
     def find(self, spec: RunSpec) -> StoredRun | None:
         """The stored run, measured under the thresholds of `spec`; None where it is still to be trained."""
-        found = self._store.find(spec, self._warned)
+        return self._found(spec, self._store.find(spec, self._warned))
+
+    def find_all(self, specs: Sequence[RunSpec]) -> dict[RunSpec, StoredRun]:
+        """The stored runs of `specs`, as `find` finds them, in their order.
+
+        Arrays of runs that an index knows stay on the disk until they are asked for.
+        """
+        stored, opened, found = self._store.held(specs), Opener(), dict[RunSpec, StoredRun]()
+        for spec in specs:
+            if spec in stored:
+                run = opened.known(self._store.path(spec)) or self._store.find(spec, self._warned)
+                if (run := self._found(spec, run)) is not None:
+                    found[spec] = run
+        return found
+
+    def _found(self, spec: RunSpec, found: StoredRun | None) -> StoredRun | None:
+        """What is stored of `spec`, with its thresholds; None where it is to be trained."""
         if found is None:
             return None
-        found = replace(found, spec=spec)
+        if found.spec != spec:
+            found = found.under(spec.cell.task.plateau)
         if not self._holds(spec):
             self.incomplete[spec] = found
             return None

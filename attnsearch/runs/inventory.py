@@ -17,7 +17,7 @@ from attnsearch.runs import lookup
 from attnsearch.runs.checkpoints import checkpoint_file, checkpointed
 from attnsearch.runs.claims import Claim
 from attnsearch.runs.digests import is_digest
-from attnsearch.runs.opened import opener
+from attnsearch.runs.opened import Opener
 from attnsearch.runs.run_files import UnreadableRun
 from attnsearch.runs.store import StoredRun
 
@@ -48,14 +48,12 @@ class Entry:
     @property
     def steps(self) -> int | None:
         """Steps trained, where they are known."""
-        if self.run is None:
-            return None
-        return int(self.run.curves.step[-1]) if len(self.run.curves.step) else 0
+        return None if self.run is None else self.run.summary.steps_trained
 
 
 def inventory(names: Sequence[str]) -> list[Entry]:
     """What `names`, as `lookup.collect` takes them, stand for, each once. Errors: AttnsearchError."""
-    reading = opener()
+    reading = Opener()
     found: dict[Path, Entry] = {}
     for name in names:
         root = lookup.store_at(Path(name))

@@ -57,7 +57,7 @@ def collect_by_folder(
     A name is such a folder, the folder of one run, or the first digits of a run's digest, looked up in
     `DEFAULT_STORE`. Folders come in the order of names, the runs of a whole folder in the order of settings
     and seeds. A folder is read once, and has its runs once. `warned` is told of runs that cannot be read;
-    `reading` reads the run of a folder, as `read` or `opener()` do.
+    `reading` reads the run of a folder, as `read` or `Opener()` do.
     Errors: AttnsearchError for a name that stands for nothing, and where not one run is found.
     """
     roots: dict[Path, str] = {}

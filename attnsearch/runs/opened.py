@@ -6,7 +6,7 @@ Numpy side; never imports jax.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -120,41 +120,11 @@ class _OpenedRun(StoredRun):
 
 
 KEPT = 2**27
-"""Bytes of truths, and as many of other arrays, that the runs of one `opener` keep in memory together."""
+"""Bytes of truths, and as many of other arrays, that the runs of one `Opener` keep in memory together."""
 
 
-class _Opener:
-    """Opens runs, with what the indices of their stores know of them."""
-
-    def __init__(self, worthwhile: int) -> None:
-        truths, others = Kept(KEPT), Kept(KEPT)
-        self._kept = {stem: truths if stem == "truth" else others for stem in LAYOUTS}
-        self._worthwhile = worthwhile
-        self._indices: dict[Path, Index | None] = {}
-
-    def __call__(self, folder: Path) -> StoredRun:
-        runs = folder.parent
-        if runs not in self._indices:
-            self._indices[runs] = Index.beside(runs.parent, version(), worthwhile=self._worthwhile)
-        index = self._indices[runs]
-        if index is None or not is_digest(folder.name):
-            return _OpenedRun.at(folder, self._kept)
-        try:
-            stamped = stamp(folder)
-        except OSError:
-            return _OpenedRun.at(folder, self._kept)
-        found = index.find(bytes.fromhex(folder.name))
-        if found is not None and found.stamp == stamped and (told := known(found)) is not None:
-            return _OpenedRun.known_at(folder, told, self._kept)
-        run = _OpenedRun.at(folder, self._kept)
-        # Where its maps are damaged, whoever asks for them is told, as without an index.
-        with suppress(UnreadableRun):
-            index.add(row(run.known, stamped))
-        return run
-
-
-def opener(worthwhile: int = WORTHWHILE) -> Callable[[Path], StoredRun]:
-    """As `read`, but that maps and heads are read, and checked, when they are asked for, and curves again.
+class Opener:
+    """Opens runs of any stores: maps and heads are read, and checked, when they are asked for, curves again.
 
     What asks for `map_mass` and `head_mass` reads these alone. However many runs there are, their arrays take
     little more memory than `KEPT` says.
@@ -162,7 +132,52 @@ def opener(worthwhile: int = WORTHWHILE) -> Callable[[Path], StoredRun]:
     worthwhile:  a store of so many runs is given an index, where it can be written. A run that is in it, and
                  whose files are as they were then, is not read at all before its arrays are asked for
     """
-    return _Opener(worthwhile)
+
+    def __init__(self, worthwhile: int = WORTHWHILE) -> None:
+        truths, others = Kept(KEPT), Kept(KEPT)
+        self._kept = {stem: truths if stem == "truth" else others for stem in LAYOUTS}
+        self._worthwhile = worthwhile
+        self._indices: dict[Path, Index | None] = {}
+
+    def __call__(self, folder: Path) -> StoredRun:
+        """The run in `folder`. Errors: UnreadableRun."""
+        index = self._index(folder)
+        stamped = None if index is None else _stamp(folder)
+        if index is None or stamped is None:
+            return _OpenedRun.at(folder, self._kept)
+        found = self._known(folder, index, stamped)
+        if found is None:
+            found = _OpenedRun.at(folder, self._kept)
+            # Where its maps are damaged, whoever asks for them is told, as without an index.
+            with suppress(UnreadableRun):
+                index.add(row(found.known, stamped))
+        return found
+
+    def known(self, folder: Path) -> StoredRun | None:
+        """The run in `folder` by the index alone; None where it does not know the run as it is now."""
+        index = self._index(folder)
+        stamped = None if index is None else _stamp(folder)
+        return None if index is None or stamped is None else self._known(folder, index, stamped)
+
+    def _known(self, folder: Path, index: Index, stamped: bytes) -> _OpenedRun | None:
+        found = index.find(bytes.fromhex(folder.name))
+        if found is None or found.stamp != stamped or (told := known(found)) is None:
+            return None
+        return _OpenedRun.known_at(folder, told, self._kept)
+
+    def _index(self, folder: Path) -> Index | None:
+        runs = folder.parent
+        if runs not in self._indices:
+            self._indices[runs] = Index.beside(runs.parent, version(), worthwhile=self._worthwhile)
+        return self._indices[runs] if is_digest(folder.name) else None
+
+
+def _stamp(folder: Path) -> bytes | None:
+    """None where the folder cannot be read."""
+    try:
+        return stamp(folder)
+    except OSError:
+        return None
 
 
 def _bytes(arrays: tuple[np.ndarray, ...]) -> int:

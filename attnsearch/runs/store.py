@@ -17,7 +17,7 @@ import errno
 import itertools
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -37,6 +37,7 @@ from attnsearch.base import (
     Truth,
 )
 from attnsearch.runs import parameters as parameter_files
+from attnsearch.runs.digests import digest, digests
 from attnsearch.runs.index import Index
 from attnsearch.runs.indexed import Known, row, stamp, version
 from attnsearch.runs.leaks import leaking
@@ -155,7 +156,14 @@ class Store:
 
     def path(self, spec: RunSpec) -> Path:
         """The folder of the run of `spec`, there or not."""
-        return self._folder / spec.digest
+        return self._folder / digest(spec)
+
+    def held(self, specs: Sequence[RunSpec]) -> set[RunSpec]:
+        """Those of `specs` whose runs are there. Nothing is read; a file system finds a name by itself."""
+        # A `Path` for each of a million would take as long as all else.
+        isdir, folder = os.path.isdir, os.fspath(self._folder)
+        named = zip(specs, digests(specs), strict=True)
+        return {spec for spec, name in named if isdir(f"{folder}/{name}")}
 
     def holds(self, spec: RunSpec, *, parameters: bool = False) -> bool:
         """Whether the run of `spec` is there, and with its parameters where these are wanted."""
@@ -209,15 +217,17 @@ class Store:
 
     def folders(self) -> list[Path]:
         """The folders of all runs, by digest. Errors: AttnsearchError where `root` is not a store."""
-        with files.explaining(f"no stored runs in {self.root}", "name a folder that was given as --out"):
-            return sorted(path for path in self._folder.iterdir() if not path.name.startswith("."))
+        remedy = "name a folder that was given as --out"
+        with files.explaining(f"no stored runs in {self.root}", remedy), os.scandir(self._folder) as entries:
+            names = sorted(entry.name for entry in entries)
+        return [self._folder / name for name in names if not name.startswith(".")]
 
     def runs(
         self, on_unreadable: Callable[[str], None], reading: Callable[[Path], StoredRun] = read
     ) -> Iterator[StoredRun]:
         """Every readable run, in the order of digests; `on_unreadable` is told of the others, which stay.
 
-        reading:  `read`, or what `opener` gives
+        reading:  `read`, or what `Opener` gives
 
         Errors: AttnsearchError, at the first `next`, if `root` is not a store.
         """

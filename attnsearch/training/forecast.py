@@ -96,7 +96,8 @@ def forecast(
 
     Whether a run is stored is asked of the folder alone; nothing is read, and nothing written.
     """
-    pending = tuple(spec for spec in cohort.specs if not store.path(spec).is_dir())
+    stored = store.held(cohort.specs)
+    pending = tuple(spec for spec in cohort.specs if spec not in stored)
     measured = pending and seconds
     return Forecast(cohort, pending, backend.rate(cohort, pending, seconds) if measured else None)
 

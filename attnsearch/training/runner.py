@@ -35,7 +35,7 @@ def run(
         require_safetensors()
     planned = backend.cohorts(specs)
     runs = SharedRuns(store, observer.warned, settings.save_parameters)
-    done = {spec: found for spec in specs if (found := runs.find(spec)) is not None}
+    done = runs.find_all(specs)
     if runs.incomplete:
         observer.warned(
             f"{len(runs.incomplete)} of {len(specs)} runs are stored without their parameters: they are"

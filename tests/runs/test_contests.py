@@ -13,7 +13,7 @@ from helpers.stored import FILES, unexpected
 
 from attnsearch.base import Contests, MapRecord, Truth
 from attnsearch.runs.checkpoints import Checkpoint, Checkpoints
-from attnsearch.runs.opened import opener
+from attnsearch.runs.opened import Opener
 from attnsearch.runs.recorder import Recording
 from attnsearch.runs.run_files import UnreadableRun
 from attnsearch.runs.store import Store, read
@@ -31,13 +31,13 @@ def test_margins_and_routes_come_back(tmp_path: Path):
     folder = store.path(run.spec)
     assert {path.name for path in folder.iterdir()} == {*FILES, "contests.npz", "routes.npz"}
     assert {path.name for path in store.path(plain.spec).iterdir()} == set(FILES)
-    for found in (read(folder), opener()(folder)):
+    for found in (read(folder), Opener()(folder)):
         for ours, theirs in zip((*found.contests, *found.routes), (*run.contests, *run.routes), strict=True):
             np.testing.assert_array_equal(ours, theirs)
         assert found.hopping is not None
         assert found.hopping.hops == 1
         assert found.hopping.modes[[0, -1]].tolist() == [SHALLOW, GENERAL]
-    for found in (read(store.path(plain.spec)), opener()(store.path(plain.spec))):
+    for found in (read(store.path(plain.spec)), Opener()(store.path(plain.spec))):
         assert found.hopping is None
         assert not len(found.routes.names)
 
@@ -51,7 +51,7 @@ def test_damage_and_disagreement_are_told(tmp_path: Path):
     store.save(run)
     file = store.path(run.spec) / "routes.npz"
     file.write_bytes(file.read_bytes()[:-100])
-    for reading in (read, opener()):
+    for reading in (read, Opener()):
         with pytest.raises(UnreadableRun, match=r"routes\.npz"):
             reading(store.path(run.spec))
 

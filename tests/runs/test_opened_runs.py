@@ -15,7 +15,7 @@ from helpers.stored import assert_same, make_run, unexpected
 
 from attnsearch import files
 from attnsearch.results.alignment import align
-from attnsearch.runs.opened import Kept, opener
+from attnsearch.runs.opened import Kept, Opener
 from attnsearch.runs.run_files import UnreadableRun
 from attnsearch.runs.store import Store, StoredRun
 from attnsearch.spec.run import PlateauRule
@@ -51,7 +51,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def opened(root: Path) -> list[StoredRun]:
-    return list(Store(root).runs(unexpected, opener()))
+    return list(Store(root).runs(unexpected, Opener()))
 
 
 def test_an_opened_run_says_what_a_read_one_says(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_a_replaced_run_holds_its_arrays(root: Path, runs: list[StoredRun]) -> N
 def test_damage_to_what_is_measured_is_told_at_once(root: Path, name: str) -> None:
     (Store(root).folders()[0] / name).write_bytes(b"damaged")
     told: list[str] = []
-    assert len(list(Store(root).runs(told.append, opener()))) == 2
+    assert len(list(Store(root).runs(told.append, Opener()))) == 2
     (line,) = told
     assert name in line
 
@@ -115,7 +115,7 @@ def test_a_map_that_was_cut_short_is_told_at_once(root: Path, name: str) -> None
     file = Store(root).folders()[0] / f"{name}.npz"
     file.write_bytes(file.read_bytes()[:-100])
     told: list[str] = []
-    assert len(list(Store(root).runs(told.append, opener()))) == 2
+    assert len(list(Store(root).runs(told.append, Opener()))) == 2
     (line,) = told
     assert str(file) in line
 

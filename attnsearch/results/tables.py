@@ -45,6 +45,11 @@ READ = ("map_mass", "rises", "lead", "attention_mass", "entropy", "in_context_ga
 """What the runs that escaped read."""
 
 
+MOST_WATCHED = 1_000
+"""Runs whose early signals are shown unasked. They need every curve and every map, where the rest is known
+from an index."""
+
+
 def cell_table(
     study: Study, caption: str, keys: Sequence[str], *more: Column[Cell], ending: str = ""
 ) -> Table:
@@ -81,7 +86,7 @@ def trained_table(study: Study) -> Table:
 def tables(study: Study) -> tuple[Table, ...]:
     """How long the runs of each cell waited, when targets were found, and what the runs read; where routes
     compete, which one they took; where networks differ in a size, when targets emerge against it; where there
-    are seeds enough, what early signals tell."""
+    are seeds enough, and not too many, what early signals tell."""
     found = [
         cell_table(study, "Plateau length in steps, with 95 % intervals", WAITED),
         cell_table(study, "Steps at which targets are found, with 95 % intervals over runs", TARGETS),
@@ -90,7 +95,7 @@ def tables(study: Study) -> tuple[Table, ...]:
     if any(map(competes, study.cells)):
         found.append(cell_table(study, "Which of two routes runs took", ROUTES))
     found.extend(emergence_tables(study.emergences))
-    if (signals := signal_table(study)) is not None:
+    if len(study.runs) <= MOST_WATCHED and (signals := signal_table(study)) is not None:
         found.append(signals)
     return tuple(found)
 

@@ -11,7 +11,7 @@ import pytest
 from helpers.maps import maps_of
 
 from attnsearch.base import RECORDING_INTERVAL, Curves, Heads, Truth
-from attnsearch.results.alignment import align, best_heads, risen
+from attnsearch.results.alignment import align, best_heads
 from attnsearch.runs.store import StoredRun
 from attnsearch.spec.run import RunSpec
 
@@ -58,7 +58,7 @@ def test_a_map_rises_halfway_between_chance_and_all(make_run: MakeRun) -> None:
     )
     np.testing.assert_allclose(run.maps.mass, [[1, 0.5], [1, 0.75], [1, 1]], rtol=1e-6)
     chance = run.measures.chance_map_mass[1]
-    rise = risen(run)
+    rise = run.map_summary.rise
     # The sum of both inputs can have its mass nowhere else, so that it has it before anything is learned.
     assert rise.length.tolist() == [0, 50 if (1 + chance) / 2 <= 0.75 else 100]
     assert rise.observed.all()
@@ -67,8 +67,8 @@ def test_a_map_rises_halfway_between_chance_and_all(make_run: MakeRun) -> None:
 def test_a_map_that_shows_nothing_has_not_risen(make_run: MakeRun) -> None:
     run = make_run([(1, 1)] * 10, [0, 100], [[(0, 0), (0, 0)], [(0, 0), (0.1, 0.5)]])
     assert np.isnan(run.maps.mass[0]).all()
-    assert risen(run).observed.tolist() == [False, False]
-    assert risen(run).length.tolist() == [100, 100]
+    assert run.map_summary.rise.observed.tolist() == [False, False]
+    assert run.map_summary.rise.length.tolist() == [100, 100]
 
 
 def test_lead_is_when_a_target_was_found_over_when_its_map_had_risen(make_run: MakeRun) -> None:

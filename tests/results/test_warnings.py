@@ -16,11 +16,11 @@ from attnsearch.results.alignment import contradicts_itself
 from attnsearch.results.cells import cells
 from attnsearch.results.warnings import (
     FEWEST_SEEDS,
-    LEAK_MARGIN,
     flags,
     verified,
     warnings,
 )
+from attnsearch.runs.leaks import LEAK_MARGIN
 from attnsearch.runs.standing import Standing
 from attnsearch.runs.store import StoredRun
 from attnsearch.spec.run import CellSpec, MixerSpec, settings

@@ -89,18 +89,35 @@ def remove_abandoned(parent: Path) -> None:
     A folder that a living process writes is locked, and stays. The clock of the file system alone tells its
     age, for the clock of a computer may be wrong. Errors: OSError where nothing can be written in `parent`.
     """
+    for leftover in abandoned(parent):
+        # A folder that is gone by now was removed by another process.
+        with suppress(OSError):
+            shutil.rmtree(leftover)
+
+
+def abandoned(parent: Path) -> Iterator[Path]:
+    """The partial folders in `parent` that killed processes left over a day ago, each locked while it is
+    looked at. Errors: OSError where nothing can be written in `parent`."""
     with partial_folder(parent, "probe", {"probe": b"\0"}) as probe:
         now = (probe / "probe").stat().st_mtime
     for leftover in parent.glob(f"{PARTIAL}*"):
-        # A folder that is gone by now was finished, or removed by another process.
-        with suppress(OSError), ExitStack() as locks:
-            if leftover.stat().st_mtime > now - _ABANDONED:
-                continue
-            for path in leftover.iterdir():
-                descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-                locks.callback(os.close, descriptor)
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(leftover)
+        with ExitStack() as locks:
+            if _is_abandoned(leftover, now, locks):
+                yield leftover
+
+
+def _is_abandoned(folder: Path, now: float, locks: ExitStack) -> bool:
+    """Whether a partial folder is old, and nobody writes it; its files are then locked until `locks` end."""
+    # A folder that is gone by now was finished, or removed by another process.
+    with suppress(OSError):
+        if folder.stat().st_mtime > now - _ABANDONED:
+            return False
+        for path in folder.iterdir():
+            descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+            locks.callback(os.close, descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return False
 
 
 def write_whole(path: Path, content: bytes | str) -> Path:

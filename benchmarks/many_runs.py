@@ -1,21 +1,26 @@
-"""How long 10,000 stored runs take in Python, and how much memory: cells, frames, curves.
+"""How long many stored runs take, and how much memory: commands, cells, frames, curves, adding one more.
 
-    .venv/bin/python benchmarks/many_runs.py STORE [--runs 10000]
+    .venv/bin/python benchmarks/many_runs.py STORE [--runs 10000] [--at FOLDER] [--empty]
 
-The runs of STORE are copied under ever new seeds until there are so many. Each question is then put to a
-process of its own, which loads the store anew; its time and its largest memory are printed.
+The runs of STORE are copied under ever new seeds until there are so many. Copies of one run share its arrays
+by hard links, and the index of the copies is made from what is known of the runs. Each question is then put to a
+process of its own; its time, its seconds of a core and its largest memory are printed.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import json
+import os
 import resource
+import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +29,26 @@ from rich.table import Table
 
 import attnsearch
 from attnsearch.results.study import Study
-from attnsearch.runs.store import Store
+from attnsearch.results.tables import tables
+from attnsearch.results.thresholds import sensitivity, table
+from attnsearch.runs.claims import SharedRuns
+from attnsearch.runs.digests import digest, digests
+from attnsearch.runs.index import Index
+from attnsearch.runs.indexed import row, stamp, version
+from attnsearch.runs.inventory import inventory
+from attnsearch.runs.store import Store, StoredRun
+from attnsearch.spec.run import RunSpec
+
+ADDED = 100
+"""Runs that are added, one after another."""
+
+
+def printed(study: Study) -> int:
+    """What `attnsearch results` prints."""
+    screen = Console(file=io.StringIO(), width=120)
+    for one in [*tables(study), table(sensitivity(study.cells))]:
+        screen.print(one)
+    return len(study.warnings) + len(study.cells)
 
 
 def cells(study: Study) -> int:
@@ -45,68 +69,124 @@ def parquet(study: Study) -> int:
         return file.stat().st_size
 
 
-QUESTIONS: dict[str, Callable[[Study], int]] = {
-    "load": lambda study: len(study.runs),
-    "cells": cells,
-    "by_cell.to_pandas()": lambda study: len(study.by_cell.to_pandas()),
-    "by_run.to_pandas()": lambda study: len(study.by_run.to_pandas()),
-    "by_target.to_pandas()": lambda study: len(study.by_target.to_pandas()),
-    "by_point.batches()": points,
-    "by_point.write_parquet()": parquet,
+def added(store: Path, _: list[RunSpec]) -> int:
+    """Microseconds to add a run, the median of `ADDED`; each has a seed of its own."""
+    run = next(Store(SOURCE).runs(print))
+    took = []
+    for number in range(ADDED):
+        one = replace(run, spec=replace(run.spec, seed=2**30 + os.getpid() % 2**20 * 1_000 + number))
+        start = time.perf_counter()
+        Store(store).save(one)
+        took.append(time.perf_counter() - start)
+    return round(1e6 * statistics.median(took))
+
+
+SOURCE = Path()
+"""Whose runs were copied; set by the command line."""
+
+Question = Callable[[Path, list[RunSpec]], int]
+
+
+def of_study(question: Callable[[Study], int]) -> Question:
+    """A question about all runs, which are loaded first."""
+    return lambda store, _: question(attnsearch.load(store))
+
+
+OF_NAMES: dict[str, Question] = {
+    "which are stored": lambda store, specs: len(Store(store).held(specs)),
+    "adding a run, us": added,
 }
-"""Each includes `load`. The answer is a number that shows that the work was done."""
+"""Questions that read names alone, which empty folders answer too."""
+
+QUESTIONS: dict[str, Question] = {
+    **OF_NAMES,
+    "what a sweep finds": lambda store, specs: len(SharedRuns(Store(store), print).find_all(specs)),
+    "load": of_study(lambda study: len(study.runs)),
+    "results": of_study(printed),
+    "law": of_study(lambda study: len(study.laws)),
+    "ls": lambda store, _: len(inventory([str(store)])),
+    "cells": of_study(cells),
+    "by_cell.to_pandas()": of_study(lambda study: len(study.by_cell.to_pandas())),
+    "by_run.to_pandas()": of_study(lambda study: len(study.by_run.to_pandas())),
+    "by_target.to_pandas()": of_study(lambda study: len(study.by_target.to_pandas())),
+    "by_point.batches()": of_study(points),
+    "by_point.write_parquet()": of_study(parquet),
+}
+"""The answer is a number that shows that the work was done."""
 
 
 def main() -> None:
     """Fill a store, then put each question to a process."""
+    global SOURCE
     parser = argparse.ArgumentParser(description="How long many stored runs take, and how much memory.")
     parser.add_argument("store", type=Path)
     parser.add_argument("--runs", type=int, default=10_000)
+    parser.add_argument("--at", type=Path, help="an absent folder for the copies, which stay there")
+    parser.add_argument("--empty", action="store_true", help="folders without files, for names alone")
+    parser.add_argument("--questions", nargs="+", choices=QUESTIONS, help="these alone")
     parser.add_argument("--only", choices=QUESTIONS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    SOURCE = arguments.store
     if arguments.only:
-        print(json.dumps(asked(arguments.only, arguments.store)))
+        print(json.dumps(asked(arguments.only, arguments.at, arguments.runs)))
         return
     console = Console()
-    with tempfile.TemporaryDirectory() as folder:
-        size = fill(arguments.store, Path(folder), arguments.runs)
-        console.print(f"{arguments.runs:,} runs, {size / 1e6:.0f} MB")
-        table = Table("question", "seconds", "of a core", "memory (MB)", "answer")
-        for name in QUESTIONS:
-            command = [sys.executable, __file__, folder, "--only", name]
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = arguments.at or Path(temporary) / "copies"
+        if not folder.exists():
+            fill(folder, arguments.runs, empty=arguments.empty)
+        console.print(f"{arguments.runs:,} runs")
+        shown = Table("question", "seconds", "of a core", "memory (MB)", "answer")
+        for name in arguments.questions or (OF_NAMES if arguments.empty else QUESTIONS):
+            command = [sys.executable, __file__, str(arguments.store), "--at", str(folder), "--only", name]
+            command += ["--runs", str(arguments.runs)]
             done = subprocess.run(command, check=True, capture_output=True, text=True)
             seconds, busy, memory, answer = json.loads(done.stdout)
-            table.add_row(name, f"{seconds:.1f}", f"{busy:.1f}", f"{memory:,.0f}", f"{answer:,}")
-        console.print(table)
+            shown.add_row(name, f"{seconds:.1f}", f"{busy:.1f}", f"{memory:,.0f}", f"{answer:,}")
+        console.print(shown)
 
 
-def asked(name: str, store: Path) -> tuple[float, float, float, int]:
+def asked(name: str, store: Path, count: int) -> tuple[float, float, float, int]:
     """Seconds, seconds of a core, and megabytes that a question took in this process, and its answer."""
-    start = time.perf_counter()
-    answer = QUESTIONS[name](attnsearch.load(store))
+    specs = [spec for _, spec in copies(count)] if name in (*OF_NAMES, "what a sweep finds") else []
+    start, busy = time.perf_counter(), time.process_time()
+    answer = QUESTIONS[name](store, specs)
     # Linux counts in kilobytes, macOS in bytes.
     unit = 1e3 if sys.platform == "linux" else 1e6
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
-    return time.perf_counter() - start, time.process_time(), memory, answer
+    return time.perf_counter() - start, time.process_time() - busy, memory, answer
 
 
-def fill(source: Path, target: Path, count: int) -> int:
-    """Copy the runs of `source` under ever new seeds; the bytes they take."""
-    originals = Store(source).folders()
-    specs = [run.spec for run in Store(source).runs(print)]
-    size = 0
-    for number in range(count):
-        folder, spec = originals[number % len(originals)], specs[number % len(originals)]
-        round_ = 1_000 * (number // len(originals))
-        copied = replace(spec, seed=spec.seed + round_, rule_seed=spec.rule_seed + round_)
-        document = json.loads((folder / "run.json").read_bytes())
-        document |= {"digest": copied.digest, "spec": copied.to_json()}
-        place = target / "runs" / copied.digest
-        place.mkdir(parents=True)
-        for file in folder.iterdir():
-            content = json.dumps(document).encode() if file.name == "run.json" else file.read_bytes()
-            size += (place / file.name).write_bytes(content)
-    return size
+def copies(count: int) -> Iterator[tuple[StoredRun, RunSpec]]:
+    """The runs of `SOURCE` under ever new seeds, cell by cell: each with the specification of its copy."""
+    originals = attnsearch.load(SOURCE).runs
+    for place, run in enumerate(originals):
+        for number in range(place, count, len(originals)):
+            shift = 1_000 * (1 + number // len(originals))
+            spec = run.spec
+            yield run, replace(spec, seed=spec.seed + shift, rule_seed=spec.rule_seed + shift)
+
+
+def fill(target: Path, count: int, *, empty: bool) -> None:
+    """Copy runs of `SOURCE`, with an index of them; `empty`: their folders alone."""
+    (target / "runs").mkdir(parents=True)
+    # On the disk of the copies, where links can be made to them.
+    shutil.copytree(SOURCE / "runs", target / "originals")
+    index, pairs = Index(target, version()), list(copies(count))
+    for (run, spec), name in zip(pairs, digests(spec for _, spec in pairs), strict=True):
+        place = target / "runs" / name
+        place.mkdir()
+        stamped = b""
+        if not empty:
+            folder = target / "originals" / digest(run.spec)
+            document = json.loads((folder / "run.json").read_bytes())
+            document |= {"digest": name, "spec": spec.to_json()}
+            (place / "run.json").write_text(json.dumps(document))
+            for file in folder.glob("*.npz"):
+                (place / file.name).hardlink_to(file)
+            stamped = stamp(place)
+        index.add(row(run.known._replace(spec=spec), stamped))
+    index.close()
 
 
 if __name__ == "__main__":

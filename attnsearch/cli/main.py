@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "show": "attnsearch.cli.show:show",
         "ls": "attnsearch.cli.stored:ls",
         "rm": "attnsearch.cli.stored:rm",
+        "gc": "attnsearch.cli.gc:gc",
         "results": "attnsearch.cli.results:results",
         "report": "attnsearch.cli.report:report",
         "watch": "attnsearch.cli.watch:watch",

@@ -82,7 +82,7 @@ def rm(runs: Sequence[str], condition: str | None, yes: bool, as_json: bool) -> 
         raise AttnsearchError("--json does not ask: give --yes too")
     if not yes:
         console(stderr=False).print(table(entries, standings(runs), time.time()))
-        if not _agreed(f"Remove {counted(len(entries), 'run')}?"):
+        if not agreed(f"Remove {counted(len(entries), 'run')}?"):
             say("nothing removed")
             return
     removed = []
@@ -112,8 +112,8 @@ def _chosen(runs: Sequence[str], condition: str | None) -> list[Entry]:
     return entries
 
 
-def _agreed(question: str) -> bool:
-    """Errors: AttnsearchError where nobody answers."""
+def agreed(question: str) -> bool:
+    """Whether a user says yes. Errors: AttnsearchError where nobody answers."""
     try:
         return click.confirm(question)
     except click.Abort:

@@ -33,7 +33,7 @@ def table(entries: Sequence[Entry], standings: Standings, now: float) -> Table:
             _verification(standings(entry.run.spec.cell)) if entry.run else NONE,
             NONE if entry.steps is None else f"{entry.steps:,}",
             size(entry.size),
-            _age(now - entry.modified),
+            age(now - entry.modified),
         )
         for entry in entries
     )
@@ -84,6 +84,7 @@ def size(count: int) -> str:
     return f"{count / 1e3:.0f} kB" if count < 1e6 else f"{count / 1e6:.1f} MB"
 
 
-def _age(seconds: float) -> str:
+def age(seconds: float) -> str:
+    """Since something was written: `3 min`, `12 days`."""
     days = seconds / 86_400
     return duration(max(0.0, seconds)) if days < 2 else f"{days:.0f} days"

@@ -10,7 +10,8 @@ from attnsearch.runs.opened import Opener
 
 
 def load(*names: str | os.PathLike[str]) -> Study:
-    """The runs that `names` stand for, as a study. Nothing is written.
+    """The runs that `names` stand for, as a study. Nothing is written but the index of a store of
+    many runs, see `attnsearch.runs.index`.
 
     A name is a folder that was given as --out, the folder of one run, or the first digits of a run's digest.
     Runs that are damaged are left out; `Study.unreadable` says which, and why. Curves, maps and heads stay on

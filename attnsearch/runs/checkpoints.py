@@ -141,6 +141,15 @@ def glimpse(path: Path, known: Mapping[str, RunSpec]) -> Recording:
     return _recording(arrays, document, spec)
 
 
+def why_not_read(path: Path) -> str | None:
+    """Why no run goes on from the file at `path`, of which little is read; None where one may."""
+    try:
+        _document(files.unpacked_where(path, lambda name: name == "document"))
+    except files.DAMAGE as error:
+        return files.reason(error)
+    return None
+
+
 def checkpoint_file(root: Path, digest: str) -> Path:
     """The file of the checkpoint of a run in the store at `root`, there or not."""
     return root / "runs" / f"{CHECKPOINT}{digest}.npz"

@@ -62,7 +62,7 @@ class Cell:
 
         It equals `bits` where every target is as dear as its row says.
         """
-        return float(np.mean([run.summary.route_bits for run in self.runs]))
+        return float(np.mean([run.summary.target_bits.mean() for run in self.runs]))
 
     @property
     def routed(self) -> bool:

@@ -116,7 +116,7 @@ def _shared(runs: Sequence[StoredRun]) -> list[float]:
 
 
 def _bits(run: StoredRun) -> Floats:
-    return np.round(run.truth.log2_search_space, ROUNDED)
+    return np.round(run.summary.target_bits, ROUNDED)
 
 
 def _of(run: StoredRun, bits: float) -> Plateaus:

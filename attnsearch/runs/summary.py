@@ -51,7 +51,7 @@ class Summary(NamedTuple):
     steps_trained:   the last recorded step; 0 where nothing was recorded
     chance_loss:     nats
     bits:            log2 of the number of supports, nominal
-    route_bits:      the same for the cheapest route, mean over targets
+    target_bits:     `f64[R]`: the same for the cheapest route to each target
     prediction_loss: nats, last recorded, of all predictions; None where every prediction is a target
     low_steps:       `i64[N]`: the recorded steps at which the mean target loss was lower than ever before
     low_losses:      `f64[N]` nats: that loss
@@ -62,7 +62,7 @@ class Summary(NamedTuple):
     steps_trained: int
     chance_loss: float
     bits: float
-    route_bits: float
+    target_bits: Floats
     prediction_loss: float | None
     low_steps: Integers
     low_losses: Floats
@@ -78,7 +78,7 @@ class Summary(NamedTuple):
             int(curves.step[-1]) if recorded else 0,
             float(truth.chance_loss),
             float(truth.nominal_log2_search_space),
-            float(truth.log2_search_space.mean()),
+            np.asarray(truth.log2_search_space, np.float64),
             float(prediction_loss(curves)[-1]) if predicted else None,
             *_lows(curves, truth),
             sees_the_future(curves, truth),

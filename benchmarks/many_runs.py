@@ -3,8 +3,8 @@
     .venv/bin/python benchmarks/many_runs.py STORE [--runs 10000] [--at FOLDER] [--empty]
 
 The runs of STORE are copied under ever new seeds until there are so many. Copies of one run share its arrays
-by hard links, and the index of the copies is made from what is known of the runs. Each question is then put to a
-process of its own; its time, its seconds of a core and its largest memory are printed.
+by hard links, and the index of the copies is made from what is known of the runs. Each question is put to
+a process of its own; its time, its seconds of a core and its largest memory are printed.
 """
 
 from __future__ import annotations

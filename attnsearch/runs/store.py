@@ -159,7 +159,7 @@ class Store:
         return self._folder / digest(spec)
 
     def held(self, specs: Sequence[RunSpec]) -> set[RunSpec]:
-        """The ones among `specs` whose runs are there. Nothing is read; a file system finds a name by itself."""
+        """The ones among `specs` whose runs are there. Nothing is read: names alone are asked for."""
         # A `Path` for each of a million would take as long as all else.
         isdir, folder = os.path.isdir, os.fspath(self._folder)
         named = zip(specs, digests(specs), strict=True)

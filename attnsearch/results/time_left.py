@@ -54,7 +54,7 @@ class Ends:
 
     def add(self, run: StoredRun) -> None:
         """Take in a run that has ended."""
-        self.learn(run.spec.cell, int(run.curves.step[-1]))
+        self.learn(run.spec.cell, run.summary.steps_trained)
 
     def learn(self, cell: CellSpec, step: int) -> None:
         """Take in that a run of `cell` ended at `step`."""

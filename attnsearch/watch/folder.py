@@ -12,7 +12,7 @@ from attnsearch import files
 from attnsearch.runs.checkpoints import CHECKPOINT, checkpointed, glimpse
 from attnsearch.runs.claims import CLAIM, Claim
 from attnsearch.runs.lookup import in_order
-from attnsearch.runs.opened import opener
+from attnsearch.runs.opened import Opener
 from attnsearch.runs.run_files import UnreadableRun
 from attnsearch.runs.store import StoredRun
 from attnsearch.spec.run import RunSpec
@@ -91,7 +91,7 @@ class Folder:
     def __init__(self, root: Path, known: Mapping[str, RunSpec]):
         self.root, self._known = root, known
         self._runs = root / "runs"
-        self._reading = opener()
+        self._reading = Opener()
         self._listing = _Listing(frozenset(), {}, frozenset())
         self._sight = Sight(order={})
         self._stored: dict[str, StoredRun] = {}

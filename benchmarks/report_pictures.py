@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,24 +49,33 @@ def main() -> None:
     parser.add_argument("store", type=Path)
     parser.add_argument("--into", type=Path, default=IMAGES)
     arguments = parser.parse_args()
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser is None:
-        sys.exit(f"none of {', '.join(BROWSERS)} is on the path: install Chromium")
     with tempfile.TemporaryDirectory() as folder:
         whole = report(load(arguments.store))
         for name, section, height, dark in PICTURES:
             page = Path(folder) / f"{name}.html"
             page.write_text(whole if section is None else only(section, whole), encoding="utf-8")
-            picture = (arguments.into / f"{name}.png").absolute()
-            command = [
-                *(browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"),
-                *(f"--user-data-dir={folder}/profile", f"--window-size={WIDTH},{height}"),
-                *(f"--screenshot={picture}", "--virtual-time-budget=10000"),
-                *(["--blink-settings=preferredColorScheme=0"] if dark else []),
-                page.as_uri(),
-            ]
-            subprocess.run(command, check=True, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-            print(picture)
+            picture = arguments.into / f"{name}.png"
+            settings = ["--virtual-time-budget=10000"]
+            settings += ["--blink-settings=preferredColorScheme=0"] if dark else []
+            print(photograph(page.as_uri(), picture, height, Path(folder), settings))
+
+
+def photograph(address: str, picture: Path, height: int, folder: Path, settings: Sequence[str] = ()) -> Path:
+    """Write what a browser shows at `address` to `picture`, and return it.
+
+    folder:    where the browser may keep its files
+    settings:  more flags of the browser
+    """
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        sys.exit(f"none of {', '.join(BROWSERS)} is on the path: install Chromium")
+    command = [
+        *(browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"),
+        *(f"--user-data-dir={folder}/profile", f"--window-size={WIDTH},{height}"),
+        *(f"--screenshot={picture.absolute()}", *settings, address),
+    ]
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    return picture
 
 
 def only(section: str, page: str) -> str:

@@ -53,6 +53,7 @@ class Training:
 
     runs:      in training, and left behind by processes that have ended
     summary:   how far all runs are, a sentence each
+    faults:    what could not be read, a line each
     live:      how the page follows it
     order:     a number for each run of the page by its digest. Charts list runs in this order, so that a
                group keeps its colour as others join
@@ -60,6 +61,7 @@ class Training:
 
     runs: tuple[InTraining, ...]
     summary: tuple[str, ...]
+    faults: tuple[str, ...]
     live: Live
     order: Mapping[str, int] = field(default_factory=dict)
 

@@ -22,7 +22,8 @@ def training_of(sight: Sight, planned: Mapping[str, RunSpec], live: Live) -> Tra
     runs = tuple(
         InTraining(one.run, one.saved, one.held, one.rate, _left_of(one, ends)) for one in sight.unfinished
     )
-    return Training(runs, tuple(_sentences(sight, planned, ends, rates)), live, sight.order or {})
+    summary = tuple(_sentences(sight, planned, ends, rates))
+    return Training(runs, summary, sight.faults, live, sight.order or {})
 
 
 def _rates(sight: Sight) -> dict[CellSpec, float]:
@@ -73,7 +74,7 @@ def _sentences(
         sentences.append(
             f"Checkpoints as of {last}." if first == last else f"Checkpoints of {first} to {last}."
         )
-    return [*sentences, *sight.faults]
+    return sentences
 
 
 def _unsaved(begun: int, saved: int) -> str:

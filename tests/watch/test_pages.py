@@ -87,6 +87,13 @@ def test_runs_in_training_are_told_with_their_pace(store: Store, runs: list[Stor
     assert second["left"] == "stopped: no process trains it"
 
 
+def test_what_cannot_be_read_is_said_on_the_page(store: Store, runs: list[StoredRun]) -> None:
+    page = pages_of(store)
+    path = checkpointed(store.root, runs[0], 120)
+    path.write_bytes(b"no checkpoint")
+    assert f"cannot read {path}: BadZipFile: File is not a zip file" in page().words
+
+
 def test_a_sweep_that_is_known_has_runs_that_wait(store: Store, runs: list[StoredRun]) -> None:
     page = pages_of(store, {run.spec.digest: run.spec for run in runs})
     store.save(runs[1])

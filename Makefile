@@ -7,7 +7,8 @@ BIN := .venv/bin
 RUNNING := plot,parameters
 TESTING := dev
 # What is tested beside, each with an extra dev-NAME, constraints-NAME.txt and tests/with_NAME.
-BESIDE := torch trackers
+BESIDE := torch trackers ray
+PARALLEL := -n auto --dist worksteal
 PIP_INSTALL := -m pip install -qq --no-input --disable-pip-version-check
 
 .DEFAULT_GOAL := help
@@ -25,14 +26,17 @@ run: .venv/.with-$(RUNNING)  ## measure plateaus on the linear map; ARGS adds op
 	@$(BIN)/attnsearch run --task linear_map --sparsity 0.5 $(ARGS)
 
 test: .venv/.with-$(RUNNING) .venv/.with-$(TESTING)  ## run the tests; ARGS goes to pytest
-	@$(BIN)/python -m pytest -n auto --dist worksteal $(BESIDE:%=--ignore=tests/with_%) $(ARGS)
+	@$(BIN)/python -m pytest $(PARALLEL) $(BESIDE:%=--ignore=tests/with_%) $(ARGS)
 
 # In the same environment, and only where it is asked for: torch comes with the libraries of CUDA. make lint then
 # checks its types too.
 test-torch:  ## run the tests that need torch
 test-trackers:  ## run the tests that need tensorboard, wandb or mlflow
+# One cluster for all of its tests, whose nodes are what runs at once.
+test-ray: PARALLEL := -n0
+test-ray:  ## run the tests that need ray
 $(BESIDE:%=test-%): test-%: .venv/.with-$(RUNNING) .venv/.with-$(TESTING) .venv/.with-dev-%
-	@$(BIN)/python -m pytest -n auto --dist worksteal tests/with_$* $(ARGS)
+	@$(BIN)/python -m pytest $(PARALLEL) tests/with_$* $(ARGS)
 
 lint: .venv/.with-$(RUNNING) .venv/.with-$(TESTING)  ## check style, format and types
 	@echo 'ruff check' && $(BIN)/ruff check .

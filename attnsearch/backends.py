@@ -12,19 +12,21 @@ from typing import TYPE_CHECKING, Any
 from attnsearch.base import AttnsearchError
 from attnsearch.generators.base import Generator
 from attnsearch.mixers.base import Mixer
-from attnsearch.runs.claims import SharedRuns
 from attnsearch.runs.store import Store, StoredRun
 from attnsearch.spec import plugins
 from attnsearch.spec.grid import DEFAULT_SEEDS, FoundMixers, KnownMixers, grid
 from attnsearch.spec.run import RunSpec, Value
 from attnsearch.spec.task_file import TaskFile
 from attnsearch.training import runner
-from attnsearch.training.backend import Backend, Ended, Rate, Size, TrainingSettings
+from attnsearch.training.backend import Backend, Ended, Rate, Runs, Size, TrainingSettings, Trains
 from attnsearch.training.jax.backend import JaxBackend
+from attnsearch.training.jax.devices import use_every_core
 from attnsearch.training.observer import Observer
 from attnsearch.training.torch.names import PREFIX, TORCH_MIXERS
 
 if TYPE_CHECKING:
+    from attnsearch.training.ray.backend import RayBackend
+    from attnsearch.training.ray.settings import ClusterSettings
     from attnsearch.training.torch.backend import TorchBackend
 
 
@@ -62,6 +64,7 @@ class Backends:
     generators, mixers:  what specifications may name, as for `JaxBackend`
     torch_mixers:        classes in PyTorch by name, `torch:mine`, beside those that can be found; they are
                          trained in this process, one run at a time
+    cores:               of this machine, how many mixers in PyTorch may use; all of them unless given
 
     torch is loaded when the first of its mixers is asked for.
     """
@@ -72,9 +75,10 @@ class Backends:
         generators: Mapping[str, type[Generator]] | None = None,
         mixers: Mapping[str, type[Mixer]] | None = None,
         torch_mixers: Mapping[str, type] | None = None,
+        cores: int | None = None,
     ):
         self.jax = JaxBackend(generators=generators, mixers=mixers)
-        self._torch_mixers = torch_mixers
+        self._torch_mixers, self._cores = torch_mixers, cores
 
     @cached_property
     def torch(self) -> TorchBackend:
@@ -87,7 +91,7 @@ class Backends:
             ) from error
         from attnsearch.training.torch.backend import TorchBackend
 
-        return TorchBackend(self.jax.generator, self._torch_mixers)
+        return TorchBackend(self.jax.generator, self._torch_mixers, self._cores)
 
     @property
     def known_mixers(self) -> KnownMixers:
@@ -123,7 +127,7 @@ class Backends:
         self,
         cohort: Assigned,
         pending: Sequence[RunSpec],
-        runs: SharedRuns,
+        runs: Runs,
         observer: Observer,
         settings: TrainingSettings,
     ) -> Iterator[Ended]:
@@ -148,6 +152,27 @@ def is_torch(mixer: str) -> bool:
     return mixer.startswith(PREFIX)
 
 
+def on_cluster(settings: ClusterSettings) -> RayBackend:
+    """What trains on a Ray cluster in place of `Backends`. Mixers of one's own are named as
+    `package.module:Class`, and installed where the cluster trains.
+
+    Errors: AttnsearchError where ray is not installed.
+    """
+    try:
+        import_module("ray")
+    except ImportError as error:
+        raise AttnsearchError("training on a cluster needs Ray: pip install 'attnsearch[ray]'") from error
+    from attnsearch.training.ray.backend import RayBackend
+
+    return RayBackend(Backends(), on_worker, settings)
+
+
+def on_worker(cores: int) -> Backends:
+    """What trains on a worker of a cluster: a process that may use so many cores of its machine."""
+    use_every_core(cores)
+    return Backends(cores=cores)
+
+
 def specify(
     tasks: Sequence[str | Path | TaskFile],
     mixers: Sequence[str],
@@ -166,7 +191,7 @@ def run(
     specs: Sequence[RunSpec],
     store: Store,
     *,
-    backend: Backend[Any] | None = None,
+    backend: Trains[Any] | None = None,
     observer: Observer | None = None,
     settings: TrainingSettings | None = None,
 ) -> list[StoredRun]:

@@ -29,6 +29,7 @@ ROOMS: dict[str, tuple[int, str]] = {
     "training.jax": (6, "jax"),
     "training.torch": (6, "jax torch"),
     "training.tracking": (6, ""),
+    "training.ray": (6, "ray"),
     "plots": (6, ""),
     "report": (6, ""),
     "gate": (6, ""),
@@ -46,6 +47,7 @@ FRAMEWORKS = {
     "jax": ("jax", "jaxlib", "flax", "optax", "chex"),
     "torch": ("torch", "transformers"),
     "trackers": ("tensorboard", "wandb", "mlflow", "sqlalchemy", "alembic"),
+    "ray": ("ray",),
 }
 """The packages that belong to each."""
 

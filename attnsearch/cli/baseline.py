@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +12,7 @@ from attnsearch.cli.flags import SettingsCommand, given
 from attnsearch.cli.options import (
     OUT,
     Assignments,
+    cluster_options,
     cohorts_of,
     engine_options,
     json_option,
@@ -18,14 +20,19 @@ from attnsearch.cli.options import (
     stored_in_place,
     suite_of,
     suite_options,
+    trainer_of,
 )
 from attnsearch.cli.output import emit_json, say
+
+if TYPE_CHECKING:
+    from attnsearch.training.ray.settings import ClusterSettings
 
 
 @click.command(cls=SettingsCommand)
 @suite_options
 @output_option("the file to write", required=True)
 @engine_options
+@cluster_options
 @click.option("--out", type=OUT, default=Path("results"), help="where runs are stored  [default: results]")
 @json_option
 @click.option("--quiet", is_flag=True, help="show no progress, only warnings and errors")
@@ -39,6 +46,7 @@ def baseline(
     output: Path,
     lanes: int | None,
     checkpoint_every: float,
+    cluster: ClusterSettings | None,
     out: Path,
     as_json: bool,
     quiet: bool,
@@ -66,7 +74,8 @@ def baseline(
         cohorts_of(asked, backend, suite)
         store, name = Store.open(out), asked.name
         with progress_for(quiet, store) as observer:
-            runs = run(asked.runs(), store, backend, observer, TrainingSettings(lanes, checkpoint_every))
+            training = TrainingSettings(lanes, checkpoint_every)
+            runs = run(asked.runs(), store, trainer_of(backend, cluster), observer, training)
     else:
         name = suite
     recorded = Baseline.of(name, runs)

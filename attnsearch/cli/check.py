@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,22 +17,24 @@ from attnsearch.cli.flags import SettingsCommand, given
 from attnsearch.cli.options import (
     OUT,
     Assignments,
+    cluster_options,
     engine_options,
     json_option,
     stored_in_place,
     suite_of,
     suite_options,
+    trainer_of,
 )
 from attnsearch.cli.output import emit_json, note_lines, say
 
 if TYPE_CHECKING:
-    from attnsearch.backends import Backends
     from attnsearch.gate.baseline import Baseline
     from attnsearch.gate.verdict import Report
     from attnsearch.runs.store import Store, StoredRun
     from attnsearch.spec.run import RunSpec
-    from attnsearch.training.backend import TrainingSettings
+    from attnsearch.training.backend import TrainingSettings, Trains
     from attnsearch.training.observer import Observer
+    from attnsearch.training.ray.settings import ClusterSettings
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -49,6 +51,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--junit", type=FILE, help="write the verdicts as JUnit XML")
 @click.option("--trend", type=FILE, help="write the plateaus as JSON for benchmark-tracking actions")
 @engine_options
+@cluster_options
 @click.option("--out", type=OUT, help="the folder that keeps the new runs  [default: none]")
 @json_option
 @click.option("--quiet", is_flag=True, help="show no progress, only warnings and errors")
@@ -65,6 +68,7 @@ def check(
     trend: Path | None,
     lanes: int | None,
     checkpoint_every: float,
+    cluster: ClusterSettings | None,
     out: Path | None,
     as_json: bool,
     quiet: bool,
@@ -110,7 +114,7 @@ def check(
                 asked.runs(),
                 recorded,
                 Store.open(folder),
-                backend,
+                trainer_of(backend, cluster),
                 name=str(baseline),
                 tolerance=tolerated,
                 observer=held.enter_context(progress_for(quiet)),
@@ -136,7 +140,7 @@ def check_anew(
     specs: Sequence[RunSpec],
     recorded: Baseline,
     store: Store,
-    backend: Backends,
+    backend: Trains[Any],
     *,
     name: str,
     tolerance: float,

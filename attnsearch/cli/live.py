@@ -21,7 +21,7 @@ from attnsearch.cli.view import Row, View, sampled
 from attnsearch.runs.store import Store, StoredRun
 from attnsearch.spec.names import Names, heading, joined
 from attnsearch.spec.run import CellSpec, RunSpec
-from attnsearch.training.observer import Progress
+from attnsearch.training.observer import ClusterWorker, Progress, Shards
 
 
 class LiveProgress(PlainProgress):
@@ -64,6 +64,10 @@ class LiveProgress(PlainProgress):
         if now - self._changed >= self._interval or self.wants_to_stop():
             self._changed = now
             self._show(running)
+
+    def spread(self, workers: Sequence[ClusterWorker], shards: Shards) -> None:
+        self._work.spread(workers, shards)
+        self._view = View(self._view.shared, self._view.rows, (*self._stopping(), *self._work.parts()))
 
     def finished(self, run: StoredRun) -> None:
         super().finished(run)

@@ -14,7 +14,7 @@ from attnsearch.runs.ended import ended
 from attnsearch.runs.store import Store, StoredRun
 from attnsearch.spec.names import Names
 from attnsearch.spec.run import RunSpec
-from attnsearch.training.observer import Observer, Progress
+from attnsearch.training.observer import ClusterWorker, Observer, Progress, Shards
 
 PLAIN_INTERVAL = 10.0
 """Seconds between two plain lines about runs that go on."""
@@ -90,6 +90,12 @@ class PlainProgress(Interruptible):
         if len(running) > _MOST_RUNS:
             self._tell(f"and {len(running) - _MOST_RUNS} more")
         self._tell(self._work.describe())
+
+    def spread(self, workers: Sequence[ClusterWorker], shards: Shards) -> None:
+        self._work.spread(workers, shards)
+        if not workers and time.monotonic() - self._last >= PLAIN_INTERVAL:
+            self._last = time.monotonic()
+            self._tell(self._work.describe())
 
     def finished(self, run: StoredRun) -> None:
         self._work.finished(run)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from attnsearch.spec.grid import KnownMixers, Lists
     from attnsearch.spec.run import MixerSpec, Value
     from attnsearch.spec.suite import Suite
+    from attnsearch.training.backend import Trains
+    from attnsearch.training.ray.settings import ClusterSettings
 
 OUT = click.Path(path_type=Path, file_okay=False)
 
@@ -117,6 +120,61 @@ engine_options = with_options(
         help="training time that a killed process may lose  [default: 30]",
     ),
 )
+_cluster_flags = with_options(
+    click.option(
+        "--engine",
+        type=click.Choice(["local", "ray"]),
+        default="local",
+        help="ray: train on a Ray cluster  [default: local]",
+    ),
+    click.option("--address", help="the Ray cluster  [default: RAY_ADDRESS, else one on this machine]"),
+    click.option(
+        "--worker-cpus", type=WholeNumber(1), help="cores of each worker of the cluster  [default: 1]"
+    ),
+    click.option(
+        "--worker-gpus",
+        type=WholeNumber(0),
+        help="GPUs of each worker of the cluster  [default: 1 where it has GPUs]",
+    ),
+)
+
+
+def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--engine` and the flags of a cluster, as one argument `cluster: ClusterSettings | None`."""
+
+    @wraps(command)
+    def called(
+        *arguments: Any,
+        engine: str,
+        address: str | None,
+        worker_cpus: int | None,
+        worker_gpus: int | None,
+        **others: Any,
+    ) -> Any:
+        from attnsearch.training.ray.settings import ClusterSettings
+
+        if engine == "ray":
+            if others.get("track"):
+                raise AttnsearchError(
+                    "--track is told of runs that this process trains: leave out --engine ray"
+                )
+            cluster = ClusterSettings(address, worker_cpus or 1, worker_gpus)
+        elif (address, worker_cpus, worker_gpus) == (None, None, None):
+            cluster = None
+        else:
+            raise AttnsearchError("--address and --worker-... are for a cluster: give --engine ray as well")
+        return command(*arguments, cluster=cluster, **others)
+
+    return _cluster_flags(called)
+
+
+def trainer_of(backend: Backends, cluster: ClusterSettings | None) -> Trains[Any]:
+    """What trains: `backend` here, or the cluster. Errors: AttnsearchError where ray is not installed."""
+    from attnsearch.backends import on_cluster
+
+    return backend if cluster is None else on_cluster(cluster)
+
+
 save_parameters_option = click.option(
     "--save-params",
     "save_parameters",
@@ -247,6 +305,7 @@ def stored_in_place(ctx: click.Context, suite: str) -> list[StoredRun] | None:
     if suite in shipped_suites() or store_at(Path(suite)) is None:
         return None
     of_training = ("seeds", "mixers", "mixer_settings", "lanes", "checkpoint_every", "out")
+    of_training += ("engine", "address", "worker_cpus", "worker_gpus")
     sources = [ctx.get_parameter_source(name) for name in of_training]
     if given(ctx) or click.core.ParameterSource.COMMANDLINE in sources:
         raise AttnsearchError(

@@ -14,6 +14,7 @@ from attnsearch.cli.flags import TaskCommand, flag_of, given, names_taken, tasks
 from attnsearch.cli.options import (
     DEFAULT_MIXER,
     Assignments,
+    cluster_options,
     engine_options,
     mixer_lists,
     mixer_set_option,
@@ -25,6 +26,7 @@ from attnsearch.cli.options import (
     seeds_option,
     switch_options,
     track_option,
+    trainer_of,
 )
 from attnsearch.cli.status import INTERRUPTED
 from attnsearch.cli.values import WholeNumber
@@ -32,6 +34,7 @@ from attnsearch.spec.run import of_mixer
 
 if TYPE_CHECKING:
     from attnsearch.spec.grid import KnownMixers
+    from attnsearch.training.ray.settings import ClusterSettings
 
 
 class _RunCommand(TaskCommand):
@@ -63,6 +66,7 @@ class _RunCommand(TaskCommand):
 )
 @switch_options
 @engine_options
+@cluster_options
 @save_parameters_option
 @track_option
 @output_options
@@ -77,6 +81,7 @@ def run(
     rule_seed: int | None,
     lanes: int | None,
     checkpoint_every: float,
+    cluster: ClusterSettings | None,
     save_parameters: bool,
     track: Sequence[str],
     out: Path,
@@ -113,5 +118,6 @@ def run(
         backend=backend,
     )
     output = Output(out, as_json, quiet, no_plots, tuple(track))
-    trained = sweep(specs, output, backend, TrainingSettings(lanes, checkpoint_every, save_parameters))
+    training = TrainingSettings(lanes, checkpoint_every, save_parameters)
+    trained = sweep(specs, output, trainer_of(backend, cluster), training)
     return 0 if trained else INTERRUPTED

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from attnsearch.cli.flags import SettingsCommand, given
 from attnsearch.cli.options import (
     Assignments,
+    cluster_options,
     cohorts_of,
     engine_options,
     output_options,
@@ -18,13 +20,18 @@ from attnsearch.cli.options import (
     suite_of,
     suite_options,
     track_option,
+    trainer_of,
 )
 from attnsearch.cli.status import INTERRUPTED
+
+if TYPE_CHECKING:
+    from attnsearch.training.ray.settings import ClusterSettings
 
 
 @click.command(cls=SettingsCommand)
 @suite_options
 @engine_options
+@cluster_options
 @save_parameters_option
 @track_option
 @output_options
@@ -38,6 +45,7 @@ def sweep(
     mixer_settings: Assignments,
     lanes: int | None,
     checkpoint_every: float,
+    cluster: ClusterSettings | None,
     save_parameters: bool,
     track: Sequence[str],
     out: Path,
@@ -60,8 +68,5 @@ def sweep(
     found, backend = suite_of(suite, seeds, given(ctx), mixers, mixer_settings)
     cohorts_of(found, backend, suite)
     output = Output(out, as_json, quiet, no_plots, tuple(track))
-    return (
-        0
-        if sweep_suite(found, output, backend, TrainingSettings(lanes, checkpoint_every, save_parameters))
-        else INTERRUPTED
-    )
+    training = TrainingSettings(lanes, checkpoint_every, save_parameters)
+    return 0 if sweep_suite(found, output, trainer_of(backend, cluster), training) else INTERRUPTED

@@ -23,7 +23,7 @@ from attnsearch.runs.store import Store, StoredRun
 from attnsearch.spec.names import mixer_names
 from attnsearch.spec.run import MixerSpec, RunSpec
 from attnsearch.spec.suite import Suite
-from attnsearch.training.backend import Backend, TrainingSettings
+from attnsearch.training.backend import TrainingSettings, Trains
 from attnsearch.training.observer import Together
 from attnsearch.training.runner import run
 
@@ -42,9 +42,7 @@ class Output:
     track: tuple[str, ...]
 
 
-def sweep(
-    specs: Sequence[RunSpec], output: Output, backend: Backend[Any], settings: TrainingSettings
-) -> bool:
+def sweep(specs: Sequence[RunSpec], output: Output, backend: Trains[Any], settings: TrainingSettings) -> bool:
     """Train what is not stored yet, then print a table or JSON; False where it was interrupted.
 
     Errors: AttnsearchError for a specification or a store that cannot be used.
@@ -57,7 +55,7 @@ def sweep(
     return True
 
 
-def sweep_suite(suite: Suite, output: Output, backend: Backend[Any], settings: TrainingSettings) -> bool:
+def sweep_suite(suite: Suite, output: Output, backend: Trains[Any], settings: TrainingSettings) -> bool:
     """The same of a suite's runs. Where it has a grid of learning rates and seeds to choose by, those are run
     first, and what is shown is each mixer at its best."""
     if not suite.chooses:
@@ -88,7 +86,7 @@ def _require_pictures(output: Output) -> None:
 
 
 def _trained(
-    specs: Sequence[RunSpec], output: Output, backend: Backend[Any], settings: TrainingSettings
+    specs: Sequence[RunSpec], output: Output, backend: Trains[Any], settings: TrainingSettings
 ) -> list[StoredRun] | None:
     """The runs, trained where they were not stored; None where this was interrupted, which is said."""
     from attnsearch.training.jax.devices import use_every_core

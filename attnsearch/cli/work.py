@@ -6,13 +6,13 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from attnsearch.base import RECORDING_INTERVAL, plain
+from attnsearch.base import plain
 from attnsearch.results.table import counted
 from attnsearch.results.time_left import Ends, TimeLeft
 from attnsearch.runs.store import StoredRun
 from attnsearch.spec.names import Names, joined
 from attnsearch.spec.run import CellSpec, RunSpec
-from attnsearch.training.observer import Progress
+from attnsearch.training.observer import ClusterWorker, Progress, Shards
 
 _ESTIMATED_EVERY = 1.0
 """Seconds between two estimates of the time that is left."""
@@ -42,6 +42,23 @@ def subject(names: Names, runs: int) -> str:
     mixers = {plain(cell.mixer.name) for cell in names.cells}
     words = joined(*(next(iter(kinds)) for kinds in (tasks, mixers) if len(kinds) == 1), names.common)
     return counted(runs, "run") + (f": {words}" if words else "")
+
+
+_MOST_WORKERS = 4
+"""Workers whose rates are told one by one."""
+
+
+def of_cluster(workers: Sequence[ClusterWorker], shards: Shards) -> list[str]:
+    """The workers of a cluster, their rates, and the shards, in words."""
+    given_up = f", {shards.given_up} given up" if shards.given_up else ""
+    parts = [f"shards: {shards.ended} ended, {shards.sent} sent{given_up}"]
+    if workers:
+        lanes, rate = sum(one.lanes for one in workers), sum(one.steps_per_second for one in workers)
+        parts.append(f"{counted(len(workers), 'worker')}, {counted(lanes, 'lane')}, {rate:,.0f} steps/s")
+    parts += [f"{one.name} {one.steps_per_second:,.0f} steps/s" for one in workers[:_MOST_WORKERS]]
+    if len(workers) > _MOST_WORKERS:
+        parts.append(f"and {len(workers) - _MOST_WORKERS} more")
+    return parts
 
 
 class Work:
@@ -75,6 +92,7 @@ class Work:
         self._trained: dict[CellSpec, tuple[int, float]] = {}
         self._last = self._estimated = 0.0
         self._estimate: TimeLeft | None = None
+        self._cluster: list[str] = []
 
     def advanced(self, running: Sequence[Progress], num_lanes: int) -> None:
         """A recorded point of every running lane."""
@@ -92,11 +110,15 @@ class Work:
             # A run that was restored, or is seen for the first time, brings steps that nobody waited for.
             if at.spec in before:
                 steps, seconds = self._trained.get(at.spec.cell, (0, 0.0))
-                new = min(at.step - before[at.spec], RECORDING_INTERVAL)
+                new = at.step - before[at.spec]
                 self._trained[at.spec.cell] = steps + new, seconds + now - self._last
                 self._steps += new
                 self._tokens += new * at.spec.cell.budget.tokens_per_step
         self._last = now
+
+    def spread(self, workers: Sequence[ClusterWorker], shards: Shards) -> None:
+        """What a cluster does now."""
+        self._cluster = of_cluster(workers, shards)
 
     def finished(self, run: StoredRun) -> None:
         """A run has ended."""
@@ -119,6 +141,7 @@ class Work:
         found = self._found + sum(at.found for at in running)
         targets = self._targets + sum(at.targets for at in running)
         parts = [f"{self.done} of {self.total} runs done, {len(running)} running, {pending} pending"]
+        parts += self._cluster
         if targets:
             parts.append(f"{found:,} of {targets:,} targets found")
         if (left := self._time_left()) is not None:

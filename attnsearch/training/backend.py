@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import NamedTuple, Protocol, TypeVar
 
 from attnsearch.base import RECORDING_INTERVAL, Floats
 from attnsearch.generators.base import Generator
-from attnsearch.runs.claims import SharedRuns
+from attnsearch.runs.checkpoints import Checkpoint
 from attnsearch.runs.store import StoredRun
 from attnsearch.spec.grid import KnownMixers
 from attnsearch.spec.run import NetworkSpec, RunSpec, Settings, Value
@@ -70,13 +70,46 @@ class Size(NamedTuple):
     device: str
 
 
-class Cohort(Protocol):
-    """Runs that a backend trains together, because they share what fixes shapes."""
+class Saved(Protocol):
+    """The last checkpoint of each run in training; `runs.Checkpoints` keeps them on disk."""
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Put `checkpoint` in the place of the run's last one."""
+        ...
+
+    def load(self, spec: RunSpec, on_unreadable: Callable[[str], None]) -> Checkpoint | None:
+        """The run of `spec` where it was last saved, or None where it starts anew."""
+        ...
+
+
+class Runs(Protocol):
+    """The runs that a backend may train; `runs.SharedRuns` shares the runs of a store with others."""
+
+    @property
+    def checkpoints(self) -> Saved:
+        """Where runs in training are saved."""
+        ...
+
+    def take(self, spec: RunSpec) -> bool:
+        """Whether this process is to train `spec`."""
+        ...
+
+    def give_back(self, spec: RunSpec) -> None:
+        """Let others train a run that was taken and is not finished here."""
+        ...
+
+
+class Group(Protocol):
+    """Runs that are handed to a trainer at once."""
 
     @property
     def specs(self) -> Sequence[RunSpec]:
         """All of them, stored or not."""
         ...
+
+
+class Cohort(Group, Protocol):
+    """Runs that a backend trains together, because they share what fixes shapes."""
 
     @property
     def static(self) -> Mapping[str, Value]:
@@ -108,18 +141,19 @@ def static_of(
     }
 
 
+GroupKind = TypeVar("GroupKind", bound=Group)
 CohortKind = TypeVar("CohortKind", bound=Cohort)
 
 
-class Backend(Protocol[CohortKind]):
-    """A framework in which networks are trained. The runner knows no other face of it."""
+class Trains(Protocol[GroupKind]):
+    """What trains networks, here or elsewhere. The runner knows no other face of it."""
 
     @property
     def known_mixers(self) -> KnownMixers:
         """The mixers that it can train, each with its settings and their defaults."""
         ...
 
-    def cohorts(self, specs: Sequence[RunSpec]) -> list[CohortKind]:
+    def cohorts(self, specs: Sequence[RunSpec]) -> list[GroupKind]:
         """`specs` grouped by what they share, in order of first appearance.
 
         Errors: AttnsearchError for a specification that it cannot train.
@@ -128,9 +162,9 @@ class Backend(Protocol[CohortKind]):
 
     def train(
         self,
-        cohort: CohortKind,
+        cohort: GroupKind,
         pending: Sequence[RunSpec],
-        runs: SharedRuns,
+        runs: Runs,
         observer: Observer,
         settings: TrainingSettings,
     ) -> Iterator[Ended]:
@@ -141,6 +175,10 @@ class Backend(Protocol[CohortKind]):
         KeyboardInterrupt when `observer` wants to stop, with every run in training checkpointed.
         """
         ...
+
+
+class Backend(Trains[CohortKind], Protocol[CohortKind]):
+    """A framework in which networks are trained, on this machine."""
 
     def rate(self, cohort: CohortKind, pending: Sequence[RunSpec], seconds: float) -> Rate:
         """What the `pending` runs of `cohort` would take: trained for about `seconds`, for nothing."""

@@ -15,10 +15,9 @@ import numpy as np
 
 from attnsearch.base import Floats, MapRecord, Truth
 from attnsearch.runs.checkpoints import Checkpoint
-from attnsearch.runs.claims import SharedRuns
 from attnsearch.runs.recorder import Recording
 from attnsearch.spec.run import RunSpec
-from attnsearch.training.backend import Ended, TrainingSettings
+from attnsearch.training.backend import Ended, Runs, TrainingSettings
 from attnsearch.training.observer import Observer, Progress
 
 Leaves = Sequence[np.ndarray]
@@ -141,7 +140,7 @@ class Engine:
         self,
         specs: Sequence[RunSpec],
         lanes: Lanes,
-        runs: SharedRuns,
+        runs: Runs,
         observer: Observer,
         settings: TrainingSettings,
     ):

@@ -26,6 +26,22 @@ class Progress(NamedTuple):
     steps_per_second: float
 
 
+class ClusterWorker(NamedTuple):
+    """A process of a cluster that trains. `name` tells its machine; the rate is of all its lanes."""
+
+    name: str
+    lanes: int
+    steps_per_second: float
+
+
+class Shards(NamedTuple):
+    """How many shards of a sweep have ended, are sent to the cluster, or were given up."""
+
+    ended: int
+    sent: int
+    given_up: int
+
+
 class Observer:
     """What a runner tells while it works. Override what is wanted; by default nothing is said."""
 
@@ -44,6 +60,9 @@ class Observer:
 
     def advanced(self, running: Sequence[Progress], num_lanes: int) -> None:
         """Every running lane, of `num_lanes`, has reached its next recorded point."""
+
+    def spread(self, workers: Sequence[ClusterWorker], shards: Shards) -> None:
+        """What a cluster does now, told about once a second."""
 
     def finished(self, run: StoredRun) -> None:
         """A run has ended and is stored."""
@@ -80,6 +99,10 @@ class Together(Observer):
     def advanced(self, running: Sequence[Progress], num_lanes: int) -> None:
         for one in self._observers:
             one.advanced(running, num_lanes)
+
+    def spread(self, workers: Sequence[ClusterWorker], shards: Shards) -> None:
+        for one in self._observers:
+            one.spread(workers, shards)
 
     def finished(self, run: StoredRun) -> None:
         for one in self._observers:

@@ -9,7 +9,7 @@ from attnsearch.runs.claims import SharedRuns
 from attnsearch.runs.parameters import require_safetensors
 from attnsearch.runs.store import Store, StoredRun
 from attnsearch.spec.run import RunSpec
-from attnsearch.training.backend import Backend, CohortKind, TrainingSettings
+from attnsearch.training.backend import GroupKind, TrainingSettings, Trains
 from attnsearch.training.observer import Observer
 
 POLLING_INTERVAL = 0.5
@@ -19,7 +19,7 @@ POLLING_INTERVAL = 0.5
 def run(
     specs: Sequence[RunSpec],
     store: Store,
-    backend: Backend[CohortKind],
+    backend: Trains[GroupKind],
     observer: Observer | None = None,
     settings: TrainingSettings | None = None,
 ) -> list[StoredRun]:

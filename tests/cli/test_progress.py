@@ -17,10 +17,11 @@ from attnsearch.cli.console import Screen
 from attnsearch.cli.live import LiveProgress, telling
 from attnsearch.cli.observers import Interruptible, PlainProgress
 from attnsearch.cli.progress import progress_for
+from attnsearch.cli.work import Work
 from attnsearch.runs.store import StoredRun
 from attnsearch.spec.names import Names
 from attnsearch.spec.run import RunSpec
-from attnsearch.training.observer import Progress
+from attnsearch.training.observer import ClusterWorker, Progress, Shards
 
 SPECS = [spec_of(seed=seed, learning_rate=rate) for rate in (1e-3, 3e-3) for seed in range(3)]
 HOSTILE = "a[/b] [link=x]y[/link] \x1b]0;owned\x07\u202e"
@@ -214,3 +215,14 @@ def test_steps_of_some_work_are_lines_or_one_line(
     with telling(quiet=False) as tell:
         tell("measuring [/b] \x07")
     assert r"measuring [/b] \x07" in terminal.written()
+
+
+def test_the_workers_of_a_cluster_are_told_with_their_rates() -> None:
+    work = Work(SPECS)
+    workers = [ClusterWorker(f"host:{number}", 2, 100.0) for number in range(6)]
+    work.spread(workers, Shards(3, 8, 1))
+    told = work.describe()
+    assert (
+        "shards: 3 ended, 8 sent, 1 given up | 6 workers, 12 lanes, 600 steps/s | host:0 100 steps/s" in told
+    )
+    assert "host:3 100 steps/s | and 2 more" in told

@@ -1,10 +1,11 @@
 """`attnsearch sweep` and `attnsearch plan`: a suite is run, answered from the store, and forecast."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
-from helpers.terminal import attnsearch
+from helpers.terminal import attnsearch, complaint
 from helpers.tiny import RUN, SUITE
 
 
@@ -106,3 +107,10 @@ def test_plan_counts_what_is_stored_and_touches_nothing(suite: str, stored: Path
         "seconds_at_most": 0,
     }
     assert {path: path.stat().st_mtime_ns for path in [stored, *stored.rglob("*")]} == before
+
+
+def test_a_cluster_needs_ray_and_its_flags_need_a_cluster(suite: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert "pip install 'attnsearch[ray]'" in complaint("sweep", suite, "--engine", "ray")
+    assert "leave out --engine ray" in complaint("sweep", suite, "--engine", "ray", "--track", "wandb")
+    assert "give --engine ray as well" in complaint("sweep", suite, "--address", "auto")

@@ -10,12 +10,11 @@ from attnsearch.generators import GENERATORS
 from attnsearch.generators.base import Generator
 from attnsearch.mixers import MIXERS
 from attnsearch.mixers.base import LogitMixer, Mixer, default_settings
-from attnsearch.runs.claims import SharedRuns
 from attnsearch.sequences.sequences import sequences_of_a_step
 from attnsearch.spec import contract, plugins
 from attnsearch.spec.grid import FoundMixers, KnownMixers
 from attnsearch.spec.run import CellSpec, InterventionSpec, MixerSpec, NetworkSpec, RunSpec, TaskSpec
-from attnsearch.training.backend import Ended, Rate, Size, TrainingSettings
+from attnsearch.training.backend import Ended, Rate, Runs, Size, TrainingSettings
 from attnsearch.training.engine import Engine, OutOfDeviceMemory
 from attnsearch.training.forecast import measure
 from attnsearch.training.jax import devices
@@ -99,7 +98,7 @@ class JaxBackend:
         self,
         cohort: JaxCohort,
         pending: Sequence[RunSpec],
-        runs: SharedRuns,
+        runs: Runs,
         observer: Observer,
         settings: TrainingSettings,
     ) -> Iterator[Ended]:

@@ -15,15 +15,17 @@ TOKENS_IN_CACHE = 512
 """Tokens of a part of a batch on a CPU: its activations then stay in a core's cache."""
 
 
-def use_every_core() -> None:
+def use_every_core(cores: int | None = None) -> None:
     """Make each CPU core a device of its own, so that each trains a lane, and keep compilations.
+
+    cores:  how many may be used; all of them unless given
 
     Changes settings of this process, so it is for programs, not for libraries; call it before jax is
     first used. Where jax already runs, or the number of CPU devices is already set, it stays.
     """
     if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
         try:
-            jax.config.update("jax_num_cpu_devices", machine.cores())
+            jax.config.update("jax_num_cpu_devices", cores or machine.cores())
         except RuntimeError:
             return
     if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):

@@ -10,12 +10,11 @@ from torch import nn
 
 from attnsearch.base import AttnsearchError
 from attnsearch.generators.base import Generator
-from attnsearch.runs.claims import SharedRuns
 from attnsearch.sequences.sequences import sequences_of_a_step
 from attnsearch.spec.grid import FoundMixers, KnownMixers
 from attnsearch.spec.run import CellSpec, InterventionSpec, RunSpec, TaskSpec
 from attnsearch.training import machine
-from attnsearch.training.backend import Ended, Rate, Size, TrainingSettings
+from attnsearch.training.backend import Ended, Rate, Runs, Size, TrainingSettings
 from attnsearch.training.engine import Engine
 from attnsearch.training.forecast import measure
 from attnsearch.training.observer import Observer
@@ -35,6 +34,7 @@ class TorchBackend:
     generator:  finds the generator of a task
     mixers:     classes that specifications may name, beside those that ship and `torch:package.module:Class`;
                 they are trained in this process, one run at a time
+    cores:      of this machine, how many may be used; all of them unless given
 
     Processes that it has started serve one cohort after another, until it is closed or collected.
     """
@@ -43,8 +43,10 @@ class TorchBackend:
         self,
         generator: Callable[[TaskSpec], Generator],
         mixers: Mapping[str, type[nn.Module]] | None = None,
+        cores: int | None = None,
     ):
         self.mixers = mixers or {}
+        self._cores = cores or machine.cores()
         self._generator = generator
         self._made: dict[CellSpec, tuple[TorchNetwork, Generator]] = {}
         self._networks: dict[object, TorchNetwork] = {}
@@ -84,7 +86,7 @@ class TorchBackend:
         self,
         cohort: TorchCohort,
         pending: Sequence[RunSpec],
-        runs: SharedRuns,
+        runs: Runs,
         observer: Observer,
         settings: TrainingSettings,
     ) -> Iterator[Ended]:
@@ -123,7 +125,7 @@ class TorchBackend:
     @cached_property
     def _places(self) -> int:
         """Runs that are trained at once unless it is said: one a core, or one a GPU's process."""
-        return 1 if device().type == "cuda" else machine.cores()
+        return 1 if device().type == "cuda" else self._cores
 
     def _parts(self, cell: CellSpec) -> tuple[TorchNetwork, Generator]:
         if cell not in self._made:

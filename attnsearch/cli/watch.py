@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from attnsearch.cli.completing import files
+from attnsearch.cli.completing import files, suite_names
+from attnsearch.cli.options import suite_of
 from attnsearch.cli.output import complain, say
 
 PORT = 8417
@@ -22,7 +23,13 @@ PORT = 8417
     default=PORT,
     help=f"the port of the page; 0 for any free one  [default: {PORT}]",
 )
-def watch(folder: Path, port: int) -> None:
+@click.option(
+    "--suite",
+    metavar="SUITE",
+    shell_complete=suite_names,
+    help="the suite that is trained there: tells how many runs wait, and when all may be done",
+)
+def watch(folder: Path, port: int, suite: str | None) -> None:
     """Show a sweep while it trains, as a local page that follows it.
 
     It is the page of `attnsearch report`, of all runs that are stored in FOLDER. Beside them it shows runs in
@@ -36,7 +43,9 @@ def watch(folder: Path, port: int) -> None:
     from attnsearch.watch.server import WatchServer
 
     root = store_at(folder) or folder
-    with WatchServer(Pages(root, {}), port, complain) as server:
+    planned = [] if suite is None else suite_of(suite, None, {})[0].planned()
+    pages = Pages(root, {spec.digest: spec for spec in planned})
+    with WatchServer(pages, port, complain) as server:
         say(f"{server.address} shows {root}/ as it changes; Ctrl-C ends it")
         # That is how it ends.
         with suppress(KeyboardInterrupt):

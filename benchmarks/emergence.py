@@ -35,7 +35,9 @@ def main() -> None:
     study = load(*given.runs)
     print(page(study))
     if given.pictures is not None:
-        draw_emergence(study, given.pictures)
+        for path in draw_emergence(study, given.pictures):
+            # The digits that tell studies apart would change with every further run of another cell.
+            path.replace(path.with_name(f"{path.stem.rpartition('-')[0]}.png"))
 
 
 if __name__ == "__main__":

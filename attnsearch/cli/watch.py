@@ -7,8 +7,7 @@ from pathlib import Path
 
 import click
 
-from attnsearch.cli.completing import files, suite_names
-from attnsearch.cli.options import suite_of
+from attnsearch.cli.completing import files
 from attnsearch.cli.output import complain, say
 
 PORT = 8417
@@ -23,13 +22,7 @@ PORT = 8417
     default=PORT,
     help=f"the port of the page; 0 for any free one  [default: {PORT}]",
 )
-@click.option(
-    "--suite",
-    metavar="SUITE",
-    shell_complete=suite_names,
-    help="the suite that is trained there: tells how many runs wait, and when all may be done",
-)
-def watch(folder: Path, port: int, suite: str | None) -> None:
+def watch(folder: Path, port: int) -> None:
     """Show a sweep while it trains, as a local page that follows it.
 
     It is the page of `attnsearch report`, of all runs that are stored in FOLDER. Beside them it shows runs in
@@ -43,9 +36,7 @@ def watch(folder: Path, port: int, suite: str | None) -> None:
     from attnsearch.watch.server import WatchServer
 
     root = store_at(folder) or folder
-    planned = [] if suite is None else suite_of(suite, None, {})[0].planned()
-    pages = Pages(root, {spec.digest: spec for spec in planned})
-    with WatchServer(pages, port, complain) as server:
+    with WatchServer(Pages(root, {}), port, complain) as server:
         say(f"{server.address} shows {root}/ as it changes; Ctrl-C ends it")
         # That is how it ends.
         with suppress(KeyboardInterrupt):

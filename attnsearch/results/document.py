@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from attnsearch.results.columns import COLUMNS
+from attnsearch.results.emergence import Emergence
 from attnsearch.results.route_columns import dwells, route_masses
 from attnsearch.results.scaling import Growth, sentences
 from attnsearch.results.study import Study
@@ -28,6 +29,7 @@ def document(study: Study, store: str, pictures: Sequence[str]) -> dict[str, Any
         "measurement": list(map(str, study.measurements)),
         "cells": list(study.by_cell),
         "early_signals": list(study.by_signal),
+        "emergence": list(map(_emergence, study.emergences)),
         "runs": [
             {
                 "digest": run.spec.digest,
@@ -62,6 +64,21 @@ def _routes(run: StoredRun) -> dict[str, Any]:
     if masses := route_masses(run):
         found["route_mass"] = masses
     return found
+
+
+def _emergence(one: Emergence) -> dict[str, Any]:
+    """When targets of one search space emerged, run by run; a censored run was watched for these steps."""
+    pairs = zip(one.numbers, one.emerged, strict=True)
+    return {
+        "against": one.name,
+        "series": one.series,
+        "log2_search_space": one.bits,
+        "law": _law(one.law),
+        "cells": [
+            {one.name: number, "steps": steps.length.tolist(), "observed": steps.observed.tolist()}
+            for number, steps in pairs
+        ],
+    }
 
 
 def law_document(study: Study, laws: Sequence[Growth]) -> dict[str, Any]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 
 from attnsearch.report.training import InTraining, Live, Training, clock
 from attnsearch.results.table import counted
@@ -20,9 +19,8 @@ def training_of(sight: Sight, planned: Mapping[str, RunSpec], live: Live) -> Tra
     live:     how the page follows it
     """
     ends, rates = Ends(sight.stored), _rates(sight)
-    held_first = sorted(sight.unfinished, key=lambda one: not one.held)
     runs = tuple(
-        InTraining(one.run, one.saved, one.held, one.rate, _left_of(one, ends)) for one in held_first
+        InTraining(one.run, one.saved, one.held, one.rate, _left_of(one, ends)) for one in sight.unfinished
     )
     summary = tuple(_sentences(sight, planned, ends, rates))
     return Training(runs, summary, sight.faults, live, sight.order or {})
@@ -49,9 +47,8 @@ def _sentences(
 ) -> list[str]:
     held = [one for one in sight.unfinished if one.held]
     stopped = len(sight.unfinished) - len(held)
-    seen = [*(run.spec for run in sight.stored), *(one.run.spec for one in held)]
-    seen += [planned[digest] for digest in sight.begun & planned.keys()]
-    waiting = _waiting(planned.values(), seen)
+    known = {run.spec.digest for run in sight.stored} | {one.run.spec.digest for one in held} | sight.begun
+    waiting = [spec for digest, spec in planned.items() if digest not in known]
     parts = [
         f"{counted(len(sight.stored), 'run')} stored",
         f"{len(held) + len(sight.begun)} in training" + _unsaved(len(sight.begun), len(held)),
@@ -78,24 +75,6 @@ def _sentences(
             f"Checkpoints as of {last}." if first == last else f"Checkpoints of {first} to {last}."
         )
     return sentences
-
-
-def _waiting(planned: Iterable[RunSpec], seen: Iterable[RunSpec]) -> list[RunSpec]:
-    """The planned runs that nobody has begun. Learning rates make no difference: a suite that chooses its own
-    does not know them from the start, but how many runs there will be."""
-    begun, waiting = Counter(map(_without_rate, seen)), []
-    for spec in planned:
-        alike = _without_rate(spec)
-        if begun[alike]:
-            begun[alike] -= 1
-        else:
-            waiting.append(spec)
-    return waiting
-
-
-def _without_rate(spec: RunSpec) -> RunSpec:
-    cell = spec.cell
-    return replace(spec, cell=replace(cell, optimizer=replace(cell.optimizer, learning_rate=1.0)))
 
 
 def _unsaved(begun: int, saved: int) -> str:

@@ -8,6 +8,7 @@ from helpers.emerging import EASY, HARD, emerging
 from helpers.hand_made import run_of, spec_of
 from helpers.texts import shown
 
+from attnsearch.results.document import document
 from attnsearch.results.emergence import emergences
 from attnsearch.results.emergence_table import emergence_tables
 from attnsearch.results.study import Study
@@ -89,6 +90,13 @@ def test_tables_say_how_far_seeds_scatter_and_mark_censored_ones() -> None:
     assert [table.caption for table in tables(study)[3:5]] == [
         table.caption for table in emergence_tables(study.emergences)
     ]
+
+
+def test_json_has_the_steps_of_every_run() -> None:
+    easy, hard = document(Study(emerging(FOUND)), "", [])["emergence"]
+    assert (easy["against"], easy["log2_search_space"], hard["log2_search_space"]) == ("width", EASY, HARD)
+    assert hard["cells"][0] == {"width": 16, "steps": [900, 1000, 800], "observed": [True, False, True]}
+    assert hard["law"]["factor_low"] < hard["law"]["factor"] < hard["law"]["factor_high"]
 
 
 def test_where_nothing_emerged_there_is_a_reason_in_place_of_a_trend() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -103,14 +102,6 @@ def test_a_sweep_that_is_known_has_runs_that_wait(store: Store, runs: list[Store
         with taken(store.root, runs[0].spec):
             found = page()
     assert "1 run stored; 1 in training; 4 waiting." in found.words
-    # A run at the rate that was chosen is the one that was planned at another.
-    cell = runs[2].spec.cell
-    chosen = replace(cell, optimizer=replace(cell.optimizer, learning_rate=0.5))
-    store.save(replace(runs[2], spec=replace(runs[2].spec, cell=chosen)))
-    assert (
-        "2 runs stored; 0 in training; 1 left at a checkpoint by processes that have ended; 4 waiting."
-        in (page().words)
-    )
     assert "The runs in training and the runs that wait: about" in found.words
 
 
@@ -170,18 +161,6 @@ def test_the_command_says_where_the_page_is_and_ends_well(
         root = store.root if folder.name == "runs" else folder
         assert done.stdout.endswith(f"/ shows {root}/ as it changes; Ctrl-C ends it\n")
         assert done.stdout.startswith("http://127.0.0.1:")
-
-
-def test_the_command_knows_the_runs_of_a_suite(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    pages: list[Page] = []
-
-    def asked(self: WatchServer) -> None:
-        pages.append(Page(self.pages.page().decode()))
-
-    monkeypatch.setattr(WatchServer, "serve_forever", asked)
-    arguments = [str(store.root), "--port", "0", "--suite", "smoke"]
-    assert CliRunner().invoke(watch, arguments, catch_exceptions=False).exit_code == 0
-    assert re.search(r"0 runs stored; 0 in training; \d+ waiting\.", pages[0].words)
 
 
 def test_other_seeds_of_a_cell_share_its_colour(store: Store, runs: list[StoredRun]) -> None:

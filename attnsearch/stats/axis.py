@@ -80,7 +80,8 @@ class Quantity:
     def power(self, slope: float, low: float, high: float) -> str | None:
         """The law as a power of the number, from the slope and the ends of its interval."""
         power, below, above = (f"{one / math.log(2):.2f}" for one in (slope, low, high))
-        return f"The plateau grows as {self.name} to the power {power}, 95 % {below} to {above}."
+        moves = "grows" if slope >= 0 else "falls"
+        return f"The plateau {moves} as {self.name} to the power {power}, 95 % {below} to {above}."
 
 
 Axis = SearchSpace | Quantity

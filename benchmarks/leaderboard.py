@@ -35,9 +35,10 @@ from attnsearch.training.backend import TrainingSettings  # noqa: E402
 from attnsearch.training.jax.backend import JaxBackend  # noqa: E402
 
 
-def file_name(mixer: MixerSpec, alone: bool) -> str:
+def file_name(suite: Suite, mixer: MixerSpec, alone: bool) -> str:
     """What the entry of a mixer is called; with its settings where it is not `alone` of its name."""
     words = [
+        suite.name,
         mixer.name,
         *(f"{name}-{value}" for name, value in mixer.settings if not alone and value is not None),
     ]
@@ -65,7 +66,7 @@ def main() -> None:
         record.save(arguments.out)
         print(conclusion(record))
         told = [f"{name}={str(value).lower()}" for name, value in mixer.settings if value is not None]
-        target = arguments.entries / file_name(mixer, alone=names[mixer.name] == 1)
+        target = arguments.entries / file_name(suite, mixer, alone=names[mixer.name] == 1)
         words = [
             str(arguments.out),
             "--suite",

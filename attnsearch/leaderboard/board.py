@@ -23,7 +23,7 @@ from attnsearch.spec.names import Names, joined, mixer_names
 from attnsearch.spec.run import CellSpec, MixerSpec
 from attnsearch.spec.suite import Suite
 from attnsearch.stats.frontier import Frontier, frontier
-from attnsearch.stats.survival import Proportion, proportion
+from attnsearch.stats.survival import Proportion, pool, proportion
 
 NOT_SEPARABLE = "not separable at this budget"
 """Said of a cell in which no run of any mixer escapes, so that it cannot say which mixer is better."""
@@ -91,8 +91,7 @@ class Row:
     @property
     def found(self) -> float | None:
         """Share of the targets of all its runs that were found; None without a cell."""
-        targets = sum(len(cell.state) * len(cell.runs) for cell in self.cells)
-        return sum(cell.found for cell in self.cells) / targets if targets else None
+        return float(pool(cell.found for cell in self.cells).observed.mean()) if self.cells else None
 
     @property
     def seeds(self) -> int:

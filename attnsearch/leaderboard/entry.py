@@ -104,10 +104,11 @@ class EntryCell:
         """`[N]`, as `EntryRun.mastery` has it."""
         return pool(run.mastery for run in self.runs)
 
-    @property
-    def found(self) -> int:
-        """Targets that were found, of all runs."""
-        return sum(int((run.found > 0).sum()) for run in self.runs)
+    @cached_property
+    def found(self) -> Plateaus:
+        """`[N * R]` steps until each target of each run was found, censored likewise."""
+        steps = np.concatenate([run.found for run in self.runs])
+        return Plateaus(np.where(steps > 0, steps, self.spec.budget.steps), steps > 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +136,7 @@ class Entry:
 
         Errors: AttnsearchError where these do not allow a choice.
         """
-        return choose({cell.spec: cell.plateau for cell in self.selection or self.scored})
+        return choose({cell.spec: cell.found for cell in self.selection or self.scored})
 
 
 def cells_of(runs: Iterable[StoredRun]) -> tuple[EntryCell, ...]:

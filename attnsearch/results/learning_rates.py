@@ -9,24 +9,25 @@ import numpy as np
 
 from attnsearch.base import AttnsearchError, Floats, Plateaus
 from attnsearch.results import table
-from attnsearch.results.cells import plateau_of
+from attnsearch.results.cells import found_of
 from attnsearch.runs.store import StoredRun
 from attnsearch.spec.names import told_apart
 from attnsearch.spec.run import CellSpec, MixerSpec
-from attnsearch.stats.survival import Proportion, pool, proportion
+from attnsearch.stats.survival import pool
 
 
 @dataclass(frozen=True)
 class Tried:
     """What a mixer did at one learning rate.
 
-    escaped:          its runs, over all cells
-    restricted_mean:  steps; the geometric mean, over cells, of the restricted mean at the budget, so that
-                      the hardest cell, whose plateau may be a hundred times as long, does not decide alone
+    found:            share of the targets of all its runs that were found
+    restricted_mean:  steps until a target is found; the geometric mean, over cells, of the restricted mean at
+                      the budget, so that the hardest cell, whose targets may wait a hundred times as long,
+                      does not decide alone
     """
 
     learning_rate: float
-    escaped: Proportion
+    found: float
     restricted_mean: float
 
 
@@ -54,9 +55,9 @@ def waited(waiting: Plateaus, budget: int) -> Floats:
 
 
 def choose(cells: Mapping[CellSpec, Plateaus]) -> Choice:
-    """The best learning rate of one mixer, by the plateau lengths of its cells.
+    """The best learning rate of one mixer, by the steps until each target of its cells is found.
 
-    The highest escape rate wins, then the lowest restricted mean; of equal ones, the smallest.
+    The lowest restricted mean wins; of equal ones, the smallest rate.
     Errors: AttnsearchError without runs, or where two rates have other tasks or numbers of runs: other
     questions would judge them.
     """
@@ -73,7 +74,7 @@ def choose(cells: Mapping[CellSpec, Plateaus]) -> Choice:
                 f"learning rates {rates[0]:g} and {rate:g} have runs of different cells or numbers"
             )
     tried = tuple(_tried(rate, at[rate]) for rate in rates)
-    best = min(tried, key=lambda one: (-one.escaped.rate, one.restricted_mean, one.learning_rate))
+    best = min(tried, key=lambda one: (one.restricted_mean, one.learning_rate))
     return Choice(best.learning_rate, tried)
 
 
@@ -82,11 +83,10 @@ def _without_rate(spec: CellSpec) -> CellSpec:
 
 
 def _tried(learning_rate: float, cells: Mapping[CellSpec, Plateaus]) -> Tried:
-    everything = pool(cells.values()).observed
     means = [waited(waiting, spec.budget.steps).mean() for spec, waiting in cells.items()]
     return Tried(
         learning_rate,
-        proportion(int(everything.sum()), len(everything)),
+        float(pool(cells.values()).observed.mean()),
         # The order of a sum must not decide between equals.
         round(float(np.exp(np.mean(np.log(means)))), 6),
     )
@@ -95,15 +95,15 @@ def _tried(learning_rate: float, cells: Mapping[CellSpec, Plateaus]) -> Tried:
 def choices(runs: Sequence[StoredRun]) -> dict[MixerSpec, Choice]:
     """The choice of each mixer of `runs`, all of which are taken to be selection runs."""
     mixers = dict.fromkeys(run.spec.cell.mixer for run in runs)
-    return {mixer: choose(plateaus(run for run in runs if run.spec.cell.mixer == mixer)) for mixer in mixers}
+    return {mixer: choose(found(run for run in runs if run.spec.cell.mixer == mixer)) for mixer in mixers}
 
 
 def choice_table(chosen: Mapping[str, Choice]) -> table.Table:
     """What each mixer, by its name in tables, did at each learning rate."""
-    numbers = ("learning rate", "escaped", "restricted mean\n(steps)")
+    numbers = ("learning rate", "targets\nfound", "a target waits,\nmean (steps)")
     return table.Table(
-        "Learning rates, on the selection seeds: runs of all cells, and the geometric mean over cells of the"
-        " restricted mean",
+        "Learning rates, on the selection seeds: targets of all runs, and the geometric mean over cells of"
+        " the restricted mean of their steps until found",
         ("mixer", *numbers, "chosen"),
         frozenset(numbers),
         tuple(row for name, choice in chosen.items() for row in _rows(name, choice)),
@@ -114,7 +114,7 @@ def _rows(name: str, choice: Choice) -> Iterator[tuple[str, ...]]:
     rates = told_apart(tried.learning_rate for tried in choice.tried)
     for tried in choice.tried:
         mean = f"{tried.restricted_mean:,.0f}"
-        yield name, rates[tried.learning_rate], table.rate(tried.escaped), mean, _mark(choice, tried)
+        yield name, rates[tried.learning_rate], f"{tried.found:.0%}", mean, _mark(choice, tried)
 
 
 def _mark(choice: Choice, tried: Tried) -> str:
@@ -123,9 +123,9 @@ def _mark(choice: Choice, tried: Tried) -> str:
     return f"chosen\n⚠ {choice.note}" if choice.note else "chosen"
 
 
-def plateaus(runs: Iterable[StoredRun]) -> dict[CellSpec, Plateaus]:
-    """The plateau lengths of each cell."""
+def found(runs: Iterable[StoredRun]) -> dict[CellSpec, Plateaus]:
+    """The steps until each target of each cell's runs is found."""
     cells: dict[CellSpec, list[Plateaus]] = {}
     for run in runs:
-        cells.setdefault(run.spec.cell, []).append(plateau_of(run))
-    return {spec: pool(lengths) for spec, lengths in cells.items()}
+        cells.setdefault(run.spec.cell, []).append(found_of(run))
+    return {spec: pool(steps) for spec, steps in cells.items()}

@@ -85,7 +85,7 @@ def test_every_key_is_explained_where_the_schema_is_published() -> None:
 @pytest.mark.parametrize("file", ENTRIES, ids=[file.stem for file in ENTRIES])
 def test_a_published_entry_answers_its_suite(file: Path) -> None:
     published = read(file)
-    assert shortcomings(Suite.read(find_suite("mixers"), None), published) == []
+    assert shortcomings(Suite.read(find_suite(published.suite), None), published) == []
 
 
 def test_a_suite_with_a_map_bias_can_be_entered(tmp_path: Path) -> None:

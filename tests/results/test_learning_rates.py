@@ -10,10 +10,9 @@ import pytest
 from helpers.made_runs import ATTENTION, MINE, run, runs, suite
 
 from attnsearch.base import AttnsearchError, Plateaus
-from attnsearch.results.learning_rates import Choice, Tried, choice_table, choices, choose, plateaus, waited
+from attnsearch.results.learning_rates import Choice, Tried, choice_table, choices, choose, found, waited
 from attnsearch.spec.names import mixer_names
 from attnsearch.spec.run import CellSpec, RunSpec
-from attnsearch.stats.survival import proportion
 
 
 def at(spec: RunSpec, learning_rate: float, steps: int = 80) -> CellSpec:
@@ -23,19 +22,20 @@ def at(spec: RunSpec, learning_rate: float, steps: int = 80) -> CellSpec:
 
 
 def waits(*lengths: int, censored: int = 0) -> Plateaus:
-    """Runs that escaped at `lengths`, and some that were censored at step 80."""
+    """Targets that were found at `lengths`, and some that were not by step 80."""
     return Plateaus(
         np.array([*lengths, *[80] * censored]), np.array([True] * len(lengths) + [False] * censored)
     )
 
 
-def test_the_escape_rate_comes_first(spec: RunSpec) -> None:
-    choice = choose({at(spec, 1e-3): waits(10, 10, censored=1), at(spec, 3e-3): waits(70, 70, 70)})
-    assert choice.learning_rate == 3e-3
-    assert [tried.escaped for tried in choice.tried] == [proportion(2, 3), proportion(3, 3)]
+def test_one_quick_target_does_not_outweigh_the_others(spec: RunSpec) -> None:
+    # Each rate finds one target soon. Only the smaller one finds the rest.
+    choice = choose({at(spec, 1e-3): waits(20, 30, 40), at(spec, 3e-3): waits(10, censored=2)})
+    assert choice.learning_rate == 1e-3
+    assert [tried.found for tried in choice.tried] == [1, pytest.approx(1 / 3)]
 
 
-def test_then_the_restricted_mean_in_which_a_censored_run_has_waited_its_whole_budget(spec: RunSpec) -> None:
+def test_the_lowest_mean_wins_in_which_a_target_never_found_has_waited_the_budget(spec: RunSpec) -> None:
     choice = choose({at(spec, 3e-3): waits(30, censored=1), at(spec, 1e-3): waits(50, censored=1)})
     assert choice.learning_rate == 3e-3
     assert [(tried.learning_rate, tried.restricted_mean) for tried in choice.tried] == [
@@ -66,10 +66,11 @@ def test_cells_weigh_alike_however_long_their_plateaus_are(spec: RunSpec) -> Non
     assert choice.tried[0].restricted_mean == pytest.approx(np.sqrt(10 * 6_000))
 
 
-def test_a_run_that_diverged_has_waited_its_whole_budget(tmp_path: Path) -> None:
+def test_targets_of_a_run_that_diverged_have_waited_the_whole_budget(tmp_path: Path) -> None:
     spec = suite(tmp_path).reduced(None, {}, [ATTENTION]).selection()[0]
-    lengths = plateaus([run(spec, 50), run(replace(spec, seed=99), 390, diverged=70)])[spec.cell]
-    assert waited(lengths, spec.cell.budget.steps).tolist() == [50, 400]
+    steps = found([run(spec, 50, 50), run(replace(spec, seed=99), 390, diverged=70)])[spec.cell]
+    targets = len(steps.length) // 2
+    assert waited(steps, spec.cell.budget.steps).tolist() == [50] * targets + [400] * targets
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,7 @@ def test_a_choice_at_an_end_of_the_grid_says_so(spec: RunSpec, best: float, note
 
 
 def test_where_there_is_one_rate_there_is_no_end(spec: RunSpec) -> None:
-    assert choose({at(spec, 1e-3): waits(20)}) == Choice(1e-3, (Tried(1e-3, proportion(1, 1), 20.0),))
+    assert choose({at(spec, 1e-3): waits(20)}) == Choice(1e-3, (Tried(1e-3, 1.0, 20.0),))
     assert choose({at(spec, 1e-3): waits(20)}).note is None
 
 
@@ -101,7 +102,7 @@ def test_each_mixer_has_a_choice_of_its_own(tmp_path: Path) -> None:
     selection = [one for one in [*slow, *fast] if one.spec.seed in asked.selection_seeds]
     chosen = choices(selection)
     assert {mixer: choice.learning_rate for mixer, choice in chosen.items()} == {ATTENTION: 3e-3, MINE: 1e-3}
-    assert {tried.escaped.of for choice in chosen.values() for tried in choice.tried} == {3 * 2}
+    assert {len(choice.tried) for choice in chosen.values()} == {2}
 
     names = mixer_names(list(chosen))
     table = choice_table({names[mixer]: choice for mixer, choice in chosen.items()})

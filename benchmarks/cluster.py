@@ -1,3 +1,4 @@
+# pyright: reportMissingImports=false
 """What a sweep on a cluster costs, measured on this machine, and where a large one gives out, by a model.
 
     .venv/bin/python benchmarks/cluster.py STORE [--runs 16] [--steps 2000] [--shards 200]

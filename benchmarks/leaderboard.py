@@ -55,7 +55,7 @@ def main() -> None:
 
     backend = JaxBackend()
     suite = Suite.read(arguments.suite, backend.known_mixers)
-    output = Output(arguments.out, as_json=False, quiet=False, no_plots=True)
+    output = Output(arguments.out, as_json=False, quiet=False, no_plots=True, track=())
     arguments.entries.mkdir(parents=True, exist_ok=True)
     names = Counter(mixer.name for mixer in suite.mixers)
     for mixer in suite.mixers:

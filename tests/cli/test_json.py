@@ -15,8 +15,8 @@ from attnsearch.cli.main import COMMANDS
 from attnsearch.leaderboard.document import FORMAT_VERSION
 from attnsearch.spec.task_file import find_task
 
-SCRIPTS = {"completion"}
-"""Commands that print what a shell reads."""
+SCRIPTS = {"completion", "watch"}
+"""Commands that print what a shell reads, or serve a page."""
 
 
 @pytest.fixture(scope="module")

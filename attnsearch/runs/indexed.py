@@ -50,7 +50,7 @@ class Known(NamedTuple):
 def version() -> int:
     """A number that changes with the code that computes what is kept."""
     sources = [Path(__file__).with_name(f"{module}.py").read_bytes() for module in _COMPUTED_BY]
-    # Positive, in 31 bits, and never that of an empty file.
+    # Positive, in 31 bits, and never 0, which an empty file has.
     return zlib.crc32(b"".join(sources)) % (2**31 - 1) + 1
 
 

@@ -26,6 +26,7 @@ from attnsearch.base import AttnsearchError, Bools, Example, Floats, Integers
 from attnsearch.generators.base import Generator, ProbeItem
 from attnsearch.generators.lazy import jax, jnp
 from attnsearch.generators.linear_map import log2_choose
+from attnsearch.generators.rows import drawn
 from attnsearch.generators.shortcuts import Shortcut, read
 
 
@@ -84,9 +85,7 @@ class CompetingRoutes(Generator):
 
     def init(self, key: jax.Array, knobs: Mapping[str, jax.Array]) -> CompetingRule:
         """The same key gives nested rows at growing support size, and the same rows at any share."""
-        noise = jax.random.uniform(key, (self.num_rows, self.state_size))
-        rank = jnp.argsort(jnp.argsort(noise, axis=1), axis=1)
-        rows = rank < knobs["support_size"]
+        rows = drawn(key, self.num_rows, self.state_size, knobs["support_size"])
         return CompetingRule(rows, knobs["share"] / 100, knobs["last_share"] / 100, knobs["share_steps"])
 
     def at(self, rule: CompetingRule, step: Any) -> CompetingRule:

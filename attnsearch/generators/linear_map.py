@@ -35,6 +35,7 @@ from attnsearch.base import AttnsearchError, Bools, Example, Floats, Integers, T
 from attnsearch.generators.base import Generator, Rule
 from attnsearch.generators.lazy import jax, jnp
 from attnsearch.generators.routes import cheapest_routes
+from attnsearch.generators.rows import drawn, without_the_last
 from attnsearch.generators.shortcuts import Shortcut
 
 LARGEST_NAMED = 1024
@@ -78,9 +79,7 @@ class _LinearMap(Generator):
         The same key gives nested supports at growing support size, so that cells of a sparsity
         sweep differ in nothing else.
         """
-        noise = jax.random.uniform(key, (self.state_size, self.state_size))
-        rank = jnp.argsort(jnp.argsort(noise, axis=1), axis=1)
-        return rank < knobs["support_size"]
+        return drawn(key, self.state_size, self.state_size, knobs["support_size"])
 
     def _states(self, key: jax.Array, count: int) -> jax.Array:
         """`i32[count, S]`: uniform states."""
@@ -116,9 +115,7 @@ class _LinearMap(Generator):
         )
 
     def _without_the_last(self, rule: jax.Array, tokens: Integers) -> Floats:
-        rows = np.array(rule)
-        rows[np.arange(self.state_size), self.state_size - 1 - rows[:, ::-1].argmax(axis=1)] = False
-        return self._by(rows, tokens)
+        return self._by(without_the_last(rule), tokens)
 
     def _by(self, rows: Bools, tokens: Integers) -> Floats:
         """`f64[N, R, V]`: the answers if the matrix were `rows`, `bool[S, S]`."""

@@ -27,6 +27,7 @@ from attnsearch.base import AttnsearchError, Bools, Example, Floats, Integers, T
 from attnsearch.generators.base import Generator
 from attnsearch.generators.lazy import jax, jnp
 from attnsearch.generators.linear_map import log2_choose
+from attnsearch.generators.rows import drawn, without_the_last
 from attnsearch.generators.shortcuts import Shortcut
 
 
@@ -103,10 +104,8 @@ class Mixture(Generator):
 
     def init(self, key: jax.Array, knobs: Mapping[str, jax.Array]) -> jax.Array:
         """The same key gives nested rows at growing support size."""
-        noise = jax.random.uniform(key, (len(self.component), self.state_size))
-        rank = jnp.argsort(jnp.argsort(noise, axis=1), axis=1)
         sizes = knobs["support_size"] - self.num_components + 1 + self.component
-        return rank < sizes[:, None]
+        return drawn(key, len(self.component), self.state_size, sizes[:, None])
 
     def sample(self, rule: jax.Array, key: jax.Array) -> Example:
         state = jax.random.randint(key, (self.state_size,), 0, self.modulus)
@@ -147,9 +146,7 @@ class Mixture(Generator):
         )
 
     def _without_the_last(self, rule: jax.Array, tokens: Integers) -> Floats:
-        rows = np.array(rule)
-        rows[np.arange(len(rows)), self.state_size - 1 - rows[:, ::-1].argmax(axis=1)] = False
-        return self._by(rows, tokens)
+        return self._by(without_the_last(rule), tokens)
 
     def _by_the_first(self, rule: jax.Array, tokens: Integers) -> Floats:
         first = self.component[self.rows] == 0

@@ -88,7 +88,7 @@ class Case:
     address:    what follows the file's name in the address, `#run=1`
     dark:       whether the reader likes dark pages
     complains:  whether the browser's console is meant to say something
-    server:     the address of the server that has the page, which then is no file
+    server:     the address of the server that has the page; the page is then not a file
     """
 
     page: str

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from attnsearch.base import Curves, Heads, Maps, Truth
+from attnsearch.runs.opened import Opener
 from attnsearch.runs.store import Store, StoredRun
 from attnsearch.spec.run import (
     BudgetSpec,
@@ -104,3 +105,8 @@ def assert_same(found: StoredRun | None, expected: StoredRun) -> None:
             again = getattr(ours, name)
             assert (again.dtype, again.shape) == (array.dtype, array.shape), name
             assert again.tobytes() == array.tobytes(), name
+
+
+def read_indexed(root: Path) -> list[StoredRun]:
+    """The runs of a store, and an index of them is made."""
+    return list(Store(root).runs(unexpected, Opener(worthwhile=1)))

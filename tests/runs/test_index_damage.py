@@ -10,13 +10,12 @@ from helpers import made_runs
 from helpers.child import child, output
 from helpers.damage import Damage, overwrite, truncate, turn_into_folder, write
 from helpers.hand_made import run_of, spec_of
-from helpers.stored import unexpected
+from helpers.stored import read_indexed, unexpected
 
 from attnsearch.results.study import Study
-from attnsearch.runs import index, opened
+from attnsearch.runs import index
 from attnsearch.runs.index import FILE, Index, Row
 from attnsearch.runs.indexed import version
-from attnsearch.runs.opened import Opener
 from attnsearch.runs.store import Store, StoredRun
 
 RUNS = 6
@@ -29,26 +28,8 @@ def root(tmp_path: Path) -> Path:
     root = made_runs.stored(
         tmp_path / "results", [run_of(spec_of(seed=n), found, heads=1) for n in range(RUNS)]
     )
-    read(root)
+    read_indexed(root)
     return root
-
-
-@pytest.fixture
-def opens(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """The folders of runs whose files are read from here on."""
-    seen: list[Path] = []
-    question = opened.question
-
-    def asked(folder: Path) -> dict[str, object]:
-        seen.append(folder)
-        return question(folder)
-
-    monkeypatch.setattr(opened, "question", asked)
-    return seen
-
-
-def read(root: Path) -> list[StoredRun]:
-    return list(Store(root).runs(unexpected, Opener(worthwhile=1)))
 
 
 def said(runs: list[StoredRun]) -> object:
@@ -56,7 +37,7 @@ def said(runs: list[StoredRun]) -> object:
 
 
 def without(root: Path) -> object:
-    """What is said where there is no index."""
+    """The answers of a store that has no index."""
     return said(list(Store(root).runs(unexpected)))
 
 
@@ -74,10 +55,10 @@ def without(root: Path) -> object:
 )
 def test_a_damaged_file_is_replaced(root: Path, opens: list[Path], damage: Damage) -> None:
     damage(root / FILE)
-    assert said(read(root)) == without(root)
+    assert said(read_indexed(root)) == without(root)
     assert opens
     opens.clear()
-    assert said(read(root)) == without(root)
+    assert said(read_indexed(root)) == without(root)
     assert opens == []
 
 
@@ -89,15 +70,15 @@ def test_whatever_byte_is_wrong_nothing_wrong_is_said(root: Path) -> None:
         content = bytearray(whole)
         content[place] ^= 0x15
         file.write_bytes(content)
-        assert said(read(root)) == right, place
-    assert said(read(root)) == right
+        assert said(read_indexed(root)) == right, place
+    assert said(read_indexed(root)) == right
 
 
 def test_where_a_folder_is_in_its_place_runs_are_read(root: Path) -> None:
     turn_into_folder(root / FILE)
-    assert said(read(root)) == without(root)
+    assert said(read_indexed(root)) == without(root)
     Store(root).save(run_of(spec_of(seed=9), [100] * 4))
-    assert len(read(root)) == RUNS + 1
+    assert len(read_indexed(root)) == RUNS + 1
 
 
 def test_rows_of_other_code_are_dropped(root: Path, opens: list[Path]) -> None:
@@ -106,7 +87,7 @@ def test_rows_of_other_code_are_dropped(root: Path, opens: list[Path]) -> None:
     assert other.find(name) is None
     other.add(Row(name, "{}", "{}", b"stamp", b"content"))
     other.close()
-    assert said(read(root)) == without(root)
+    assert said(read_indexed(root)) == without(root)
     assert len(opens) == RUNS
 
 
@@ -114,12 +95,12 @@ def test_an_index_that_another_process_holds_is_not_waited_for(root: Path, opens
     connection = sqlite3.connect(root / FILE, isolation_level=None)
     connection.execute("BEGIN EXCLUSIVE")
     Store(root).save(run_of(spec_of(seed=9), [100] * 4))
-    assert len(read(root)) == RUNS + 1
+    assert len(read_indexed(root)) == RUNS + 1
     assert len(opens) == RUNS + 1
     connection.execute("ROLLBACK")
     connection.close()
     opens.clear()
-    assert len(read(root)) == RUNS + 1
+    assert len(read_indexed(root)) == RUNS + 1
     assert [folder.name for folder in opens] == [spec_of(seed=9).digest]
 
 
@@ -132,7 +113,7 @@ def test_a_folder_that_cannot_be_written_is_read(
         (root / FILE).unlink()
     monkeypatch.setattr(index.os, "access", lambda path, mode: False)
     before = sorted(root.iterdir())
-    assert said(read(root)) == right
+    assert said(read_indexed(root)) == right
     assert len(opens) == (RUNS if remove else 0)
     assert sorted(root.iterdir()) == before
 
@@ -191,7 +172,7 @@ def written_by(script: str, root: Path) -> set[int]:
     run = run_of(spec_of(seed=0), [100, 110, 120, None])
     with child(script, run, str(root), OPENBLAS_NUM_THREADS="1") as process:
         assert output(process) == ""
-    return {found.spec.seed for found in read(root)}
+    return {found.spec.seed for found in read_indexed(root)}
 
 
 def test_twenty_kills_lose_nothing(root: Path) -> None:
@@ -202,7 +183,7 @@ def test_twenty_kills_lose_nothing(root: Path) -> None:
         mine = sorted(seed for seed in seeds if seed // 1_000 == 100 + kill)
         assert mine == [100_000 + 1_000 * kill + n for n in range(max(1, len(mine)))]
     right = without(root)
-    assert said(read(root)) == right
+    assert said(read_indexed(root)) == right
     with sqlite3.connect(root / FILE) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         ((rows,),) = connection.execute("SELECT count(*) FROM runs")
@@ -213,5 +194,5 @@ def test_twenty_kills_lose_nothing(root: Path) -> None:
 def test_two_writers_at_once_lose_nothing(root: Path, opens: list[Path]) -> None:
     assert written_by(TOGETHER, root) >= set(range(200_000, 200_060))
     opens.clear()
-    assert said(read(root)) == without(root)
+    assert said(read_indexed(root)) == without(root)
     assert opens == []

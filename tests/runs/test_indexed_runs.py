@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 from helpers import made_runs
 from helpers.hand_made import run_of, spec_of
-from helpers.stored import assert_same, make_run, unexpected
+from helpers.stored import assert_same, make_run, read_indexed, unexpected
 
 from attnsearch.results.study import Study
-from attnsearch.runs import opened
 from attnsearch.runs.claims import SharedRuns
 from attnsearch.runs.digests import digest, digests
 from attnsearch.runs.index import FILE
@@ -38,14 +37,9 @@ def runs() -> list[StoredRun]:
 def root(tmp_path: Path, runs: list[StoredRun]) -> Path:
     """A store with an index of all of its runs."""
     root = made_runs.stored(tmp_path / "results", runs)
-    read(root)
+    read_indexed(root)
     assert kept(root) == len(runs)
     return root
-
-
-def read(root: Path) -> list[StoredRun]:
-    """The runs, and an index of them is made."""
-    return list(Store(root).runs(unexpected, Opener(worthwhile=1)))
 
 
 def kept(root: Path) -> int:
@@ -53,20 +47,6 @@ def kept(root: Path) -> int:
         ((rows,),) = connection.execute("SELECT count(*) FROM runs")
     connection.close()
     return rows
-
-
-@pytest.fixture
-def opens(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """The folders of runs whose files are read from here on."""
-    seen: list[Path] = []
-    question = opened.question
-
-    def asked(folder: Path) -> dict[str, object]:
-        seen.append(folder)
-        return question(folder)
-
-    monkeypatch.setattr(opened, "question", asked)
-    return seen
 
 
 def said(runs: list[StoredRun]) -> tuple[object, ...]:
@@ -82,7 +62,7 @@ def test_many_digests_are_the_digests_of_runs() -> None:
 
 
 def test_answers_are_the_same_with_and_without_an_index(root: Path, opens: list[Path]) -> None:
-    found = read(root)
+    found = read_indexed(root)
     assert opens == []
     with_index = said(found)
     shutil.copytree(root / "runs", root.parent / "other" / "runs")
@@ -91,7 +71,7 @@ def test_answers_are_the_same_with_and_without_an_index(root: Path, opens: list[
 
 def test_an_indexed_run_is_the_stored_one(root: Path, runs: list[StoredRun]) -> None:
     known = {run.spec: run for run in runs}
-    for found in read(root):
+    for found in read_indexed(root):
         assert_same(found, known[found.spec])
 
 
@@ -103,7 +83,7 @@ def test_a_store_of_few_runs_has_no_index(tmp_path: Path, runs: list[StoredRun])
 
 def test_a_run_that_is_stored_is_in_the_index_at_once(root: Path, opens: list[Path]) -> None:
     Store(root).save(run_of(spec_of(seed=9), [100, 110, 120, 130]))
-    assert [run.spec.seed for run in read(root)].count(9) == 1
+    assert [run.spec.seed for run in read_indexed(root)].count(9) == 1
     assert opens == []
 
 
@@ -114,15 +94,15 @@ def test_a_folder_that_came_behind_its_back_is_read_and_put_in(
     folder = Store(made_runs.stored(tmp_path / "elsewhere", [run])).path(run.spec)
     place = root / "runs" / folder.name
     shutil.copytree(folder, place)
-    assert run.spec in {found.spec for found in read(root)}
+    assert run.spec in {found.spec for found in read_indexed(root)}
     assert opens == [place]
-    read(root)
+    read_indexed(root)
     assert opens == [place]
 
 
 def test_a_folder_that_went_is_gone(root: Path, runs: list[StoredRun]) -> None:
     shutil.rmtree(Store(root).path(runs[0].spec))
-    assert {found.spec for found in read(root)} == {run.spec for run in runs[1:]}
+    assert {found.spec for found in read_indexed(root)} == {run.spec for run in runs[1:]}
 
 
 def test_a_folder_that_was_changed_is_read_again(root: Path, runs: list[StoredRun], tmp_path: Path) -> None:
@@ -131,7 +111,7 @@ def test_a_folder_that_was_changed_is_read_again(root: Path, runs: list[StoredRu
     for file in there.iterdir():
         shutil.copyfile(file, Store(root).path(changed.spec) / file.name)
     for _ in range(2):
-        (found,) = (run for run in read(root) if run.spec == changed.spec)
+        (found,) = (run for run in read_indexed(root) if run.spec == changed.spec)
         assert found.measures.plateau_length == changed.measures.plateau_length
 
 
@@ -149,7 +129,7 @@ def test_a_damaged_map_keeps_a_run_out_of_the_index_alone(root: Path, runs: list
     content = bytearray(file.read_bytes())
     content[60:80] = bytes(20)
     file.write_bytes(content)
-    (found,) = (run for run in read(root) if run.spec == runs[0].spec)
+    (found,) = (run for run in read_indexed(root) if run.spec == runs[0].spec)
     assert found.measures.plateau_length == runs[0].measures.plateau_length
     with pytest.raises(UnreadableRun, match=r"maps\.npz"):
         _ = found.map_summary

@@ -43,7 +43,8 @@ def stated(file: TaskFile) -> str:
     """The first part of the page, for which nothing is drawn."""
     parts = [
         f"# `{file.name}`",
-        "Written by `benchmarks/task_pages.py`. [Tasks](../tasks.md) derives the numbers.",
+        "Written by `benchmarks/task_pages.py`."
+        f" [Its family](../families/{file.family}.md) derives the numbers.",
         f"{file.title}.",
         f"- Family: {file.family}\n- Source: {file.source}",
         "## What it asks",
@@ -148,7 +149,7 @@ def index() -> str:
     head = [
         "# The tasks, a page each",
         "",
-        "Written by `benchmarks/task_pages.py`. [Tasks](../tasks.md) explains them and derives their sizes.",
+        "Written by `benchmarks/task_pages.py`. [Tasks](../tasks.md) leads to pages that derive their sizes.",
         "",
         "| family | task | what it asks |",
         "|---|---|---|",

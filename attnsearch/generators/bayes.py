@@ -3,7 +3,7 @@
 The rule of a sequence is not shown. The first cells of the first predicted state cannot be known, and each
 cell that has been seen tells something about the rule. Both functions follow the posterior of a predictor
 that knows how rules are drawn. That is exact for each sequence. The mean over random sequences has the
-uncertainty that `docs/tasks.md` states.
+uncertainty that `docs/families/cellular-automaton.md` states.
 """
 
 from __future__ import annotations

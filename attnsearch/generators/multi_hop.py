@@ -11,7 +11,8 @@ there ends. With N = 4 symbols, h = 2 hops and two queries::
     map of target 1               #               #       #      start 2: place 2 of table 1, 3 of table 2
 
 Every table is a permutation, so that the answer is uniform for whoever has made fewer hops. A layer can make
-one hop for a query. A network may also join hops at the places of the tables, all at once: see docs/tasks.md.
+one hop for a query. A network may also join hops at the places of the tables, all at once:
+docs/families/depth.md counts them.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from attnsearch.base import RECORDING_INTERVAL, Floats, Integers, Plateaus
 from attnsearch.spec.run import CellSpec, MixerSpec
@@ -234,7 +234,7 @@ def _paired_ratio(now: Integers, then: Integers) -> tuple[float, float, float]:
     runs, means = len(now), (now.mean(), then.mean())
     differing = np.var(now / means[0] - then / means[1], ddof=1)
     recording = RECORDING_INTERVAL**2 / 12 * (means[0] ** -2 + means[1] ** -2)
-    width = stats.t.ppf(1 - TAIL, runs - 1) * np.sqrt((differing + recording) / runs)
+    width = special.stdtrit(runs - 1, 1 - TAIL) * np.sqrt((differing + recording) / runs)
     ratio = means[0] / means[1]
     return float(ratio), float(ratio * np.exp(-width)), float(ratio * np.exp(width))
 

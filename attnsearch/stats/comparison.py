@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy import stats
 
 from attnsearch.base import Floats, Integers, Plateaus
 from attnsearch.stats.log_rank import check_groups, log_rank
@@ -146,4 +145,9 @@ def resamples(runs: int, stream: int) -> Integers:
 def benjamini_hochberg(p_values: Sequence[float]) -> Floats:
     """`f64[N]`: p values adjusted so that calling those at or below a level different keeps the expected
     share of false calls at that level (Benjamini and Hochberg 1995)."""
-    return stats.false_discovery_control(np.asarray(p_values, np.float64))
+    given = np.asarray(p_values, np.float64)
+    falling = np.argsort(-given, kind="stable")
+    ranks = np.arange(len(given), 0, -1)
+    adjusted = np.empty_like(given)
+    adjusted[falling] = np.minimum.accumulate(np.minimum(given[falling] * len(given) / ranks, 1))
+    return adjusted

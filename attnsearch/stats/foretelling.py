@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from attnsearch.base import Floats, Plateaus
 from attnsearch.stats.survival import TAIL
@@ -82,7 +82,7 @@ def foretelling(groups: Sequence[Sequence[Watched]], seed: int = 0) -> Foretelli
 
 def _stretch(runs: int, freedom: int) -> float:
     """How much wider an interval is than its bootstrap, where the spread within groups is estimated too."""
-    return float(stats.t.ppf(1 - TAIL, freedom) / stats.norm.ppf(1 - TAIL)) * (runs / freedom) ** 0.5
+    return float(special.stdtrit(freedom, 1 - TAIL) / special.ndtri(1 - TAIL)) * (runs / freedom) ** 0.5
 
 
 def _pairs(group: Sequence[Watched]) -> tuple[Floats, Floats]:

@@ -12,7 +12,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize, special
+import scipy
+from scipy import special
 
 from attnsearch.base import RECORDING_INTERVAL, Floats, Plateaus
 
@@ -92,7 +93,7 @@ def maximise(design: Floats, data: Intervals) -> Fit:
     guess = np.where(bounded[0] & bounded[1], (ends[0] + ends[1]) / 2, ends[0] + ends[1])
     start = np.linalg.lstsq(design, guess, rcond=None)[0]
     noise = min(max(float(np.std(guess - design @ start)), 0.02), LOUDEST / 2)
-    found = optimize.minimize(
+    found = scipy.optimize.minimize(
         loss,
         np.append(start, 1.0) / noise,
         jac=True,

@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import optimize, stats
+import scipy
+from scipy import special
 
 from attnsearch.base import RECORDING_INTERVAL, Floats, Integers, Plateaus
 from attnsearch.stats.axis import SEARCH_SPACE, Axis
@@ -148,7 +149,7 @@ def _p_value(law: Fit, wider: Fit, escaped: int, parameters: int) -> float | Non
     if extra < 1 or left < 1:
         return None
     ratio = 2 * max(0.0, wider.log_likelihood - law.log_likelihood)
-    return float(stats.f.sf(math.expm1(ratio / escaped) * left / extra, extra, left))
+    return float(special.fdtrc(extra, left, math.expm1(ratio / escaped) * left / extra))
 
 
 def _slope_interval(scaled: Floats, data: Intervals, law: Fit) -> tuple[float, float]:
@@ -157,7 +158,7 @@ def _slope_interval(scaled: Floats, data: Intervals, law: Fit) -> tuple[float, f
     It is calibrated as `_p_value` is, but censored runs count: without them it covers too much.
     """
     left = len(scaled) - 2
-    allowed = len(scaled) / 2 * math.log1p(float(stats.f.ppf(CONFIDENCE, 1, left)) / left)
+    allowed = len(scaled) / 2 * math.log1p(float(special.fdtri(1, left, CONFIDENCE)) / left)
     level = np.ones((len(scaled), 1))
 
     def excess(slope: float) -> float:
@@ -176,7 +177,7 @@ def _slope_interval(scaled: Floats, data: Intervals, law: Fit) -> tuple[float, f
             reach *= 2
             if reach > 1e3:
                 return math.inf
-        root = optimize.root_scalar(
+        root = scipy.optimize.root_scalar(
             lambda r: excess(best + side * r), bracket=(0.0, reach), xtol=1e-4 * width, method="brentq"
         )
         return root.root

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import comb
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from attnsearch.base import AttnsearchError, Floats, Plateaus
 from attnsearch.stats.permutation import ALL_TIES, HALF_OF_TIES, deals, p_value
@@ -56,7 +56,7 @@ def log_rank(candidate: Plateaus, reference: Plateaus) -> LogRank:
         ended = first.observed.any() or second.observed.any()
         return LogRank(1.0, "permutation" if permuted else "asymptotic", 0.0, 1 / ways if ended else 1.0)
     if not permuted:
-        test = stats.logrank(_censored(first), _censored(second))
+        test = scipy.stats.logrank(_censored(first), _censored(second))
         return LogRank(float(test.pvalue), "asymptotic", -float(test.statistic), 0.0)
     # The scores sum to zero, so that either group says it all; the smaller is summed sooner. Sorted, they do
     # not depend on the order of runs.
@@ -96,6 +96,6 @@ def log_rank_scores(waiting: Plateaus) -> Floats:
     return expected[np.searchsorted(step, waiting.length, side="right")] - waiting.observed
 
 
-def _censored(waiting: Plateaus) -> stats.CensoredData:
+def _censored(waiting: Plateaus) -> scipy.stats.CensoredData:
     length, observed = waiting
-    return stats.CensoredData(uncensored=length[observed], right=length[~observed])
+    return scipy.stats.CensoredData(uncensored=length[observed], right=length[~observed])

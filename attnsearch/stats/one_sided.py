@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from math import comb
 from typing import NamedTuple
 
-from scipy import stats
+import scipy
 
 from attnsearch.base import Plateaus
 from attnsearch.stats.log_rank import log_rank_scores
@@ -56,7 +56,7 @@ def rarer(waits: Waits) -> OneSided:
     """Whether the event happens to fewer of the candidate's runs: Fisher's exact test."""
     count, of = int(waits.candidate.observed.sum()), _size(waits)
     both = pool(waits).observed
-    happened = stats.hypergeom(len(both), int(both.sum()), of)
+    happened = scipy.stats.hypergeom(len(both), int(both.sum()), of)
     fewest = max(0, of - int((~both).sum()))
     return OneSided(float(happened.cdf(count)), float(happened.cdf(fewest)))
 

@@ -10,7 +10,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import scipy
+from scipy import special
 
 from attnsearch.stats.axis import SEARCH_SPACE, Axis
 from attnsearch.stats.frontier import rounded
@@ -113,8 +114,9 @@ class Law:
         lengths = [cell.length for cell in self.residuals if cell.length is not None]
         if len(lengths) < max(3, len(self.residuals)):
             return None
-        slope, _, _, _, error = stats.linregress([cell.bits for cell in self.residuals], np.log(lengths))
-        width = stats.t.ppf((1 + CONFIDENCE) / 2, len(lengths) - 2) * error
+        bits = [cell.bits for cell in self.residuals]
+        slope, _, _, _, error = scipy.stats.linregress(bits, np.log(lengths))
+        width = special.stdtrit(len(lengths) - 2, (1 + CONFIDENCE) / 2) * error
         return _exp(float(slope - width)), _exp(float(slope + width))
 
     @property

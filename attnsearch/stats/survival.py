@@ -6,12 +6,13 @@ value. Methods: Klein and Moeschberger, Survival Analysis, 2nd edition (2003), c
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from attnsearch.base import RECORDING_INTERVAL, Bools, Floats, Integers, Plateaus
 
@@ -109,11 +110,15 @@ class Waiting:
 
 
 def proportion(count: int, of: int) -> Proportion:
-    """`count` successes `of` so many trials, with their interval."""
+    """`count` successes `of` so many trials, with their interval (Wilson 1927)."""
     if not of:
         return Proportion(0, 0, 0.0, 1.0)
-    interval = stats.binomtest(count, of).proportion_ci(CONFIDENCE, method="wilson")
-    return Proportion(count, of, float(interval.low), float(interval.high))
+    squared = float(special.ndtri(1 - TAIL)) ** 2
+    middle = (count + squared / 2) / (of + squared)
+    reach = math.sqrt(squared * (count * (of - count) / of + squared / 4)) / (of + squared)
+    # Exactly, for rounding would leave a trace of the other outcome.
+    low, high = 0.0 if count == 0 else middle - reach, 1.0 if count == of else middle + reach
+    return Proportion(count, of, low, high)
 
 
 def pool(groups: Iterable[Plateaus]) -> Plateaus:
@@ -228,7 +233,7 @@ def stretch(runs: int) -> float:
     """By how much a normal interval round a mean of `runs` values has to be wider, because their
     deviation is estimated and, with the divisor `runs`, too small: Student's quantile over the normal one,
     times √(n / (n - 1))."""
-    student = stats.t.ppf(1 - TAIL, runs - 1) / special.ndtri(1 - TAIL)
+    student = special.stdtrit(runs - 1, 1 - TAIL) / special.ndtri(1 - TAIL)
     return float(student * np.sqrt(runs / (runs - 1)))
 
 

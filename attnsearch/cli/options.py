@@ -154,10 +154,6 @@ def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
         from attnsearch.training.ray.settings import ClusterSettings
 
         if engine == "ray":
-            if others.get("track"):
-                raise AttnsearchError(
-                    "--track is told of runs that this process trains: leave out --engine ray"
-                )
             cluster = ClusterSettings(address, worker_cpus or 1, worker_gpus)
         elif (address, worker_cpus, worker_gpus) == (None, None, None):
             cluster = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -54,7 +54,33 @@ class Recording:
     def __post_init__(self) -> None:
         self._targets = Targets.of(self.truth)
         # One that goes on from a checkpoint begins with points.
-        self._escaped = any(map(self._escapes, self.loss))
+        self._escaped = bool(self.loss) and self._escapes(np.stack(self.loss))
+
+    @classmethod
+    def of(cls, run: StoredRun) -> Self:
+        """What was recorded of a run that has ended."""
+        points, maps, heads = len(run.curves.step), run.maps, run.heads
+        contested, routes = bool(run.contests.margin.size), run.routes
+        rows = len(run.truth.attention_map)
+        route_mass = routes.mass if len(routes.names) else np.zeros((len(maps.step), 0, rows), np.float32)
+        return cls(
+            run.spec,
+            run.truth,
+            tuple(routes.names.tolist()),
+            run.status,
+            loss=list(run.curves.loss),
+            accuracy=list(run.curves.accuracy),
+            margin=list(run.contests.margin) if contested else [_NOT_CONTESTED] * points,
+            agreement=list(run.contests.agreement) if contested else [np.float32(np.nan)] * points,
+            map_steps=maps.step.tolist(),
+            maps=list(
+                map(
+                    MapRecord,
+                    *(maps.influence, maps.mass, maps.later, route_mass),
+                    *(heads.weights, heads.mass, heads.entropy),
+                )
+            ),
+        )
 
     @property
     def step(self) -> int:
@@ -157,8 +183,9 @@ class Recording:
         )
 
     def _escapes(self, loss: Floats) -> bool:
-        outline = outlined(loss[self.truth.is_target], self._targets)
-        return bool(escapes(outline, self._targets, self.spec.cell.task.plateau))
+        """Whether it has escaped at any of the points `loss`, `f32[..., Q]`."""
+        outline = outlined(loss[..., self.truth.is_target], self._targets)
+        return bool(escapes(outline, self._targets, self.spec.cell.task.plateau).any())
 
     def _masters(self, points: list[Floats]) -> bool:
         outline = outlined(np.stack(points)[:, self.truth.is_target], self._targets)

@@ -55,7 +55,8 @@ class Observer:
         """A run was put into a lane; `recording` grows while it trains, and is only to be read.
 
         Told again of the same run where its lanes had to be made anew. It then goes on from an earlier step,
-        to the same points.
+        to the same points. A run on a cluster is told of at each checkpoint that comes back, and at its end:
+        each time with another recording, which does not grow.
         """
 
     def advanced(self, running: Sequence[Progress], num_lanes: int) -> None:

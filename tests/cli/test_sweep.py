@@ -112,5 +112,4 @@ def test_plan_counts_what_is_stored_and_touches_nothing(suite: str, stored: Path
 def test_a_cluster_needs_ray_and_its_flags_need_a_cluster(suite: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     assert "pip install 'attnsearch[ray]'" in complaint("sweep", suite, "--engine", "ray")
-    assert "leave out --engine ray" in complaint("sweep", suite, "--engine", "ray", "--track", "wandb")
     assert "give --engine ray as well" in complaint("sweep", suite, "--address", "auto")

@@ -16,7 +16,7 @@ from attnsearch.runs.checkpoints import Checkpoint, Checkpoints
 from attnsearch.runs.opened import Opener
 from attnsearch.runs.recorder import Recording
 from attnsearch.runs.run_files import UnreadableRun
-from attnsearch.runs.store import Store, read
+from attnsearch.runs.store import Store, StoredRun, read
 from attnsearch.spec.run import RunSpec
 from attnsearch.stats.hopping import GENERAL, SHALLOW
 
@@ -98,3 +98,13 @@ def test_a_run_that_began_without_margins_goes_on_without(
     again.add_map(recording(spec, truth).maps[0])
     assert not np.stack(again.margin).size
     assert not again.stacked_maps().route_mass.size
+
+
+@pytest.mark.parametrize("run", [hopping_run(), run_of(spec_of(), [100, None, 120, 130], heads=2)])
+def test_a_run_that_has_ended_is_recorded_as_it_was(run: StoredRun):
+    again = Recording.of(run)
+    assert (again.step, again.status) == (run.curves.step[-1], run.status)
+    back = again.stored(run.environment)
+    for part in ("truth", "curves", "maps", "heads", "contests", "routes"):
+        for ours, theirs in zip(getattr(back, part), getattr(run, part), strict=True):
+            np.testing.assert_array_equal(ours, theirs)

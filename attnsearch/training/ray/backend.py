@@ -11,6 +11,7 @@ from typing import Any
 
 from attnsearch.base import AttnsearchError
 from attnsearch.runs.checkpoints import Checkpoint
+from attnsearch.runs.recorder import Recording
 from attnsearch.spec.grid import KnownMixers
 from attnsearch.spec.run import RunSpec
 from attnsearch.training.backend import Cohort, Ended, Runs, TrainingSettings, Trains
@@ -136,6 +137,8 @@ class _Sweep:
                 for stream, message in self._cluster.received(list(self._sent), TOLD_EVERY):
                     if isinstance(message, Ended):
                         self._note_end(self._sent[stream], message.run.spec)
+                        # A short run ends before a checkpoint of it has come.
+                        self._observer.begun(Recording.of(message.run))
                         yield message
                     else:
                         self._take_in(stream, message)
@@ -226,6 +229,7 @@ class _Sweep:
             self._furthest[recording.spec] = recording.step
             sent.further = True
         self._runs.checkpoints.save(checkpoint)
+        self._observer.begun(recording)
 
 
 def _told(given_up: Sequence[GivenUp]) -> str:

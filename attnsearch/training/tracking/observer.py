@@ -1,4 +1,4 @@
-"""Tells trackers of the runs that this process trains: one tracked run a run."""
+"""Tells trackers of the runs that this process trains, or lets a cluster train: one tracked run a run."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ class Tracking(Observer):
         self._written = time.monotonic()
 
     def begun(self, recording: Recording) -> None:
-        # A run whose lanes were made anew comes to the same points: it stays one tracked run.
+        # A run whose lanes were made anew, or that a cluster trains, comes to the same points: it stays one
+        # tracked run.
         known = recording.spec in self._running
         self._running[recording.spec] = recording
         if not known:

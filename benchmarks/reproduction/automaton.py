@@ -97,7 +97,8 @@ def experiment(archive: Archive) -> Experiment:
         control. A window is three cells of a ring of four, so the wrong map shares two of them with the true
         one."""),
         paragraph(f"""**S = 8 at the published size** (16 states, 256 rules, D = 128): one run each, where the
-        paper has 377 steps. Single runs decide nothing.{_without_map(archive)}"""),
+        paper has 377 steps. Single runs decide nothing.{_without_map(archive)} With rotary positions and
+        32,768 tokens a step it is over after 340 steps ([recipe](../tables/automaton_recipe.md))."""),
         table(heading, [_probe(cell) for cell in archive.cells(PROBES)]),
         "**The linear map with 8 times its map added to the logits**: isolated, all up to 600 steps.",
         table(["S, s", "bits", *WAITED], linear_rows),

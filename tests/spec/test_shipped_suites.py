@@ -22,7 +22,8 @@ SHIPPED = {
     "context": (6 + 5 + 6, (6 + 5 + 6) * 16, 10_000),
     "heads": (8 + 3 * 6, (8 + 3 * 6) * 16, 10_000),
     "automaton": (6 * 3, 6 * 3 * 8, 10_000),
-    "automaton_recipe": (3 * 2 * 2, 3 * 2 * 2 * 2, 600),
+    "automaton_published": (2, 2 * 8, 2_000),
+    "automaton_recipe": (3 * 2 * 2, 3 * 2 * 2 * 2, 1_000),
     "mixture": (4, 4 * 10, 4_000),
     "moving_window": (2, 2 * 16, 2_000),
     "mixers": (5 * 17 * 3, 5 * 17 * (3 * 2 + 8), 2_000),
@@ -111,7 +112,9 @@ def test_what_is_not_a_suite_is_answered_with_the_nearest(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     text = message(lambda: find_suite("smok"))
-    assert text.startswith("unknown suite 'smok'. Did you mean smoke? Known: automaton, automaton_recipe, ")
+    assert text.startswith(
+        "unknown suite 'smok'. Did you mean smoke? Known: automaton, automaton_published, "
+    )
     assert text.endswith(" Or a path ending in .toml.")
     assert message(lambda: find_suite(str(tmp_path))).startswith(f"unknown suite '{tmp_path}'. Known: ")
     monkeypatch.chdir(ROOT)

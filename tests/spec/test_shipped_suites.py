@@ -28,9 +28,10 @@ SHIPPED = {
     "moving_window": (2, 2 * 16, 2_000),
     "mixers": (5 * 17 * 3, 5 * 17 * (3 * 2 + 8), 2_000),
     "mixers_automaton": (2 * 17 * 3, 2 * 17 * (3 * 2 + 8), 500),
-    "mixers_recall": (4 * 6 * 3, 4 * 6 * (3 * 2 + 8), 2_000),
-    "mixers_copying": (5 * 6 * 3, 5 * 6 * (3 * 2 + 8), 2_000),
+    "mixers_recall": (3 * 6 * 3, 3 * 6 * (3 * 2 + 8), 2_000),
+    "mixers_copying": (3 * 6 * 3, 3 * 6 * (3 * 2 + 8), 2_000),
     "mixers_depth": (2 * 6 * 3, 2 * 6 * (3 * 2 + 8), 2_000),
+    "recall": (3 + 3, (3 + 3) * 8, 2_000),
     "single_location": (4 + 3, (4 + 3) * 16, 4_000),
 }
 """Cells, the runs of a sweep, and the budget of each."""

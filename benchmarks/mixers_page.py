@@ -17,7 +17,7 @@ from pathlib import Path
 from attnsearch.leaderboard.board import Board, Family, Row, board
 from attnsearch.leaderboard.candidates import Candidate, gather, given
 from attnsearch.leaderboard.entry import EntryCell
-from attnsearch.leaderboard.tables import choice_table, rank, ranking, side_by_side, waiting
+from attnsearch.leaderboard.tables import choice_table, inversion_table, rank, ranking, side_by_side, waiting
 from attnsearch.mixers import MIXERS
 from attnsearch.plots.waits import Waits, waits_against_search_space
 from attnsearch.results.table import (
@@ -77,7 +77,7 @@ def overview(shown: Board, known: Known, pictures: Mapping[str, str]) -> str:
         every(shown, known),
     ]
     if (aside := side_by_side(shown)).rows:
-        parts.append(markdown(aside))
+        parts += [markdown(aside), turned(shown)]
     for family, name in zip(shown.families, shown.family_names, strict=True):
         parts += section(family, name, pictures.get(name))
     return "\n\n".join(parts) + "\n"
@@ -121,6 +121,14 @@ def every(shown: Board, known: Known) -> str:
     )
     head = ["| mixer | parameters | state | FLOPs a token | tokens / s | rank |", "|---|--:|--:|--:|--:|---|"]
     return "\n".join([told, "", *head, *places, *(["", none] if none else [])])
+
+
+def turned(shown: Board) -> str:
+    """Whose order turns round from family to family."""
+    table = inversion_table(shown)
+    if not table.rows:
+        return "The order of no two mixers turns round between families, as far as families separate them."
+    return markdown(table)
 
 
 def _speed(shown: Board, name: str) -> str:

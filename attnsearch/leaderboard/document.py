@@ -8,6 +8,7 @@ from typing import Any
 from attnsearch.leaderboard.audit_file import values
 from attnsearch.leaderboard.board import Across, Board, Family, Row
 from attnsearch.leaderboard.entry import EntryCell
+from attnsearch.leaderboard.inversions import inversions
 from attnsearch.leaderboard.tables import waiting
 from attnsearch.spec.names import Names
 from attnsearch.stats.survival import summarise
@@ -72,6 +73,7 @@ def document(board: Board) -> dict[str, Any]:
         "format_version": FORMAT_VERSION,
         "suites": [suite.name for suite in board.suites],
         "side_by_side": [_across(one, board) for one in board.across],
+        "inversions": [asdict(one) for one in inversions(board)],
         "families": [
             {
                 "family": family.name,

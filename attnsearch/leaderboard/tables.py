@@ -8,6 +8,7 @@ from dataclasses import replace
 from attnsearch.leaderboard.audit_tables import in_short
 from attnsearch.leaderboard.board import NOT_SEPARABLE, Board, Family, Place, Row
 from attnsearch.leaderboard.entry import EntryCell
+from attnsearch.leaderboard.inversions import Beside, inversions
 from attnsearch.leaderboard.ranking import Pair, least_p
 from attnsearch.results import learning_rates
 from attnsearch.results.comparisons import REFERENCE
@@ -240,10 +241,31 @@ def _place(row: Row | None) -> str:
     return f"{NONE}\nlisted apart" if row.rank is None else f"{rank(row)}\n{frontier}"
 
 
+def inversion_table(board: Board) -> Table:
+    """Every two mixers whose order turns round between families; without rows where none does."""
+    rows = tuple((one.first, one.second, *map(_beside, one.families)) for one in inversions(board))
+    caption = (
+        "Orders that turn round: two mixers, of which each is ahead in some family. Ratio of their restricted"
+        " means with its interval, and who is ahead"
+    )
+    return Table(
+        caption, ("mixer", "beside", *board.family_names), frozenset(board.family_names), rows, labels=2
+    )
+
+
+def _beside(seen: Beside | None) -> str:
+    if seen is None:
+        return NONE
+    told = NONE if seen.ratio is None else ratio(seen.ratio.value, seen.ratio.low, seen.ratio.high)
+    if seen.ahead is None:
+        return f"{told}\nnot separated"
+    return f"{told}\n{'ahead' if seen.ahead else 'behind'}, by its {seen.ground}"
+
+
 def tables(board: Board) -> list[Table]:
     """All tables that have rows: the families side by side, each by itself, the candidates that were left
     out."""
-    found = [side_by_side(board)]
+    found = [side_by_side(board), inversion_table(board)]
     for family in board.families:
         found += [ranking(family), apart(family), cell_table(family)]
         found += [choice_table(family), pair_table(family)]

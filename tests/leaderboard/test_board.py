@@ -17,8 +17,9 @@ from attnsearch.leaderboard.candidates import Candidate
 from attnsearch.leaderboard.document import document, records
 from attnsearch.leaderboard.entry import Entry, assemble
 from attnsearch.leaderboard.entry_file import parsed, written
+from attnsearch.leaderboard.inversions import inversions
 from attnsearch.leaderboard.page import page
-from attnsearch.leaderboard.tables import tables
+from attnsearch.leaderboard.tables import inversion_table, tables
 from attnsearch.runs.store import StoredRun
 from attnsearch.spec.run import MixerSpec, settings
 from attnsearch.spec.suite import Suite
@@ -142,6 +143,23 @@ def test_families_of_several_suites_stand_side_by_side(
     assert "All families" in page(made)
     assert "Ranks of different families are never added up" in page(made)
     assert "All families" not in page(shown(ladder, *own[:2]))
+
+    # One pair turns round. Nobody is beside the mixer that is not ranked.
+    (turned,) = inversions(made)
+    assert (turned.first, turned.second) == ("attention", "slow")
+    here, there = (seen for seen in turned.families if seen is not None)
+    assert (here.ahead, there.ahead) == (True, False)
+    assert here.ratio is not None
+    assert there.ratio is not None
+    assert here.ratio.high < 1 < there.ratio.low
+    ((first, second, *texts),) = inversion_table(made).rows
+    assert (first, second) == ("attention", "slow")
+    assert [text.split("\n")[-1].split(",")[0] for text in texts] == ["ahead", "behind"]
+    assert values["inversions"][0]["families"][1]["ahead"] is False
+    assert "Orders that turn round" in page(made)
+    # In one order everywhere nothing turns round.
+    same = board([ladder, ladder], [Candidate(one, "an entry") for one in own[:2]])
+    assert not inversions(same) and not inversion_table(same).rows
 
 
 # Who is listed apart.

@@ -15,6 +15,8 @@ PIP_INSTALL := -m pip install -qq --no-input --disable-pip-version-check
 .PHONY: help run test $(BESIDE:%=test-%) lint constraints
 # Two installations into one environment wait for each other.
 .NOTPARALLEL:
+# Tests start many processes, and pytest rewrites every test: bytecode is kept, whatever the environment says.
+unexport PYTHONDONTWRITEBYTECODE
 # The stamps are kept, although a rule for all of them makes them.
 .PRECIOUS: .venv/.with-%
 

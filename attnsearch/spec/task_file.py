@@ -259,7 +259,8 @@ def find_task(name: str) -> TaskFile:
     """
     if name.endswith(".toml"):
         return TaskFile.read(Path(name))
-    tasks = shipped_tasks()
-    if name not in tasks:
-        raise AttnsearchError(f"unknown task {name!r}.{nearest(name, tasks)} Or a path ending in .toml.")
-    return tasks[name]
+    # A shipped file is called after its task, so that the others need not be read.
+    shipped = {path.stem: path for path in sorted(TASK_FOLDER.glob("*.toml"))}
+    if name not in shipped:
+        raise AttnsearchError(f"unknown task {name!r}.{nearest(name, shipped)} Or a path ending in .toml.")
+    return TaskFile.read(shipped[name])

@@ -16,6 +16,12 @@ def suite(tmp_path: Path) -> str:
     return str(path)
 
 
+@pytest.fixture
+def briefly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rates are measured for a moment."""
+    monkeypatch.setattr("attnsearch.training.forecast.MEASURED_SECONDS", 0.01)
+
+
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the flags that ask a question of the suite, but with 40 steps, have stored."""
@@ -62,6 +68,7 @@ def test_flags_replace_what_a_suite_says(suite: str, stored: Path, tmp_path: Pat
     assert json.loads(planned.out)["total"]["stored"] == 2
 
 
+@pytest.mark.usefixtures("briefly")
 def test_plan_says_what_would_be_done_and_does_nothing(suite: str, tmp_path: Path):
     out = tmp_path / "results"
     done = attnsearch("plan", suite, "--out", str(out), "--steps", "60")
@@ -83,6 +90,7 @@ def test_plan_says_what_would_be_done_and_does_nothing(suite: str, tmp_path: Pat
     assert not out.exists()
 
 
+@pytest.mark.usefixtures("briefly")
 def test_plan_counts_what_is_stored_and_touches_nothing(suite: str, stored: Path):
     before = {path: path.stat().st_mtime_ns for path in [stored, *stored.rglob("*")]}
     flags = ["--steps", "40", "--out", str(stored), "--json"]

@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--into", type=Path, default=IMAGES)
     parser.add_argument("--seconds", type=float, default=70.0, help="for two checkpoints, 30 s apart")
     arguments = parser.parse_args()
-    pages = Pages(arguments.store, {})
+    pages = Pages(arguments.store)
     with WatchServer(pages, 0, print) as server, tempfile.TemporaryDirectory() as profile:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         ends = time.monotonic() + arguments.seconds

@@ -19,6 +19,7 @@ from attnsearch.results.study import Study
 from attnsearch.results.table import counted
 from attnsearch.results.tables import trained_table
 from attnsearch.runs.lookup import standings
+from attnsearch.runs.plans import planning
 from attnsearch.runs.store import Store, StoredRun
 from attnsearch.spec.names import mixer_names
 from attnsearch.spec.run import MixerSpec, RunSpec
@@ -62,7 +63,8 @@ def sweep_suite(suite: Suite, output: Output, backend: Trains[Any], settings: Tr
         return sweep(suite.runs(), output, backend, settings)
     _require_pictures(output)
     selection = suite.selection()
-    tried = _trained(selection, output, backend, settings)
+    # The scored runs wait meanwhile, at rates that are yet to be chosen.
+    tried = _trained(selection, output, backend, settings, suite.planned()[len(selection) :])
     if tried is None:
         return False
     chosen = choices(tried)
@@ -86,9 +88,16 @@ def _require_pictures(output: Output) -> None:
 
 
 def _trained(
-    specs: Sequence[RunSpec], output: Output, backend: Trains[Any], settings: TrainingSettings
+    specs: Sequence[RunSpec],
+    output: Output,
+    backend: Trains[Any],
+    settings: TrainingSettings,
+    later: Sequence[RunSpec] = (),
 ) -> list[StoredRun] | None:
-    """The runs, trained where they were not stored; None where this was interrupted, which is said."""
+    """The runs, trained where they were not stored; None where this was interrupted, which is said.
+
+    later:  runs that come afterwards, or others as many and like them
+    """
     from attnsearch.training.jax.devices import use_every_core
     from attnsearch.training.tracking.names import opened
     from attnsearch.training.tracking.observer import Tracking
@@ -100,6 +109,7 @@ def _trained(
         with (
             progress_for(output.quiet, store) as progress,
             Tracking(trackers, progress.warned) as tracking,
+            planning(store.root, later),
         ):
             return run(specs, store, backend, Together(progress, tracking), settings)
     except KeyboardInterrupt:

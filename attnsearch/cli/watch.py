@@ -36,7 +36,7 @@ def watch(folder: Path, port: int) -> None:
     from attnsearch.watch.server import WatchServer
 
     root = store_at(folder) or folder
-    with WatchServer(Pages(root, {}), port, complain) as server:
+    with WatchServer(Pages(root), port, complain) as server:
         say(f"{server.address} shows {root}/ as it changes; Ctrl-C ends it")
         # That is how it ends.
         with suppress(KeyboardInterrupt):

@@ -80,18 +80,8 @@ class Claim:
 
     @staticmethod
     def is_taken(root: Path, digest: str) -> bool:
-        """Whether anyone has the claim on a run now. What cannot be asked counts as free."""
-        try:
-            descriptor = os.open(root / "runs" / f"{CLAIM}{digest}", os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            return False
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError as error:
-            return error.errno not in _NO_LOCKS
-        finally:
-            os.close(descriptor)
-        return False
+        """Whether anyone has the claim on a run now, as `is_locked` tells it."""
+        return is_locked(root / "runs" / f"{CLAIM}{digest}")
 
     def release(self) -> None:
         """Let others take the run, and remove the file. Releasing twice does nothing more."""
@@ -196,6 +186,21 @@ class SharedRuns:
 
     def _holds(self, spec: RunSpec) -> bool:
         return self._store.holds(spec, parameters=self._parameters)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process has locked the file at `path` for itself. What cannot be asked counts as free."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in _NO_LOCKS
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _end(run: StoredRun) -> str:

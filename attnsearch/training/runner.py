@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from attnsearch.runs.claims import SharedRuns
 from attnsearch.runs.parameters import require_safetensors
+from attnsearch.runs.plans import planning
 from attnsearch.runs.store import Store, StoredRun
 from attnsearch.spec.run import RunSpec
 from attnsearch.training.backend import GroupKind, TrainingSettings, Trains
@@ -41,29 +42,31 @@ def run(
             f"{len(runs.incomplete)} of {len(specs)} runs are stored without their parameters: they are"
             " trained again to the same end, and stay as they are stored"
         )
-    observer.planned([spec for spec in specs if spec not in done], list(done.values()))
-    while True:
-        before = len(done)
-        for cohort in planned:
-            pending = [spec for spec in cohort.specs if spec not in done]
-            if not pending:
-                continue
-            for ended in backend.train(cohort, pending, runs, observer, settings):
-                stored = runs.finish(ended.run, ended.parameters)
-                done[stored.spec] = stored
-                observer.finished(stored)
-        # What another process held may be stored by now, or its holder may have been killed.
-        left = [spec for spec in specs if spec not in done]
-        for spec in left:
-            found = runs.find(spec)
-            if found is not None:
-                done[spec] = found
-                observer.finished(found)
-        left = [spec for spec in specs if spec not in done]
-        if not left:
-            return [done[spec] for spec in specs]
-        if observer.wants_to_stop():
-            raise KeyboardInterrupt
-        if len(done) == before:
-            observer.waiting(left)
-            time.sleep(POLLING_INTERVAL)
+    pending = [spec for spec in specs if spec not in done]
+    observer.planned(pending, list(done.values()))
+    with planning(store.root, pending):
+        while True:
+            before = len(done)
+            for cohort in planned:
+                pending = [spec for spec in cohort.specs if spec not in done]
+                if not pending:
+                    continue
+                for ended in backend.train(cohort, pending, runs, observer, settings):
+                    stored = runs.finish(ended.run, ended.parameters)
+                    done[stored.spec] = stored
+                    observer.finished(stored)
+            # What another process held may be stored by now, or its holder may have been killed.
+            left = [spec for spec in specs if spec not in done]
+            for spec in left:
+                found = runs.find(spec)
+                if found is not None:
+                    done[spec] = found
+                    observer.finished(found)
+            left = [spec for spec in specs if spec not in done]
+            if not left:
+                return [done[spec] for spec in specs]
+            if observer.wants_to_stop():
+                raise KeyboardInterrupt
+            if len(done) == before:
+                observer.waiting(left)
+                time.sleep(POLLING_INTERVAL)

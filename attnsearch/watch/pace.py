@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from attnsearch.report.training import InTraining, Live, Training, clock
 from attnsearch.results.table import counted
@@ -12,17 +12,13 @@ from attnsearch.spec.run import CellSpec, RunSpec
 from attnsearch.watch.folder import Sight, Unfinished
 
 
-def training_of(sight: Sight, planned: Mapping[str, RunSpec], live: Live) -> Training:
-    """What has not ended in a folder.
-
-    planned:  by digest the runs that are to be trained, where that is known
-    live:     how the page follows it
-    """
+def training_of(sight: Sight, live: Live) -> Training:
+    """What has not ended in a folder. `live`: how the page follows it."""
     ends, rates = Ends(sight.stored), _rates(sight)
     runs = tuple(
         InTraining(one.run, one.saved, one.held, one.rate, _left_of(one, ends)) for one in sight.unfinished
     )
-    summary = tuple(_sentences(sight, planned, ends, rates))
+    summary = tuple(_sentences(sight, ends, rates))
     return Training(runs, summary, sight.faults, live, sight.order or {})
 
 
@@ -42,18 +38,15 @@ def _left_of(one: Unfinished, ends: Ends) -> TimeLeft | None:
     return ends.time_left({spec: _step(one)}, Counter(), {spec.cell: one.rate}, 1)
 
 
-def _sentences(
-    sight: Sight, planned: Mapping[str, RunSpec], ends: Ends, rates: Mapping[CellSpec, float]
-) -> list[str]:
+def _sentences(sight: Sight, ends: Ends, rates: Mapping[CellSpec, float]) -> list[str]:
     held = [one for one in sight.unfinished if one.held]
     stopped = len(sight.unfinished) - len(held)
-    known = {run.spec.digest for run in sight.stored} | {one.run.spec.digest for one in held} | sight.begun
-    waiting = [spec for digest, spec in planned.items() if digest not in known]
+    waiting = _waiting(sight)
     parts = [
         f"{counted(len(sight.stored), 'run')} stored",
-        f"{len(held) + len(sight.begun)} in training" + _unsaved(len(sight.begun), len(held)),
+        _in_training(len(held), len(sight.begun)),
         *([f"{stopped} left at a checkpoint by processes that have ended"] if stopped else []),
-        *([f"{len(waiting)} waiting"] if planned else []),
+        *([f"{len(waiting):,} waiting"] if waiting else []),
     ]
     found = [run.measures.found.observed for run in sight.stored]
     found += [one.run.measures.found.observed for one in sight.unfinished]
@@ -61,14 +54,9 @@ def _sentences(
     sentences = [f"{'; '.join(parts)}."]
     if targets:
         sentences.append(f"{sum(int(one.sum()) for one in found):,} of {targets:,} targets found.")
-    running = {one.run.spec: _step(one) for one in held}
-    running |= {planned[digest]: 0 for digest in sight.begun & planned.keys()}
-    lanes = len(held) + len(sight.begun)
-    if lanes and (left := ends.time_left(running, Counter(spec.cell for spec in waiting), rates, lanes)):
-        whole = "The runs in training and the runs that wait" if planned else "The runs in training"
-        sentences.append(f"{whole}: {left}.")
-    elif lanes:
-        sentences.append("The time left is known once a run was checkpointed twice.")
+    if held or sight.begun or waiting:
+        left = _left(sight, waiting, ends, rates)
+        sentences.append(left or "The time left is known once a run has ended, or was checkpointed twice.")
     if sight.unfinished:
         first, last = (clock(pick(one.saved for one in sight.unfinished)) for pick in (min, max))
         sentences.append(
@@ -77,11 +65,39 @@ def _sentences(
     return sentences
 
 
-def _unsaved(begun: int, saved: int) -> str:
-    """What is said of the runs in training that have no checkpoint."""
+def _in_training(saved: int, begun: int) -> str:
+    """What is said of the runs that processes hold. On a cluster, workers have not begun all of these."""
     if not begun:
-        return ""
-    return f", {begun} of them without a checkpoint so far" if saved else ", without a checkpoint so far"
+        return f"{saved} in training"
+    unsaved = f"{begun} of them without" if saved else "without"
+    return f"{saved + begun} in training or about to be, {unsaved} a checkpoint so far"
+
+
+def _waiting(sight: Sight) -> list[RunSpec]:
+    """The runs that are planned, and that no process has taken so far."""
+    taken = {run.spec.digest for run in sight.stored} | sight.begun
+    taken |= {one.run.spec.digest for one in sight.unfinished if one.held}
+    return [spec for digest, spec in sight.planned.items() if digest not in taken]
+
+
+def _left(
+    sight: Sight, waiting: Sequence[RunSpec], ends: Ends, rates: Mapping[CellSpec, float]
+) -> str | None:
+    """A sentence; None where no speed is known."""
+    held = [one for one in sight.unfinished if one.held]
+    running = {one.run.spec: _step(one) for one in held}
+    running |= {sight.planned[digest]: 0 for digest in sight.begun & sight.planned.keys()}
+    # A process of a cluster takes more runs than train: where any has a checkpoint, these are the lanes.
+    lanes = len(held) or len(sight.begun) or 1
+    by = ""
+    if not rates and sight.pace is not None:
+        rates = {spec.cell: sight.pace / lanes for spec in [*running, *waiting]}
+        by = ", by the pace of the runs that have ended"
+    left = ends.time_left(running, Counter(spec.cell for spec in waiting), rates, lanes)
+    if left is None:
+        return None
+    whole = "The runs in training and the runs that wait" if waiting else "The runs in training"
+    return f"{whole}: {left}{by}."
 
 
 def _step(one: Unfinished) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +17,6 @@ from attnsearch.report.training import Live
 from attnsearch.results.study import Study
 from attnsearch.runs.lookup import standings
 from attnsearch.runs.store import StoredRun
-from attnsearch.spec.run import RunSpec
 from attnsearch.watch.folder import Folder, Sight
 from attnsearch.watch.pace import training_of
 
@@ -45,19 +44,12 @@ class State(NamedTuple):
 class Pages:
     """The page of the store at `root`. Several threads may ask for it at once.
 
-    planned:  by digest the runs that are to be trained, where that is known
-    pause:    seconds between two looks at the folder, at least, and between two questions of the page
+    pause:  seconds between two looks at the folder, at least, and between two questions of the page
     """
 
-    def __init__(
-        self,
-        root: Path,
-        planned: Mapping[str, RunSpec],
-        pause: float = PAUSE,
-        clock: Callable[[], float] = time.monotonic,
-    ):
-        self._root, self._planned, self._least, self._clock = root, planned, pause, clock
-        self._folder = Folder(root, planned)
+    def __init__(self, root: Path, pause: float = PAUSE, clock: Callable[[], float] = time.monotonic):
+        self._root, self._least, self._clock = root, pause, clock
+        self._folder = Folder(root)
         self._standings = standings([str(root)])
         self._lock = threading.Lock()
         # No state of an earlier process has the name of one of these.
@@ -104,7 +96,7 @@ class Pages:
     def _page(self) -> str:
         assert self._sight is not None
         sight = self._sight
-        training = training_of(sight, self._planned, Live(self._revision, self._least))
+        training = training_of(sight, Live(self._revision, self._least))
         if not sight.stored and not sight.unfinished:
             return render(
                 "waiting.html.jinja",

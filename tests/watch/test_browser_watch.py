@@ -27,7 +27,7 @@ class Growing(Pages):
     """A folder that changes as soon as its page is asked for a second time, which a probe does."""
 
     def __init__(self, root: Path, grow: Callable[[], object]):
-        super().__init__(root, {}, PAUSE)
+        super().__init__(root, PAUSE)
         self._grow, self._asked = grow, 0
 
     def page(self) -> bytes:

@@ -25,13 +25,13 @@ def digests(sight: Sight) -> tuple[list[str], list[str]]:
 
 def test_a_folder_that_is_not_there_or_empty_holds_nothing(store: Store) -> None:
     for root in (store.root, store.root / "absent"):
-        sight = Folder(root, {}).look()
+        sight = Folder(root).look()
         assert (sight.stored, sight.unfinished, sight.begun, sight.faults) == ((), (), frozenset(), ())
     assert not (store.root / "absent").exists()
 
 
 def test_runs_that_have_ended_and_runs_in_training(store: Store, runs: list[StoredRun]) -> None:
-    folder = Folder(store.root, {})
+    folder = Folder(store.root)
     store.save(runs[1])
     checkpointed(store.root, runs[0], 120)
     with taken(store.root, runs[0].spec), taken(store.root, runs[2].spec):
@@ -54,12 +54,12 @@ def test_a_run_that_is_stored_beside_its_checkpoint_has_ended(store: Store, runs
     checkpointed(store.root, runs[0], 120)
     store.save(runs[0])
     with taken(store.root, runs[0].spec):
-        sight = Folder(store.root, {}).look()
+        sight = Folder(store.root).look()
     assert (digests(sight), sight.begun) == (([runs[0].spec.digest], []), frozenset())
 
 
 def test_only_what_has_changed_is_read_again(store: Store, runs: list[StoredRun]) -> None:
-    folder = Folder(store.root, {})
+    folder = Folder(store.root)
     store.save(runs[0])
     checkpointed(store.root, runs[1], 120, saved=1_000)
     checkpointed(store.root, runs[2], 120, saved=1_000)
@@ -78,7 +78,7 @@ def test_only_what_has_changed_is_read_again(store: Store, runs: list[StoredRun]
 
 
 def test_a_run_that_begins_anew_has_no_rate(store: Store, runs: list[StoredRun]) -> None:
-    folder = Folder(store.root, {})
+    folder = Folder(store.root)
     for step, saved in ((120, 1_000), (20, 1_010)):
         checkpointed(store.root, runs[0], step, saved)
         sight = folder.look()
@@ -86,7 +86,7 @@ def test_a_run_that_begins_anew_has_no_rate(store: Store, runs: list[StoredRun])
 
 
 def test_runs_keep_their_order_as_others_join(store: Store, runs: list[StoredRun]) -> None:
-    folder = Folder(store.root, {})
+    folder = Folder(store.root)
     checkpointed(store.root, runs[4], 120)
     folder.look()
     store.save(runs[0])
@@ -96,7 +96,7 @@ def test_runs_keep_their_order_as_others_join(store: Store, runs: list[StoredRun
 
 
 def test_a_run_that_is_removed_is_gone(store: Store, runs: list[StoredRun]) -> None:
-    folder = Folder(store.root, {})
+    folder = Folder(store.root)
     for run in runs[:2]:
         store.save(run)
     assert len(folder.look().stored) == 2
@@ -105,7 +105,7 @@ def test_a_run_that_is_removed_is_gone(store: Store, runs: list[StoredRun]) -> N
 
 
 def test_what_cannot_be_read_is_said_and_left_where_it_is(store: Store, runs: list[StoredRun]) -> None:
-    folder = Folder(store.root, {})
+    folder = Folder(store.root)
     store.save(runs[0])
     (store.path(runs[0].spec) / "run.json").write_text("{")
     path = checkpointed(store.root, runs[1], 120)
@@ -141,5 +141,5 @@ def test_a_checkpoint_under_the_name_of_another_run_is_not_taken(store: Store, r
     path = checkpointed(store.root, runs[0], 120)
     other = checkpointed(store.root, runs[1], 120)
     path.replace(other)
-    (fault,) = Folder(store.root, {}).look().faults
+    (fault,) = Folder(store.root).look().faults
     assert fault == f"cannot read {other}: its specification has the digest {runs[0].spec.digest}"

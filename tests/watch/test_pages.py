@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,8 +20,8 @@ from attnsearch.report.report import report
 from attnsearch.report.training import clock
 from attnsearch.results.study import Study
 from attnsearch.runs.lookup import standings
+from attnsearch.runs.plans import PLAN, planning
 from attnsearch.runs.store import Store, StoredRun
-from attnsearch.spec.run import RunSpec
 from attnsearch.watch.pages import SHARE, Pages
 from attnsearch.watch.server import WatchServer
 
@@ -33,10 +35,10 @@ class Clock:
         return self.now
 
 
-def pages_of(store: Store, planned: dict[str, RunSpec] | None = None) -> Callable[[], Page]:
+def pages_of(store: Store) -> Callable[[], Page]:
     """Answers the page as it is a long time after the last."""
     clock = Clock()
-    pages = Pages(store.root, planned or {}, clock=clock)
+    pages = Pages(store.root, clock=clock)
 
     def page() -> Page:
         clock.now += 10_000
@@ -65,12 +67,13 @@ def test_runs_in_training_are_told_with_their_pace(store: Store, runs: list[Stor
     checkpointed(store.root, runs[0], 120, now - 30)
     checkpointed(store.root, runs[2], 60, now)
     with taken(store.root, runs[0].spec), taken(store.root, runs[3].spec):
-        assert "The time left is known once a run was checkpointed twice." in page().words
+        assert "The time left is known once a run has ended, or was checkpointed twice." in page().words
         checkpointed(store.root, runs[0], 180, now)
         found = page()
     assert (
-        "1 run stored; 2 in training, 1 of them without a checkpoint so far; 1 left at a checkpoint by"
-        " processes that have ended. 6 of 12 targets found. The runs in training: about" in found.words
+        "1 run stored; 2 in training or about to be, 1 of them without a checkpoint so far; 1 left at a"
+        " checkpoint by processes that have ended. 6 of 12 targets found. The runs in training: about"
+        in found.words
     )
     assert f"Checkpoints as of {clock(now)}." in found.words
     first, second = found.rows("of at most")
@@ -94,15 +97,42 @@ def test_what_cannot_be_read_is_said_on_the_page(store: Store, runs: list[Stored
     assert f"cannot read {path}: BadZipFile: File is not a zip file" in page().words
 
 
-def test_a_sweep_that_is_known_has_runs_that_wait(store: Store, runs: list[StoredRun]) -> None:
-    page = pages_of(store, {run.spec.digest: run.spec for run in runs})
+def test_runs_that_are_planned_wait(store: Store, runs: list[StoredRun]) -> None:
+    page = pages_of(store)
     store.save(runs[1])
-    for step, saved in ((120, 1_000), (180, 1_030)):
-        checkpointed(store.root, runs[0], step, saved)
+    with planning(store.root, [run.spec for run in runs]):
+        for step, saved in ((120, 1_000), (180, 1_030)):
+            checkpointed(store.root, runs[0], step, saved)
+            with taken(store.root, runs[0].spec):
+                found = page()
+        assert "1 run stored; 1 in training; 4 waiting." in found.words
+        assert "The runs in training and the runs that wait: about" in found.words
+    # Nobody waits for what no process is about to train.
+    assert "1 run stored; 0 in training; 1 left at a checkpoint by processes" in page().words
+
+
+def test_runs_that_end_before_a_checkpoint_tell_the_pace(store: Store, runs: list[StoredRun]) -> None:
+    page = pages_of(store)
+    with planning(store.root, [run.spec for run in runs]):
+        (plan,) = (store.root / "runs").glob(f"{PLAN}*")
+        began = time.time() - 1_000
+        os.utime(plan, (began, began))
         with taken(store.root, runs[0].spec):
-            found = page()
-    assert "1 run stored; 1 in training; 4 waiting." in found.words
-    assert "The runs in training and the runs that wait: about" in found.words
+            assert "The time left is known once a run has ended, or was checkpointed twice." in page().words
+        for run, seconds in ((runs[0], 100), (runs[1], 300)):
+            store.save(run)
+            os.utime(store.path(run.spec), 2 * (began + seconds,))
+        with taken(store.root, runs[2].spec), taken(store.root, runs[3].spec):
+            words = page().words
+    assert (
+        "2 runs stored; 2 in training or about to be, without a checkpoint so far; 2 waiting. 8 of" in words
+    )
+    told = re.search(
+        r"The runs in training and the runs that wait: about (\d+) min left \(.*\), by the pace of", words
+    )
+    # Two of 330 steps took 300 s together. Four more take twice as long, if the other cell's end no sooner.
+    assert told is not None
+    assert 4 <= int(told[1]) <= 20
 
 
 def test_runs_in_training_never_count(store: Store, runs: list[StoredRun]) -> None:
@@ -131,7 +161,7 @@ def test_looking_and_drawing_take_a_small_share_of_a_core(
 ) -> None:
     clock, busy = Clock(), Clock()
     monkeypatch.setattr("attnsearch.watch.pages.time.thread_time", busy)
-    pages = Pages(store.root, {}, 1.0, clock)
+    pages = Pages(store.root, 1.0, clock)
     make = pages._page
 
     def slowly() -> str:

@@ -21,7 +21,7 @@ from attnsearch.watch.server import WatchServer
 def port(store: Store, runs: list[StoredRun]) -> Iterator[int]:
     """Of a server of one stored run."""
     store.save(runs[0])
-    with served(Pages(store.root, {}, PAUSE)) as address:
+    with served(Pages(store.root, PAUSE)) as address:
         assert address.startswith("http://127.0.0.1:")
         yield int(address.strip("/").rpartition(":")[2])
 
@@ -78,14 +78,14 @@ def test_nothing_can_be_changed(port: int, method: str) -> None:
 
 
 def test_no_other_machine_is_listened_to(store: Store) -> None:
-    with WatchServer(Pages(store.root, {}), 0, pytest.fail) as server:
+    with WatchServer(Pages(store.root), 0, pytest.fail) as server:
         assert server.socket.getsockname()[0] == "127.0.0.1"
         # A browser that goes away in the middle is not worth a word.
         socket.create_connection(server.socket.getsockname()).close()
 
 
 def test_a_port_that_is_taken_is_an_error_of_the_users(store: Store) -> None:
-    pages = Pages(store.root, {})
+    pages = Pages(store.root)
     with WatchServer(pages, 0, pytest.fail) as server:
         taken = server.server_address[1]
         with pytest.raises(AttnsearchError, match=f"at port {taken}: .*; choose another with --port"):
@@ -95,7 +95,7 @@ def test_a_port_that_is_taken_is_an_error_of_the_users(store: Store) -> None:
 def test_what_goes_wrong_is_told_and_does_not_end_the_server(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pages, said = Pages(store.root, {}, PAUSE), list[str]()
+    pages, said = Pages(store.root, PAUSE), list[str]()
 
     def fail(self: Pages) -> bytes:
         raise ValueError("no page today")

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from helpers.claimed import many, names
 from helpers.hand_made import KNOWN_MIXERS, spec_of
-from helpers.made_trainer import FAULTY, MadeTrainer, made_specs
+from helpers.made_trainer import FAULTY, MadeCohort, MadeTrainer, made_specs
 
 from attnsearch.cli.train import Output, sweep_suite
 from attnsearch.runs.plans import PLAN, is_followed, planning, read_plan
 from attnsearch.runs.store import Store
 from attnsearch.spec.run import RunSpec
 from attnsearch.spec.suite import Suite
-from attnsearch.training.backend import Ended, TrainingSettings
+from attnsearch.training.backend import Ended, Runs, TrainingSettings
+from attnsearch.training.observer import Observer
 from attnsearch.training.runner import run
 
 SUITE = """\
@@ -53,10 +53,17 @@ class Looking(MadeTrainer):
         self.root = root
         self.seen: list[list[set[RunSpec]]] = []
 
-    def train(self, *arguments: Any) -> Iterator[Ended]:
+    def train(
+        self,
+        cohort: MadeCohort,
+        pending: Sequence[RunSpec],
+        runs: Runs,
+        observer: Observer,
+        settings: TrainingSettings,
+    ) -> Iterator[Ended]:
         followed = [read_plan(path) for path in plans(self.root) if is_followed(path)]
         self.seen.append(sorted((set(plan.specs.values()) for plan in followed), key=len))
-        return super().train(*arguments)
+        return super().train(cohort, pending, runs, observer, settings)
 
 
 def test_a_plan_is_read_as_it_was_written(store: Store):

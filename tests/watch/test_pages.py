@@ -121,7 +121,7 @@ def test_runs_that_end_before_a_checkpoint_tell_the_pace(store: Store, runs: lis
             assert "The time left is known once a run has ended, or was checkpointed twice." in page().words
         for run, seconds in ((runs[0], 100), (runs[1], 300)):
             store.save(run)
-            os.utime(store.path(run.spec), 2 * (began + seconds,))
+            os.utime(store.path(run.spec), (began, began + seconds))
         with taken(store.root, runs[2].spec), taken(store.root, runs[3].spec):
             words = page().words
     assert (

@@ -15,12 +15,13 @@ import stat
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -71,13 +72,17 @@ def partial_folder(parent: Path, name: str, contents: Mapping[str, bytes]) -> It
     try:
         # Not by tempfile, whose folders are closed to the group that may share the store.
         partial.mkdir()
+        written = list[int]()
         with ExitStack() as at_work:
             for file_name, content in contents.items():
                 file = at_work.enter_context((partial / file_name).open("xb"))
                 # A file system without locks: then no folder is taken for abandoned.
                 with suppress(OSError):
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                _fill(file, content)
+                file.write(content)
+                file.flush()
+                written.append(file.fileno())
+            _force(written)
             yield partial
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -156,11 +161,13 @@ def replacing(path: Path) -> Iterator[Path]:
             unfinished.unlink(missing_ok=True)
 
 
-def _fill(file: BinaryIO, content: bytes) -> None:
-    """Write `content` down to the disk."""
-    file.write(content)
-    file.flush()
-    os.fsync(file.fileno())
+def _force(descriptors: Sequence[int]) -> None:
+    """Wait until what was written to these files is on the disk."""
+    # At once: a file system commits what several ask for together, where one after another would each wait
+    # for a commit of its own.
+    with ThreadPoolExecutor(len(descriptors)) as asking:
+        for _ in asking.map(os.fsync, descriptors):
+            pass
 
 
 def read_whole(path: Path, most: int = -1) -> bytes:

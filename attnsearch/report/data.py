@@ -136,7 +136,7 @@ def _run(run: StoredRun, cell: int, detail: Mapping[str, Any], unfinished: Set[S
         "found": [found[target] for target in run.truth.mapped],
         "targets": len(found),
         "counts": [[int(step), int((known <= step).sum())] for step in np.unique(known)],
-        "digest": run.spec.digest,
+        "digest": run.digest,
         "detail": detail,
     }
 

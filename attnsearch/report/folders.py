@@ -52,7 +52,7 @@ class Folders:
 
     def keys(self, runs: Iterable[StoredRun]) -> dict[StoredRun, str]:
         """What an address calls each of `runs`: digits of its digest, and where needed its folder."""
-        short = {run: run.spec.digest[:_DIGITS] for run in runs}
+        short = {run: run.digest[:_DIGITS] for run in runs}
         number = Counter(short.values())
         return {
             run: digits if number[digits] == 1 else f"{digits}-{self.of[run][0] + 1}"
@@ -65,7 +65,7 @@ class Folders:
         copies = Counter(indices for indices in self.of.values() if len(indices) > 1)
         places: dict[str, list[int]] = {}
         for run, (first, *_) in self.of.items():
-            places.setdefault(run.spec.digest, []).append(first)
+            places.setdefault(run.digest, []).append(first)
         others = Counter(tuple(indices) for indices in places.values() if len(indices) > 1)
         return (
             *(
@@ -88,11 +88,9 @@ def folders_of(runs: Mapping[str, Sequence[StoredRun]]) -> Folders:
     """The folders of `runs`, which are given by the name of their folder."""
     first: dict[str, StoredRun] = {}
     every = [(index, run) for index, found in enumerate(runs.values()) for run in found]
-    differing = {
-        run.spec.cell for _, run in every if not same_curves(first.setdefault(run.spec.digest, run), run)
-    }
+    differing = {run.spec.cell for _, run in every if not same_curves(first.setdefault(run.digest, run), run)}
     of: dict[StoredRun, tuple[int, ...]] = {}
     for index, run in every:
-        one = run if run.spec.cell in differing else first[run.spec.digest]
+        one = run if run.spec.cell in differing else first[run.digest]
         of[one] = (*of.get(one, ()), index)
     return Folders(tuple(runs), of, frozenset(differing))

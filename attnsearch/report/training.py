@@ -69,7 +69,7 @@ class Training:
         """The runs of `study` and these: for names and charts, not for statistics."""
         runs = [*study.runs, *(one.run for one in self.runs)]
         last = len(self.order)
-        ordered = sorted(runs, key=lambda run: self.order.get(run.spec.digest, last))
+        ordered = sorted(runs, key=lambda run: self.order.get(run.digest, last))
         return Study(ordered, folder_of=study.folder_of)
 
 

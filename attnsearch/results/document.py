@@ -32,7 +32,7 @@ def document(study: Study, store: str, pictures: Sequence[str]) -> dict[str, Any
         "emergence": list(map(_emergence, study.emergences)),
         "runs": [
             {
-                "digest": run.spec.digest,
+                "digest": run.digest,
                 "spec": run.spec.to_json(),
                 "status": run.status,
                 "environment": dict(run.environment),

@@ -77,7 +77,7 @@ def by_point(runs: Sequence[StoredRun]) -> Records:
         # Text even where there are no rows.
         yield {**none, "run": np.zeros(0, str)}
         for run in runs:
-            yield _points(run.spec.digest[:DIGITS], run.curves, run.truth.is_target)
+            yield _points(run.digest[:DIGITS], run.curves, run.truth.is_target)
 
     return Records(POINT, batches)
 

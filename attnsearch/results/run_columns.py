@@ -71,7 +71,7 @@ class RunRow:
     @property
     def name(self) -> str:
         """The first digits of the run's digest."""
-        return self.run.spec.digest[:DIGITS]
+        return self.run.digest[:DIGITS]
 
 
 class TargetRow(NamedTuple):
@@ -106,7 +106,7 @@ _WATCHED = "where it did not, the steps that it was watched, which for a run tha
 
 RUN: tuple[Column[RunRow], ...] = (
     Column("run", "run", lambda r: r.name, lambda r: r.name, definition=RUN_NAME),
-    Column("digest", "", lambda r: r.run.spec.digest, definition="SHA-256 of the run's specification."),
+    Column("digest", "", lambda r: r.run.digest, definition="SHA-256 of the run's specification."),
     Column(
         "seed",
         "seed",

@@ -12,14 +12,16 @@ import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text
 
 from attnsearch.base import plain
+from attnsearch.results.drawing import drawn
 from attnsearch.stats.survival import Proportion
 
 NONE = "–"
@@ -47,21 +49,33 @@ class Table:
     labels: int = 1
     styles: Mapping[tuple[int, int], str] = field(default_factory=dict)
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RichTable]:
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         """On a terminal: in parts below each other where it is wider than the screen."""
-        shown = self if self._width() <= options.max_width else self._folded()
+        shown = self if sum(self._widths) + 1 <= options.max_width else self._folded()
         for index, columns in enumerate(shown._parts(options.max_width)):
-            yield shown._part(columns, titled=index == 0)
+            widths = [shown._widths[column] for column in columns]
+            if shown.styles or len(shown.rows) < 2 or sum(widths) + 1 > options.max_width:
+                yield shown._part(columns, range(len(shown.rows)), titled=index == 0)
+            else:
+                head = shown._part(columns, [0], titled=index == 0)
+                for column, width in zip(head.columns, widths, strict=True):
+                    column.width = width - _BORDER
+                below = [[row[column] for column in columns] for row in shown._body[1:]]
+                yield from drawn(head, below, [width - _BORDER for width in widths], console, options)
 
+    @cached_property
+    def _body(self) -> list[list[list[str]]]:
+        """The texts of each row, line by line, as they are shown."""
+        return [[_lines(text).split("\n") for text in row] for row in self.rows]
+
+    @cached_property
     def _widths(self) -> list[int]:
         """Characters that each column takes."""
+        headings = [_lines(heading).split("\n") for heading in self.columns]
         return [
-            max(cell_len(line) for text in texts for line in _lines(text).split("\n")) + _BORDER
-            for texts in zip(self.columns, *self.rows, strict=True)
+            max(cell_len(line) for lines in texts for line in lines) + _BORDER
+            for texts in zip(headings, *self._body, strict=True)
         ]
-
-    def _width(self) -> int:
-        return sum(self._widths()) + 1
 
     def _folded(self) -> Table:
         """The table with headings folded to the width of their columns."""
@@ -74,7 +88,7 @@ class Table:
 
     def _parts(self, width: int) -> Iterator[list[int]]:
         """The columns of each part, at most `width` wide; the labels stand in every one."""
-        widths, labels = self._widths(), list(range(self.labels))
+        widths, labels = self._widths, list(range(self.labels))
         room = width - 1 - sum(widths[column] for column in labels)
         part, taken = list[int](), 0
         for column in range(self.labels, len(widths)):
@@ -85,15 +99,16 @@ class Table:
             taken += widths[column]
         yield [*labels, *part]
 
-    def _part(self, columns: Sequence[int], *, titled: bool) -> RichTable:
+    def _part(self, columns: Sequence[int], rows: Iterable[int], *, titled: bool) -> RichTable:
         shown = RichTable(title=Text(plain(self.caption)) if titled else None, title_justify="left")
         for column in columns:
             heading = self.columns[column]
             justify = "right" if heading in self.numbers else "left"
             shown.add_column(Text(_lines(heading)), justify=justify, overflow="fold")
-        for index, row in enumerate(self.rows):
+        for row in rows:
+            texts = self.rows[row]
             shown.add_row(
-                *(Text(_lines(row[column]), self.styles.get((index, column), "")) for column in columns)
+                *(Text(_lines(texts[column]), self.styles.get((row, column), "")) for column in columns)
             )
         return shown
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from attnsearch.base import Plateaus
-from attnsearch.results.cells import Cell, waiting
+from attnsearch.results.cells import Cell
 from attnsearch.results.table import NONE, Table, steps
 from attnsearch.runs.store import StoredRun
+from attnsearch.runs.summary import escapes_below
 from attnsearch.spec.names import Names, heading, written
-from attnsearch.stats.survival import Waiting, pool, summarise
+from attnsearch.stats.survival import Waiting, summarise
 
 THRESHOLDS = (0.9, 0.938, 0.95, 0.98)
 """Of escape, as fractions of chance."""
@@ -30,14 +33,20 @@ def sensitivity(cells: Sequence[Cell], thresholds: Sequence[float] = THRESHOLDS)
 
 
 def _sensitivity(cell: Cell, thresholds: Sequence[float]) -> Sensitivity:
-    plateaus = [[plateau_at(run, threshold) for threshold in thresholds] for run in cell.runs]
-    waits = [summarise(pool(lengths), cell.spec.budget.steps) for lengths in zip(*plateaus, strict=True)]
-    return Sensitivity(cell, tuple(zip(thresholds, waits, strict=True)))
+    horizon = cell.spec.budget.steps
+    return Sensitivity(
+        cell, tuple((one, summarise(plateaus_at(cell.runs, one), horizon)) for one in thresholds)
+    )
 
 
-def plateau_at(run: StoredRun, threshold: float) -> Plateaus:
-    """A run's plateau length, `[1]`, had escape been below `threshold` of chance."""
-    return waiting(run, run.summary.escape_below(threshold * run.summary.chance_loss))
+def plateaus_at(runs: Sequence[StoredRun], threshold: float) -> Plateaus:
+    """`[N]`: the plateau length of each run, had escape been below `threshold` of chance."""
+    summaries = [run.summary for run in runs]
+    chance = np.array([one.chance_loss for one in summaries])
+    plateaus = escapes_below(summaries, threshold * chance)
+    diverged = np.array([run.status == "diverged" for run in runs]) & ~plateaus.observed
+    budgets = np.array([run.spec.cell.budget.steps for run in runs])
+    return plateaus._replace(length=np.where(diverged, budgets, plateaus.length))
 
 
 def table(rows: Sequence[Sensitivity]) -> Table:

@@ -120,6 +120,7 @@ class SharedRuns:
         self.incomplete: dict[RunSpec, StoredRun] = {}
         self._store, self._warned, self._parameters = store, warned, parameters
         self._taken: dict[RunSpec, Claim] = {}
+        self._opened = Opener()
 
     def find(self, spec: RunSpec) -> StoredRun | None:
         """The stored run, measured under the thresholds of `spec`; None where it is still to be trained."""
@@ -130,10 +131,10 @@ class SharedRuns:
 
         Arrays of runs that an index knows stay on the disk until they are asked for.
         """
-        stored, opened, found = self._store.held(specs), Opener(), dict[RunSpec, StoredRun]()
+        stored, found = self._store.held(specs), dict[RunSpec, StoredRun]()
         for spec in specs:
             if spec in stored:
-                run = opened.known(self._store.path(spec)) or self._store.find(spec, self._warned)
+                run = self._opened.known(self._store.path(spec)) or self._store.find(spec, self._warned)
                 if (run := self._found(spec, run)) is not None:
                     found[spec] = run
         return found
@@ -177,6 +178,10 @@ class SharedRuns:
                 f" it {before}: on other devices, with other versions or thresholds runs end elsewhere"
             )
         return stored
+
+    def without_arrays(self, run: StoredRun) -> StoredRun:
+        """A run that is stored, its arrays on the disk until they are asked for."""
+        return self._opened.stored(self._store.path(run.spec), run)
 
     def give_back(self, spec: RunSpec) -> None:
         """Let others train a run that this process does not finish."""

@@ -16,7 +16,7 @@ import os
 import sqlite3
 import weakref
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
@@ -122,6 +122,17 @@ class Index:
         self._waiting.append(row)
         if len(self._waiting) >= _BATCH:
             self.save()
+
+    def keep(self, digests: Collection[bytes]) -> None:
+        """Forget all runs but these."""
+        kept = set(digests)
+        with self._mending():
+            if self._connection is not None:
+                known = self._connection.execute("SELECT digest FROM runs")
+                gone = [(digest,) for (digest,) in known if digest not in kept]
+                # The texts stay: other processes know them by their numbers.
+                with _writing(self._connection):
+                    self._connection.executemany("DELETE FROM runs WHERE digest = ?", gone)
 
     def save(self) -> None:
         """Write what was added, as far as no other process stands in the way."""

@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 
 from attnsearch.base import Plateaus
-from attnsearch.runs.digests import digest
+from attnsearch.runs.digests import CELLS, CellDigests, digest
 from attnsearch.runs.index import Row
 from attnsearch.runs.measures import Measures
 from attnsearch.runs.run_files import LAYOUTS, Status
@@ -81,14 +81,15 @@ def row(known: Known, stamped: bytes) -> Row:
 def known(row: Row) -> Known | None:
     """What is kept in `row`; None where it is of another run than it says."""
     seed, rule_seed, status, leaking, measures, summary, maps = _DECODER.decode(row.content)
-    spec = RunSpec(_cell(row.cell), seed, rule_seed)
-    if digest(spec) != row.digest.hex():
+    cell, digests = _cell(row.cell)
+    # Asked of the cell as it was read: equal ones may be written otherwise, as 1 and 1.0 are.
+    if digests.of(seed, rule_seed) != row.digest.hex():
         return None
     waits = {name: Plateaus(*measures.pop(name)) for name in ("plateau", "mastery", "found")}
     map_summary = MapSummary(*maps)
     weighed = map_summary.weighed
     return Known(
-        spec,
+        RunSpec(cell, seed, rule_seed),
         status,
         _environment(row.environment),
         leaking,
@@ -108,9 +109,11 @@ def _packed(array: Any) -> msgspec.msgpack.Ext:
 _DECODER = msgspec.msgpack.Decoder(ext_hook=lambda code, content: np.frombuffer(content, _DTYPES[code]))
 
 
-@lru_cache(maxsize=4_096)
-def _cell(text: str) -> CellSpec:
-    return RunSpec.from_json(json.loads(text) | {"seed": 0, "rule_seed": 0}).cell
+@lru_cache(maxsize=CELLS)
+def _cell(text: str) -> tuple[CellSpec, CellDigests]:
+    """The cell of a row, and the digests of its runs."""
+    cell = RunSpec.from_json(json.loads(text) | {"seed": 0, "rule_seed": 0}).cell
+    return cell, CellDigests(cell)
 
 
 @lru_cache(maxsize=4_096)

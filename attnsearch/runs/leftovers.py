@@ -62,12 +62,15 @@ class Leftover:
 def leftovers(root: Path) -> list[Leftover]:
     """What no command reads in the store at `root`, by kind and name, without what a living process claims.
 
+    Rows of its index whose runs are gone are dropped at once: the index follows the folders.
+
     Errors: AttnsearchError where `root` is not a store.
     """
     with files.explaining(f"cannot read {root}", "name a folder that was given as --out"):
         paths = sorted((root / "runs").iterdir())
         abandoned = set(files.abandoned(root / "runs"))
     found, opened = list[Leftover](), Opener()
+    opened.forget_others(root / "runs", [path.name for path in paths])
     for path in paths:
         digest = _digest(path)
         if not digest or Claim.is_taken(root, digest):

@@ -12,7 +12,6 @@ import numpy as np
 
 from attnsearch.base import AttnsearchError
 from attnsearch.runs import verification
-from attnsearch.runs.digests import digest
 from attnsearch.runs.run_files import UnreadableRun
 from attnsearch.runs.standing import Standing, standing
 from attnsearch.runs.store import Store, StoredRun, read
@@ -34,7 +33,7 @@ def collect(
     """
     found: dict[str, tuple[StoredRun, str]] = {}
     for folder, runs in collect_by_folder(names, warned, reading).items():
-        firsts = [(run, *found.setdefault(digest(run.spec), (run, folder))) for run in runs]
+        firsts = [(run, *found.setdefault(run.digest, (run, folder))) for run in runs]
         differing = Counter(first for run, known, first in firsts if not same_curves(known, run))
         for first, number in differing.items():
             warned(
@@ -69,11 +68,11 @@ def collect_by_folder(
         runs = found.setdefault(folder, {})
         if store is None:
             alone = one(name)
-            runs.setdefault(digest(alone.spec), alone)
+            runs.setdefault(alone.digest, alone)
         elif store.resolve() not in read_whole:
             read_whole.add(store.resolve())
             for run in in_order(Store(store).runs(warned, reading)):
-                runs.setdefault(digest(run.spec), run)
+                runs.setdefault(run.digest, run)
     if not any(found.values()):
         raise AttnsearchError(f"no stored runs in {', '.join(names)}: `attnsearch run` and `sweep` make them")
     return {folder: list(runs.values()) for folder, runs in found.items() if runs}

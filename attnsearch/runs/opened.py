@@ -6,7 +6,7 @@ Numpy side; never imports jax.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -66,7 +66,7 @@ class _OpenedRun(StoredRun):
         cut short is found out.
         """
         made = cls.__new__(cls)
-        vars(made).update(question(folder), _folder=folder, _kept=kept)
+        vars(made).update(question(folder), digest=folder.name, _folder=folder, _kept=kept)
         check(folder, {part: getattr(made, part) for part in ("truth", "curves")})
         for stem in ("maps", "heads", *OPTIONAL):
             list_arrays(folder, stem)
@@ -77,7 +77,7 @@ class _OpenedRun(StoredRun):
     def known_at(cls, folder: Path, known: Known, kept: Mapping[str, Kept]) -> Self:
         """The run in `folder`, of which this is known. Nothing is read, and it is in no doubt before that."""
         made = cls.__new__(cls)
-        vars(made).update(known._asdict(), _folder=folder, _kept=kept)
+        vars(made).update(known._asdict(), digest=folder.name, _folder=folder, _kept=kept)
         return made
 
     def __getattr__(self, name: str) -> Any:
@@ -153,11 +153,20 @@ class Opener:
                 index.add(row(found.known, stamped))
         return found
 
+    def stored(self, folder: Path, run: StoredRun) -> StoredRun:
+        """`run`, which lies in `folder`, without its arrays, which are read there when they are asked for."""
+        return run if isinstance(run, _OpenedRun) else _OpenedRun.known_at(folder, run.known, self._kept)
+
     def known(self, folder: Path) -> StoredRun | None:
         """The run in `folder` by the index alone; None where it does not know the run as it is now."""
         index = self._index(folder)
         stamped = None if index is None else _stamp(folder)
         return None if index is None or stamped is None else self._known(folder, index, stamped)
+
+    def forget_others(self, runs: Path, names: Iterable[str]) -> None:
+        """Drop what the index of a store, whose runs lie in `runs`, knows of others than these `names`."""
+        if (index := self._beside(runs)) is not None:
+            index.keep([bytes.fromhex(name) for name in names if is_digest(name)])
 
     def _known(self, folder: Path, index: Index, stamped: bytes) -> _OpenedRun | None:
         found = index.find(bytes.fromhex(folder.name))
@@ -166,10 +175,12 @@ class Opener:
         return _OpenedRun.known_at(folder, told, self._kept)
 
     def _index(self, folder: Path) -> Index | None:
-        runs = folder.parent
+        return self._beside(folder.parent) if is_digest(folder.name) else None
+
+    def _beside(self, runs: Path) -> Index | None:
         if runs not in self._indices:
             self._indices[runs] = Index.beside(runs.parent, version(), worthwhile=self._worthwhile)
-        return self._indices[runs] if is_digest(folder.name) else None
+        return self._indices[runs]
 
 
 def _stamp(folder: Path) -> bytes | None:

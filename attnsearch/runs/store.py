@@ -80,6 +80,11 @@ class StoredRun:
     routes: RouteMass = field(default_factory=RouteMass.none)
 
     @cached_property
+    def digest(self) -> str:
+        """Of its specification: its name."""
+        return digest(self.spec)
+
+    @cached_property
     def measures(self) -> Measures:
         """The run's measures under the thresholds of its specification, from its curves."""
         return measure(self.curves, self.truth, self.spec.cell.task.plateau)
@@ -180,7 +185,7 @@ class Store:
         contents, final = _contents(run), self.path(run.spec)
         if parameters is not None:
             step = int(run.curves.step[-1]) if len(run.curves.step) else 0
-            contents[parameter_files.FILE] = parameter_files.packed(parameters, run.spec.digest, step)
+            contents[parameter_files.FILE] = parameter_files.packed(parameters, run.digest, step)
         with (
             files.explaining(f"cannot store run {final.name} in {self.root}", files.MAKE_ROOM),
             files.partial_folder(self._folder, final.name, contents) as partial,
@@ -251,7 +256,7 @@ class Store:
 
 def _contents(run: StoredRun) -> dict[str, bytes]:
     check_arrays({stem: getattr(run, stem) for stem in LAYOUTS})
-    asked = {"format_version": FORMAT_VERSION, "digest": run.spec.digest, "spec": run.spec.to_json()}
+    asked = {"format_version": FORMAT_VERSION, "digest": run.digest, "spec": run.spec.to_json()}
     answer = {
         "status": run.status,
         "environment": dict(run.environment),

@@ -6,6 +6,7 @@ Numpy side; never imports jax.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -85,12 +86,6 @@ class Summary(NamedTuple):
             contested,
         )
 
-    def escape_below(self, loss: float) -> Plateaus:
-        """`[1]`: the first recorded step at which the mean target loss was below `loss`, in nats."""
-        places = np.flatnonzero(self.low_losses < loss)[:1]
-        length = self.low_steps[places] if len(places) else np.array([self.steps_trained])
-        return Plateaus(length, np.array([len(places) > 0]))
-
 
 class MapSummary(NamedTuple):
     """What a run read, in numbers. Where no map was recorded, the last one is empty, and none has risen.
@@ -133,6 +128,19 @@ class MapSummary(NamedTuple):
             Weighed.of(heads),
             later_influence(maps),
         )
+
+
+def escapes_below(summaries: Sequence[Summary], losses: Floats) -> Plateaus:
+    """`[N]`: the first recorded step of each run at which its mean target loss was below its one of `losses`,
+    `f64[N]` nats."""
+    lows = [len(one.low_steps) for one in summaries]
+    steps = np.concatenate([one.low_steps for one in summaries])
+    below = np.concatenate([one.low_losses for one in summaries]) < np.repeat(losses, lows)
+    # Each is lower than all before it, so that the last ones are below.
+    number = np.bincount(np.repeat(np.arange(len(lows)), lows), below, len(lows)).astype(np.int64)
+    observed, length = number > 0, np.array([one.steps_trained for one in summaries])
+    length[observed] = steps[(np.cumsum(lows) - number)[observed]]
+    return Plateaus(length, observed)
 
 
 def best_of(mass: Floats) -> tuple[Integers, Integers]:

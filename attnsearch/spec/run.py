@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Annotated, Any, Self, TypeVar
 
 from msgspec import Meta
@@ -173,6 +174,19 @@ class CellSpec:
     optimizer: OptimizerSpec
     budget: BudgetSpec
     intervention: InterventionSpec = InterventionSpec()
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        # Once a cell: runs are grouped by it, and the hash of all its settings takes longer than all else.
+        parts = self.task, self.mixer, self.network, self.optimizer, self.budget, self.intervention
+        return hash(parts)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Hashes of texts differ between processes.
+        return {name: value for name, value in vars(self).items() if name != "_hash"}
 
     def flat(self, others: Collection[str] = ()) -> dict[str, Value]:
         """Every setting by its one name, as flags and columns call it; without what is not told.

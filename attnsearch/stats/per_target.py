@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from scipy import special
+from scipy import sparse, special
 
 from attnsearch.base import Bools, Floats, Integers, Plateaus
 from attnsearch.stats.comparison import resamples
@@ -21,10 +22,14 @@ from attnsearch.stats.survival import (
     first_at,
     kaplan_meier,
     ordered,
+    pool,
     stretch,
     summarise,
     unseen,
 )
+
+_AT_ONCE = 100
+"""Draws whose curves are computed together: their numbers fit into the cache of a core."""
 
 LEVELS = (0.9, 0.5, 0.1)
 """Shares of targets still to be found that have a step: of the early, the middle and the late ones."""
@@ -84,23 +89,36 @@ def target_spread(found: Sequence[Plateaus]) -> TargetSpread:
 
 
 def _pooled(found: Sequence[Plateaus]) -> tuple[Integers, Floats, Floats]:
-    """Distinct steps, `[K]`, the curve of all targets after each, and its bootstrap error over runs."""
-    step = np.unique(np.concatenate([np.zeros(1, np.int64), *(run.length for run in found)]))
-    ended, left = np.zeros((2, len(found), len(step)))
-    for i, run in enumerate(found):
-        places = np.searchsorted(step, run.length)
-        np.add.at(left[i], places, 1)
-        np.add.at(ended[i], places, run.observed)
-    every = np.ones((1, len(found)))
-    (curve,) = _curves(every @ ended, every @ left)
-    counts = resamples(len(found), 0) if found else every
-    return step, curve, _curves(counts @ ended, counts @ left).std(axis=0)
+    """Distinct steps, `[K]`, the curve of all targets after each, and its bootstrap error over runs.
+
+    The error of fewer runs than have limits is 0.
+    """
+    pooled = pool([Plateaus(np.zeros(0, np.int64), np.zeros(0, bool)), *found])
+    step = np.unique(np.append(pooled.length, 0))
+    runs = np.repeat(np.arange(len(found)), [len(run.length) for run in found])
+    places, shape = (runs, np.searchsorted(step, pooled.length)), (len(found), len(step))
+    # A run has few of all steps: of most products one side is 0. Counts are whole, and their sums exact.
+    ended = sparse.csc_array((pooled.observed.astype(np.float64), places), shape)
+    left = sparse.csc_array((np.ones(len(runs)), places), shape)
+    (curve,) = _curves(np.ones((1, len(found))), ended, left)
+    if len(found) < FEWEST_FOR_A_MEDIAN:
+        return step, curve, np.zeros_like(curve)
+    counts = resamples(len(found), 0).astype(np.float64)
+    drawn = np.empty((len(counts), len(step)))
+    for first in range(0, len(counts), _AT_ONCE):
+        some = slice(first, first + _AT_ONCE)
+        drawn[some] = _curves(counts[some], ended, left)
+    return step, curve, drawn.std(axis=0)
 
 
-def _curves(ended: Floats, left: Floats) -> Floats:
-    """`f64[..., K]`: Kaplan-Meier curves where so many targets are found, and so many leave, at each step."""
-    at_risk = np.flip(np.cumsum(np.flip(left, -1), axis=-1), -1)
-    return np.cumprod(1 - ended / np.maximum(at_risk, 1), axis=-1)
+def _curves(counts: Floats, ended: Any, left: Any) -> Floats:
+    """`f64[D, K]`: Kaplan-Meier curves where run n counts `counts[d, n]` times.
+
+    ended, left:  sparse `f64[N, K]`: how many targets of each run are found, and how many leave, at each step
+    """
+    leaving, ending = (np.ascontiguousarray(counts @ some) for some in (left, ended))
+    at_risk = np.cumsum(leaving[:, ::-1], axis=1)[:, ::-1]
+    return np.cumprod(1 - ending / np.maximum(at_risk, 1), axis=1)
 
 
 def _limits(curve: Floats, error: Floats, runs: int) -> tuple[Floats, Floats]:

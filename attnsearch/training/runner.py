@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 
 from attnsearch.runs.claims import SharedRuns
+from attnsearch.runs.index import WORTHWHILE
 from attnsearch.runs.parameters import require_safetensors
 from attnsearch.runs.plans import planning
 from attnsearch.runs.store import Store, StoredRun
@@ -28,6 +29,7 @@ def run(
 
     Each run is stored as soon as it ends, and checkpointed while it trains, so that the same call after
     an interruption goes on where it was. Several processes may work on one store: they share the runs.
+    Arrays of trained runs are in memory; of `WORTHWHILE` runs or more, they are read when they are asked for.
     Errors: AttnsearchError, before anything is trained, if a specification cannot be met, and when a run
     cannot be stored; KeyboardInterrupt when `observer` wants to stop.
     """
@@ -53,7 +55,9 @@ def run(
                     continue
                 for ended in backend.train(cohort, pending, runs, observer, settings):
                     stored = runs.finish(ended.run, ended.parameters)
-                    done[stored.spec] = stored
+                    # The arrays of all runs of a large sweep would not fit into memory together.
+                    large = len(specs) >= WORTHWHILE
+                    done[stored.spec] = runs.without_arrays(stored) if large else stored
                     observer.finished(stored)
             # What another process held may be stored by now, or its holder may have been killed.
             left = [spec for spec in specs if spec not in done]

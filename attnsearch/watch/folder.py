@@ -184,7 +184,7 @@ class Folder:
     def _seen(self, listing: _Listing) -> Sight:
         stored = in_order(self._stored.values())
         glimpses = [(digest, one) for digest, one in self._glimpses.items() if one.run is not None]
-        for digest in [*(run.spec.digest for run in stored), *(digest for digest, _ in glimpses)]:
+        for digest in [*(run.digest for run in stored), *(digest for digest, _ in glimpses)]:
             self._order.setdefault(digest, len(self._order))
         unfinished = [
             Unfinished(one.run, one.stamp.modified / 1e9, digest in listing.held, one.rate)

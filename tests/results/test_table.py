@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -127,6 +128,33 @@ def test_a_column_wider_than_the_screen_is_folded() -> None:
 def test_a_table_without_columns_or_rows_is_printed() -> None:
     assert "name" in printed(Table("None", ("name", "runs"), frozenset(), ()))
     printed(Table("Nothing", (), frozenset(), (), labels=0))
+
+
+ROWS = (
+    ("attention", "1,270\n1,100 to 1,500", "", "–"),
+    ("日本語", " 8 of 9 ", "a\n\nb", "ends in blanks  "),
+    (HOSTILE[3], "", "3", "e\u0301"),
+    ("x" * 30, "not reached", "12\n\n", "\n"),
+)
+
+
+@pytest.mark.parametrize("width", [20, 45, 60, 200])
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+@pytest.mark.parametrize("terminal", [True, False])
+def test_rows_are_drawn_as_rich_draws_them(width: int, encoding: str, terminal: bool) -> None:
+    def shown(table: Table) -> bytes:
+        raw = io.BytesIO()
+        file = io.TextIOWrapper(raw, encoding, errors="backslashreplace")
+        Console(width=width, file=file, force_terminal=terminal, color_system="standard").print(table)
+        file.flush()
+        return raw.getvalue()
+
+    names = ("mixer", "plateau length,\nmedian", "runs", "note")
+    for shown_rows in range(len(ROWS) + 1):
+        for numbers in (frozenset(), frozenset({"runs"}), frozenset(names)):
+            table = Table("A caption of several words " * 3, names, numbers, ROWS[:shown_rows])
+            # Rich draws a table with styles by itself.
+            assert shown(table) == shown(replace(table, styles={(0, 0): ""}))
 
 
 def test_a_style_is_that_of_one_text() -> None:

@@ -13,7 +13,7 @@ from attnsearch.base import RECORDING_INTERVAL, Curves, Heads, Truth
 from attnsearch.results.cells import Measurement, cells, measurements, plateau_of
 from attnsearch.results.thresholds import (
     THRESHOLDS,
-    plateau_at,
+    plateaus_at,
     sensitivity,
     table,
 )
@@ -58,7 +58,7 @@ def test_each_threshold_has_its_own_plateau(make_run: MakeRun) -> None:
 
 def test_at_the_rule_of_the_task_it_is_what_was_stored(make_run: MakeRun) -> None:
     run = make_run()
-    assert plateau_at(run, run.spec.cell.task.plateau.escape) == plateau_of(run)
+    assert plateaus_at([run], run.spec.cell.task.plateau.escape) == plateau_of(run)
     (row,) = sensitivity(cells([run, make_run(seed=1)]), [run.spec.cell.task.plateau.escape])
     assert row.plateaus == ((run.spec.cell.task.plateau.escape, row.cell.plateau),)
 
@@ -75,9 +75,21 @@ def test_a_threshold_that_is_not_reached_censors(make_run: MakeRun) -> None:
 
 def test_a_diverged_run_waits_to_the_end_of_its_budget(make_run: MakeRun) -> None:
     diverged = make_run((1.0, 0.945, float("nan")), status="diverged")
-    assert plateau_at(diverged, 0.938).length.tolist() == [80]
-    assert plateau_at(diverged, 0.95).length.tolist() == [20]
-    assert plateau_at(diverged, 0.95).observed.tolist() == [True]
+    assert plateaus_at([diverged], 0.938).length.tolist() == [80]
+    assert plateaus_at([diverged], 0.95).length.tolist() == [20]
+    assert plateaus_at([diverged], 0.95).observed.tolist() == [True]
+
+
+def test_runs_together_are_as_each_alone(make_run: MakeRun) -> None:
+    falls = [FALLING, (1.0,) * 8, FALLING[2:], (), (0.5, 0.99, 0.9, 0.3), (1.0, 0.96, float("nan"))]
+    runs = [make_run(fall, seed) for seed, fall in enumerate(falls[:-1])]
+    runs.append(make_run(falls[-1], len(runs), "diverged"))
+    for threshold in (0.2, 0.9, 0.95, 0.97, 1.5):
+        alone = [plateaus_at([run], threshold) for run in runs]
+        together = plateaus_at(runs, threshold)
+        assert together.length.tolist() == [int(one.length[0]) for one in alone]
+        assert together.observed.tolist() == [bool(one.observed[0]) for one in alone]
+    assert plateaus_at(runs, 0.95).length.tolist() == [40, 80, 20, 0, 10, 80]
 
 
 def test_the_table_has_a_row_for_each_cell_and_a_column_for_each_threshold(make_run: MakeRun) -> None:

@@ -16,6 +16,7 @@ from attnsearch.results.study import Study
 from attnsearch.runs.claims import SharedRuns
 from attnsearch.runs.digests import digest, digests
 from attnsearch.runs.index import FILE
+from attnsearch.runs.leftovers import leftovers
 from attnsearch.runs.opened import Opener
 from attnsearch.runs.run_files import UnreadableRun
 from attnsearch.runs.store import Store, StoredRun
@@ -53,6 +54,21 @@ def said(runs: list[StoredRun]) -> tuple[object, ...]:
     """What commands say of runs."""
     study = Study(runs)
     return list(study.by_cell), list(study.by_run), study.warnings, [str(law.law) for law in study.laws]
+
+
+def test_rows_of_removed_runs_go_with_the_leftovers(root: Path, runs: list[StoredRun]) -> None:
+    for run in runs[:3]:
+        shutil.rmtree(Store(root).path(run.spec))
+    read_indexed(root)
+    assert kept(root) == len(runs)
+    assert leftovers(root) == []
+    assert kept(root) == len(runs) - 3
+    read_indexed(root)
+    assert kept(root) == len(runs) - 3
+    for run in runs[3:]:
+        shutil.rmtree(Store(root).path(run.spec))
+    assert leftovers(root) == []
+    assert kept(root) == 0
 
 
 def test_many_digests_are_the_digests_of_runs() -> None:

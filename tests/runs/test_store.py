@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import os
 from collections.abc import Callable
@@ -170,12 +171,11 @@ def test_a_disk_too_full_for_parameters_leaves_the_run_as_it_is(
 ) -> None:
     run = make_run(0)
     store.save(run)
-    before, synchronised = files(store.path(run.spec)), []
+    before, calls = files(store.path(run.spec)), itertools.count()
 
     def fsync(descriptor: int) -> None:
-        if len(synchronised) == whole_files:
+        if next(calls) >= whole_files:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        synchronised.append(descriptor)
 
     monkeypatch.setattr(os, "fsync", fsync)
     with pytest.raises(AttnsearchError, match="No space left on device; stored runs stay readable"):
@@ -183,6 +183,29 @@ def test_a_disk_too_full_for_parameters_leaves_the_run_as_it_is(
     assert files(store.path(run.spec)) == before
     assert names(store) == [run.spec.digest]
     assert_same(store.find(run.spec, unexpected), run)
+
+
+def test_all_of_a_run_is_on_the_disk_before_it_has_its_name(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, forced, rename, fsync = make_run(0), dict[int, int](), Path.rename, os.fsync
+    named = list[dict[int, int]]()
+
+    def forcing(descriptor: int) -> None:
+        fsync(descriptor)
+        status = os.fstat(descriptor)
+        forced[status.st_ino] = status.st_size
+
+    def naming(path: Path, target: Path) -> Path:
+        named.append(dict(forced))
+        return rename(path, target)
+
+    monkeypatch.setattr(os, "fsync", forcing)
+    monkeypatch.setattr(Path, "rename", naming)
+    store.save(run, PARAMETERS)
+    written = [path.stat() for path in store.path(run.spec).iterdir()]
+    assert len(written) == 6
+    assert named == [{status.st_ino: status.st_size for status in written}]
 
 
 # What could not be read back is refused.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -99,6 +100,15 @@ def test_the_digest_depends_neither_on_the_process_nor_on_the_order_of_keys(spec
             check=True,
         ).stdout
         assert printed.strip() == spec.digest
+
+
+def test_the_hash_of_a_cell_stays_in_its_process(spec: RunSpec) -> None:
+    assert hash(spec.cell) == hash(replace(spec.cell))
+    # Texts have other hashes in other processes, and what is sent there must be found among what is there.
+    sent = pickle.dumps(spec.cell)
+    assert sent == pickle.dumps(replace(spec.cell))
+    assert pickle.loads(sent) == spec.cell
+    assert {spec.cell: 1}[pickle.loads(sent)] == 1
 
 
 def test_every_field_changes_the_digest_but_the_thresholds(spec: RunSpec) -> None:

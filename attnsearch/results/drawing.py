@@ -11,7 +11,7 @@ from itertools import zip_longest
 
 from rich.box import HEAVY_HEAD
 from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, RenderableType
+from rich.console import Console, ConsoleOptions
 from rich.segment import Segment
 from rich.table import Table as RichTable
 
@@ -25,7 +25,7 @@ def drawn(
     widths: Sequence[int],
     console: Console,
     options: ConsoleOptions,
-) -> Iterator[RenderableType]:
+) -> Iterator[Segment]:
     """`head`, a table of one row that fits on the screen, with `rows` of plain text below its row.
 
     widths:  of each column, within its padding

@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import Any
 
 from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, RenderableType
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -49,7 +49,7 @@ class Table:
     labels: int = 1
     styles: Mapping[tuple[int, int], str] = field(default_factory=dict)
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """On a terminal: in parts below each other where it is wider than the screen."""
         shown = self if sum(self._widths) + 1 <= options.max_width else self._folded()
         for index, columns in enumerate(shown._parts(options.max_width)):

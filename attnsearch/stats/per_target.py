@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import sparse, special
+import scipy
+from scipy import special
 
 from attnsearch.base import Bools, Floats, Integers, Plateaus
 from attnsearch.stats.comparison import resamples
@@ -98,8 +99,8 @@ def _pooled(found: Sequence[Plateaus]) -> tuple[Integers, Floats, Floats]:
     runs = np.repeat(np.arange(len(found)), [len(run.length) for run in found])
     places, shape = (runs, np.searchsorted(step, pooled.length)), (len(found), len(step))
     # A run has few of all steps: of most products one side is 0. Counts are whole, and their sums exact.
-    ended = sparse.csc_array((pooled.observed.astype(np.float64), places), shape)
-    left = sparse.csc_array((np.ones(len(runs)), places), shape)
+    ended = scipy.sparse.csc_array((pooled.observed.astype(np.float64), places), shape)
+    left = scipy.sparse.csc_array((np.ones(len(runs)), places), shape)
     (curve,) = _curves(np.ones((1, len(found))), ended, left)
     if len(found) < FEWEST_FOR_A_MEDIAN:
         return step, curve, np.zeros_like(curve)

@@ -8,6 +8,8 @@ from helpers.tiny import RUN
 
 from attnsearch.runs.store import Store
 
+pytestmark = pytest.mark.usefixtures("one_backend")
+
 
 @pytest.mark.parametrize(
     ("arguments", "said"),

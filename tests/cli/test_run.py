@@ -9,6 +9,8 @@ from helpers.tiny import RUN
 
 NO_PLOTS = [*RUN, "--no-plots"]
 
+pytestmark = pytest.mark.usefixtures("one_backend")
+
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:

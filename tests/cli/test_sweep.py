@@ -8,6 +8,8 @@ import pytest
 from helpers.terminal import attnsearch, complaint
 from helpers.tiny import RUN, SUITE
 
+pytestmark = pytest.mark.usefixtures("one_backend")
+
 
 @pytest.fixture
 def suite(tmp_path: Path) -> str:

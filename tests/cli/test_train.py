@@ -10,6 +10,8 @@ import pytest
 from attnsearch.cli import main as cli
 from attnsearch.runs.store import Store
 
+pytestmark = pytest.mark.usefixtures("one_backend")
+
 SUITE = """
 name = "tiny"
 title = "Two learning rates, of which one is far too small"

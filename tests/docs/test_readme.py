@@ -5,6 +5,9 @@ from pathlib import Path
 
 import click
 import pytest
+from helpers.tiny import VALUES
+
+pytestmark = pytest.mark.usefixtures("one_backend")
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -19,7 +22,8 @@ def test_the_example_runs(
 ):
     """As printed, but for a network small enough for a test, and this process's devices left alone."""
     code = example()
-    small = '{"sparsity": [0.5], "state_size": [4], "width": [32], "num_heads": [4], "steps": [40]}'
+    values = {name: value for name, value in VALUES.items() if name != "support_size"}
+    small = str({"sparsity": [0.5], **values, "steps": [40]})
     changed = code.replace('{"sparsity": [0.5]}', small).replace("range(8)", "range(2)")
     changed = changed.replace("attnsearch.use_every_core()\n", "")
     assert changed.count(small) == 1

@@ -15,6 +15,7 @@ from attnsearch.training.jax.backend import JaxBackend
 from attnsearch.training.jax.cohorts import JaxCohort
 from attnsearch.training.jax.size import flops_per_token, parameters
 
+BACKEND = JaxBackend()
 WIDTH, MLP_WIDTH = 32, 64
 
 
@@ -24,7 +25,7 @@ def specs_of(mixer: str, sizes: list[int]) -> list[RunSpec]:
 
 
 def test_parameters_are_those_of_the_whole_network() -> None:
-    (cohort,) = JaxBackend().cohorts(specs_of("attention", [4]))
+    (cohort,) = BACKEND.cohorts(specs_of("attention", [4]))
     embedding = (3 + 8) * WIDTH  # three tokens, eight positions
     attention = 4 * WIDTH * WIDTH
     mlp = WIDTH * MLP_WIDTH + MLP_WIDTH + MLP_WIDTH * WIDTH + WIDTH
@@ -37,8 +38,7 @@ def test_parameters_are_those_of_the_whole_network() -> None:
 
 def test_operations_are_counted_by_the_compiler() -> None:
     few, many = (
-        flops_per_token(JaxBackend().cohorts(specs_of("attention", [size]))[0].trainer.network)
-        for size in (4, 16)
+        flops_per_token(BACKEND.cohorts(specs_of("attention", [size]))[0].trainer.network) for size in (4, 16)
     )
     assert few is not None
     assert many is not None
@@ -58,12 +58,12 @@ def test_the_cost_is_that_of_the_largest_context(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(JaxBackend, "rate", measured)
     specs = specs_of("mlp_mixer", [8, 4])
-    found = cost(specs, JaxBackend(), seconds=0.2)
+    found = cost(specs, BACKEND, seconds=0.2)
     assert asked == [(16, 0.2)]
-    largest = JaxBackend().cohorts(specs_of("mlp_mixer", [8]))[0].trainer.network
+    largest = BACKEND.cohorts(specs_of("mlp_mixer", [8]))[0].trainer.network
     assert (found.context_length, found.parameters) == (16, parameters(largest))
     assert found.flops_per_token is not None
     assert found.tokens_per_second == 2 * 64 * 10 / 0.5
     assert re.match(r"\d+ x \w+", found.device)
-    assert cost(specs, JaxBackend(), seconds=0).tokens_per_second is None
+    assert cost(specs, BACKEND, seconds=0).tokens_per_second is None
     assert len(asked) == 1

@@ -14,6 +14,7 @@ from attnsearch.training.forecast import Forecast, forecast
 from attnsearch.training.jax.backend import JaxBackend
 from attnsearch.training.jax.cohorts import JaxCohort
 
+BACKEND = JaxBackend()
 TINY = {"state_size": [4], "width": [32], "num_heads": [4], "mlp_width": [64], "tokens_per_step": [64]}
 # Compiled in 5 s, 0.01 s for ten steps, 1 s for a map.
 RATE = Rate(lanes=2, compilation=5.0, point=0.01, map=1.0)
@@ -21,7 +22,7 @@ RATE = Rate(lanes=2, compilation=5.0, point=0.01, map=1.0)
 
 def cohort(steps: list[int], seeds: int, support_sizes: tuple[int, ...] = (1,)) -> JaxCohort:
     values = {**TINY, "steps": steps, "support_size": support_sizes}
-    (only,) = JaxBackend().cohorts(specify(["linear_map"], ["attention"], values, seeds=range(seeds)))
+    (only,) = BACKEND.cohorts(specify(["linear_map"], ["attention"], values, seeds=range(seeds)))
     return only
 
 

@@ -25,16 +25,20 @@ DEVIATIONS = 1.6449
 """Nine values in ten of a normal distribution lie within so many standard deviations of its middle."""
 
 
-def document(study: Study, folders: Folders, training: Training | None = None) -> dict[str, Any]:
+def document(
+    study: Study, folders: Folders, training: Training | None = None, most: int | None = None
+) -> dict[str, Any]:
     """Everything that the scripts of a report draw.
 
     training:  runs that have not ended, of which there is at least one where `study` has none
+    most:      about as many runs are held one by one, see `held_runs`; all of them unless given
     """
     ended, unfinished = study, frozenset[StoredRun]()
     if training is not None:
         study, unfinished = training.with_ended(study), frozenset(one.run for one in training.runs)
     names = study.names
-    runs = [run for cell in study.cells for run in cell.runs]
+    held = held_runs(study, unfinished, most)
+    runs = [run for cell in study.cells for run in held[cell]]
     number = {run: index for index, run in enumerate(runs)}
     series = {cell: index for index, one in enumerate(study.series) for cell in one.cells}
     series_of = {(cell.spec, cell.folder): index for cell, index in series.items()}
@@ -55,7 +59,8 @@ def document(study: Study, folders: Folders, training: Training | None = None) -
                 "facts": {heading(name): names.value(cell.spec, name) for name in names.telling},
                 "budget": cell.spec.budget.steps,
                 "rule": {"found": cell.spec.task.plateau.found, "mastery": cell.spec.task.plateau.mastery},
-                "runs": [number[run] for run in cell.runs],
+                "runs": [number[run] for run in held[cell]],
+                "others": [_waiting(run) for run in cell.runs if run not in number],
                 "middle": number[middle[cell]],
             }
             for cell in study.cells
@@ -68,7 +73,7 @@ def document(study: Study, folders: Folders, training: Training | None = None) -
                 "folders": list(folders.of.get(run, ())),
             }
             for index, cell in enumerate(study.cells)
-            for run in cell.runs
+            for run in held[cell]
         ],
         "start": number[start],
         "laws": [
@@ -79,6 +84,32 @@ def document(study: Study, folders: Folders, training: Training | None = None) -
         "signals": _signals(ended),
         **({} if training is None else _live(training, number)),
     }
+
+
+def held_runs(
+    study: Study, unfinished: Set[StoredRun], most: int | None
+) -> dict[Cell, tuple[StoredRun, ...]]:
+    """Of each cell the runs that a page holds one by one, about `most` of all, in their order.
+
+    Held are the `unfinished` ones and the middle run of each cell. A cell's share is filled by its first
+    seeds, which say nothing of how a run went.
+    """
+    if most is None or len(study.runs) <= most:
+        return {cell: cell.runs for cell in study.cells}
+    share = max(1, most // len(study.cells))
+    held = dict[Cell, tuple[StoredRun, ...]]()
+    for cell in study.cells:
+        first = {run for run in cell.runs if run in unfinished} | {_middle_run(cell, unfinished)}
+        others = sorted((run for run in cell.runs if run not in first), key=lambda run: run.spec.seed)
+        first.update(others[: max(0, share - len(first))])
+        held[cell] = tuple(run for run in cell.runs if run in first)
+    return held
+
+
+def _waiting(run: StoredRun) -> list[int]:
+    """Of a run that is not held: the steps until escape, or steps trained, and whether it escaped."""
+    plateau = plateau_of(run)
+    return [int(plateau.length[0]), int(plateau.observed[0])]
 
 
 def _signals(study: Study) -> list[dict[str, Any]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
@@ -41,6 +42,7 @@ def report(
     title: str | None = None,
     folders: Folders | None = None,
     training: Training | None = None,
+    most: int | None = None,
 ) -> str:
     """The page of a study of at least one run. The same arguments give the same text.
 
@@ -48,10 +50,12 @@ def report(
     folders:   the folders that the runs lie in, told where they are several
     training:  runs that have not ended. Then the page asks whoever serves it for later states; and where at
                least one is in training, the study may have no run
+    most:      runs that charts and lists hold one by one, about; the page says which it leaves out. All count
     """
     folders = folders or Folders()
     whole = study if training is None else training.with_ended(study)
-    data = document(study, folders, training)
+    data = document(study, folders, training, most)
+    held = {run["digest"] for run in data["runs"]}
     tasks = listed(plain(cell.spec.task.name) for cell in whole.cells)
     return render(
         "report.html.jinja",
@@ -77,9 +81,10 @@ def report(
             "found": found_table(study, folders),
             "emergence": emergence_tables(study.emergences),
             "left_out": _left_out(data),
+            "not_held": _not_held(data),
             "cell_table": cell_table(study, folders),
             "comparison_table": comparison_table(study),
-            "run_table": run_table(study, folders),
+            "run_table": run_table(_only(study, held), folders),
             "commands": [
                 (study.name(cell), commands([run.spec for run in cell.runs])) for cell in study.cells
             ],
@@ -101,6 +106,25 @@ def overview(study: Study) -> str:
         f" {listed(plain(cell.spec.mixer.name) for cell in study.cells)}"
         f" on {listed(plain(cell.spec.task.name) for cell in study.cells)}."
         + (f" All with {common}." if common else "")
+    )
+
+
+def _only(study: Study, digests: Set[str]) -> Study:
+    """The runs of these `digests`, of every cell one at least where one has ended."""
+    if all(run.spec.digest in digests for run in study.runs):
+        return study
+    return replace(study, runs=[run for run in study.runs if run.spec.digest in digests])
+
+
+def _not_held(data: Mapping[str, Any]) -> str:
+    """Which runs charts and lists do not hold one by one; "" where they hold all."""
+    held, others = len(data["runs"]), sum(len(cell["others"]) for cell in data["cells"])
+    if not others:
+        return ""
+    return (
+        f"This page holds {held:,} of {held + others:,} runs one by one, to stay light: the runs in training,"
+        " and of each cell the run of median plateau length and the first seeds. The others count in tables,"
+        " laws and warnings. They count in medians and curves of waiting where whole cells are shown."
     )
 
 

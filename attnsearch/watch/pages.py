@@ -28,6 +28,10 @@ SHARE = 20
 training."""
 
 
+MOST_RUNS = 500
+"""Runs that a page holds one by one. A browser gets the page anew with every change."""
+
+
 class State(NamedTuple):
     """Which state of the page is the latest.
 
@@ -110,7 +114,7 @@ class Pages:
                     "training": training,
                 },
             )
-        return report(self._study_of(sight.stored), training=training)
+        return report(self._study_of(sight.stored), training=training, most=MOST_RUNS)
 
     def _study_of(self, stored: tuple[StoredRun, ...]) -> Study:
         """The last study, with all that it computed, while the runs are the same."""

@@ -67,6 +67,10 @@ function nameOfPart(group, cell) {
   return ["ended", "folder"].includes(said) ? `${cell}; ${group}` : cell;
 }
 
+// Whether no choice is finer than a cell.
+const wholeCells = () => !choice.without.size && !["ended", "run"].includes(find("group").value)
+  && !document.getElementById(filterId("ended"))?.value;
+
 const shownRuns = () => chosenParts().filter((part) => !part.hidden).flatMap((part) => part.runs);
 
 function flip(name) {

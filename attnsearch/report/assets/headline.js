@@ -42,7 +42,7 @@ function drawHeadline() {
   const near = budgets.filter((budget) => budget <= high * 4);
   const { middle, width, domain } = spread(cells);
   const medians = parts.filter((part) => !part.hidden && counted(part).length)
-    .map((part) => ({ part, ...kaplanMeier(counted(part).map(waitingOf)) }))
+    .map((part) => ({ part, ...kaplanMeier(waitingIn(part)) }))
     .filter(({ median }) => median !== null);
   const plot = chart(holder, {
     height: 380, role: "group", top: 30, left: 60,

@@ -39,13 +39,20 @@ function limits(share, hazard) {
 
 const waitingOf = (index) => ({ length: data.runs[index].plateau, ended: data.runs[index].escaped });
 
+// Of all runs of a part that have ended. Of runs that the page does not hold, no more is known than their cell.
+function waitingIn(part) {
+  const cells = wholeCells() ? [...new Set(part.runs.map((index) => cellOf(index)))] : [];
+  const others = cells.flatMap((cell) => cell.others).map(([length, ended]) => ({ length, ended: ended === 1 }));
+  return [...counted(part).map(waitingOf), ...others];
+}
+
 function drawSurvival() {
   const parts = chosenParts({ pooled: find("pooled").checked });
   const shown = parts.filter((part) => !part.hidden && counted(part).length);
   const texts = new Map();
   for (const part of parts) {
     if (!counted(part).length) { texts.set(part.name, `${part.name}: no run has ended`); continue; }
-    part.curve = kaplanMeier(counted(part).map(waitingOf));
+    part.curve = kaplanMeier(waitingIn(part));
     const { ends, runs, median } = part.curve;
     part.text = `${ends} of ${runs} escaped, median ${median === null ? "not reached" : `${count(median)} steps`}`;
     texts.set(part.name, `${part.name}: ${part.text}`);

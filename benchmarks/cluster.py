@@ -1,12 +1,16 @@
 # pyright: reportMissingImports=false
 """What a sweep on a cluster costs, measured on this machine, and where a large one gives out, by a model.
 
-    .venv/bin/python benchmarks/cluster.py STORE [--runs 16] [--steps 2000] [--shards 200]
+    .venv/bin/python benchmarks/cluster.py [--store results/] [-o cluster.md]
 
-Runs an hour with one worker and with two, and what a shard takes beside its training, are measured on a Ray
-that is started here. What the sending process does with a run that has ended, and with a checkpoint, is
-measured in this process, on runs of STORE. The model multiplies these costs. It knows only the disk of this
-machine, and nothing of networks.
+It takes less than five minutes of an idle machine. Two cores must have nothing else to do, or the gain of a
+second worker is not seen. The tables are printed, and written to a file.
+
+Measured on a Ray that is started here: runs an hour with one worker and with two, what a shard takes beside
+its training, and what a cohort takes that was never compiled, or compiled by an earlier worker. Measured in
+this process: what the sending process does with a run that has ended, and with a checkpoint. These are runs
+of the store, if one is given, else the runs just trained. The model multiplies these costs. It knows only the
+disk of this machine, and nothing of networks.
 """
 
 from __future__ import annotations
@@ -26,9 +30,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import ray
 from rich.console import Console
-from rich.table import Table
 
 from attnsearch.backends import Backends, on_worker, specify
+from attnsearch.files import write_whole
+from attnsearch.results.table import Table, markdown
 from attnsearch.runs.checkpoints import Checkpoint
 from attnsearch.runs.claims import SharedRuns
 from attnsearch.runs.recorder import Recording
@@ -56,6 +61,9 @@ PARAMETERS = 400_000
 RUNS, WORKERS, MINUTES = 10_000_000, (10, 100, 1_000), 10
 """Of the model: runs in all, workers of one lane, and minutes that a run takes."""
 
+SHARDS, LENGTHS = (1, 32), (0.5, 10.0)
+"""Of the model of compilation: runs of a shard, and minutes that a run takes."""
+
 ASKED = 30.0
 """Of the model: seconds between two checkpoints of a run, as they are asked for. Many lanes take more."""
 
@@ -69,12 +77,16 @@ class Cost(NamedTuple):
 
 
 class Swept(NamedTuple):
-    """What a sweep took: seconds until a run trained, seconds in all and from the first end on; shards."""
+    """What a sweep took: seconds until a run trained, seconds in all and from the first end on; shards.
+
+    runs:  as they were stored
+    """
 
     until_training: float
     seconds: float
     after_first: float
     shards: int
+    runs: list[StoredRun]
 
 
 class Noted(Observer):
@@ -136,10 +148,27 @@ def swept(
         )
     noted, start = Noted(), time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        run(specs, Store.open(Path(folder)), RayBackend(inner, made, ClusterSettings()), noted)
+        runs = run(specs, Store.open(Path(folder)), RayBackend(inner, made, ClusterSettings()), noted)
         end = time.perf_counter()
     ray.shutdown()
-    return Swept(noted.began - start, end - start, end - noted.ended, noted.shards)
+    return Swept(noted.began - start, end - start, end - noted.ended, noted.shards, runs)
+
+
+def compiled(cohorts: int) -> tuple[float, float]:
+    """Seconds of a cohort of one short run: never compiled before, and compiled by an earlier worker."""
+    values = TINY | {"steps": [20], "width": [16 * number for number in range(1, cohorts + 1)]}
+    took = list[float]()
+    with tempfile.TemporaryDirectory() as cache:
+        before = {
+            name: os.environ.pop(name, None) for name in ("XDG_CACHE_HOME", "JAX_COMPILATION_CACHE_DIR")
+        }
+        os.environ["XDG_CACHE_HOME"] = cache
+        for seed in range(2):
+            specs = specify(["linear_map"], ["attention"], values, seeds=[seed])
+            took.append(swept(specs, Backends(), on_worker, 1).after_first / (cohorts - 1))
+        del os.environ["XDG_CACHE_HOME"]
+        os.environ |= {name: value for name, value in before.items() if value is not None}
+    return took[0], took[1]
 
 
 def others(spec: RunSpec, count: int) -> list[RunSpec]:
@@ -207,65 +236,124 @@ def held(run: StoredRun) -> int:
     return sum(np.asarray(array).nbytes for part in parts for array in part)
 
 
-def stored_bytes(folder: Path) -> int:
+def stored_bytes(run: StoredRun) -> int:
     """Bytes of a run on disk, in whole blocks."""
-    return sum(file.stat().st_blocks * 512 for file in folder.iterdir())
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store.open(Path(folder))
+        store.save(run)
+        return sum(file.stat().st_blocks * 512 for file in store.path(run.spec).iterdir())
+
+
+def numbers(caption: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """A table whose columns are numbers, but for the first."""
+    return Table(caption, tuple(columns), frozenset(columns[1:]), tuple(map(tuple, rows)))
+
+
+def rates(runs: int, steps: int) -> tuple[Table, list[StoredRun]]:
+    """Runs an hour with one worker and with two, and the runs."""
+    specs = specify(["linear_map"], ["attention"], TINY | {"steps": [steps]}, seeds=range(runs))
+    took = {workers: swept(specs, Backends(), on_worker, workers) for workers in (1, 2)}
+    hourly = {workers: 3600 * runs / (one.seconds - one.until_training) for workers, one in took.items()}
+    rows = [
+        [
+            *(str(workers), str(runs), str(one.shards), f"{one.until_training:.1f}", f"{one.seconds:.1f}"),
+            *(f"{hourly[workers]:,.0f}", f"{hourly[workers] / hourly[1]:.2f}"),
+        ]
+        for workers, one in took.items()
+    ]
+    caption = f"Measured: tiny networks of {steps:,} steps, times in seconds"
+    columns = (
+        "workers",
+        "runs",
+        "shards",
+        "until one trains",
+        "in all",
+        "then runs an hour",
+        "of one worker's",
+    )
+    return numbers(caption, columns, rows), took[1].runs
+
+
+def costs(originals: Sequence[StoredRun], shards: int, cohorts: int) -> tuple[Table, Cost, Cost, float]:
+    """What is measured beside training; a run and a checkpoint for the sender, and compiling a cohort."""
+    copies = Copies(originals[0], Backends().known_mixers)
+    copied = others(originals[0].spec, shards)
+    between = swept(copied, copies, lambda cores: copies, 1).after_first / (len(copied) - 1)
+    ended, saved = cost_of_runs(originals, 200), cost_of_checkpoints(originals[0], 20)
+    fresh, known = compiled(cohorts)
+    rows = [
+        ["a shard of one run without training, on a worker that is there", f"{1e3 * between:.0f}", "", ""],
+        *(
+            [f"to take in {name}", f"{1e3 * one.wall:.1f}", f"{1e3 * one.core:.1f}", f"{one.size / 1e3:,.0f}"]
+            for name, one in (("a run that has ended", ended), ("a checkpoint", saved))
+        ),
+        ["a cohort that was never compiled, with a run of 20 steps", f"{1e3 * fresh:,.0f}", "", ""],
+        ["the same, compiled by an earlier worker", f"{1e3 * known:,.0f}", "", ""],
+    ]
+    columns = ("measured", "ms", "ms of a core of the sender", "kB sent")
+    return numbers("Measured: what comes on top of training", columns, rows), ended, saved, fresh
+
+
+def carried_on(ended: Cost, saved: Cost, disk: float) -> Table:
+    """The model of the sender."""
+    rows = []
+    for workers in WORKERS:
+        for interval in dict.fromkeys((ASKED, checkpoint_every(ASKED, workers))):
+            ends, saves = workers / (60 * MINUTES), workers / interval
+            rows.append(
+                [
+                    *(f"{workers:,}", f"{interval:.0f}", f"{RUNS / ends / 86_400:,.0f}", f"{ends:.2f}"),
+                    f"{100 * (ends * ended.wall + saves * saved.wall):.0f}",
+                    f"{(ends * ended.size + saves * saved.size) / 1e6:.1f}",
+                ]
+            )
+    caption = f"Modelled: {RUNS:,} runs of {MINUTES} minutes, {disk * RUNS / 1e12:.1f} TB on disk"
+    columns = ("workers", "checkpoints every (s)", "days", "runs a second")
+    return numbers(caption, (*columns, "time of the sender (%)", "to the sender (MB/s)"), rows)
+
+
+def compiling(seconds: float) -> Table:
+    """The model of compilation: a worker compiles the cohort of a shard unless its last one was of it."""
+    rows = [
+        [str(runs), *(f"{100 * seconds / (seconds + runs * 60 * minutes):.2f}" for minutes in LENGTHS)]
+        for runs in SHARDS
+    ]
+    columns = ("runs of the shard", *(f"runs of {minutes:g} minutes" for minutes in LENGTHS))
+    return numbers("Modelled: share of a worker's time for a cohort it never compiled (%)", columns, rows)
 
 
 def main() -> None:
     """Measure, then model."""
     parser = argparse.ArgumentParser(description="What a sweep on a cluster costs, and where it gives out.")
-    parser.add_argument("store", type=Path, help="stored runs, whose size decides what storing one costs")
+    parser.add_argument("--store", type=Path, help="stored runs, whose size decides what storing one costs")
     parser.add_argument("--runs", type=int, default=16, help="runs that are trained")
     parser.add_argument("--steps", type=int, default=2_000, help="steps of each")
     parser.add_argument("--shards", type=int, default=200, help="runs without training, a shard each")
+    parser.add_argument("--cohorts", type=int, default=4, help="networks that are compiled")
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path("cluster.md"), help="the file of the tables"
+    )
     arguments = parser.parse_args()
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    store, console = Store(arguments.store), Console()
-    folders = store.folders()[:16]
-    originals = list(itertools.islice(store.runs(print), 16))
-
-    table = Table("workers", "runs", "shards", "until one trains (s)", "in all (s)", "then runs an hour")
-    specs = specify(
-        ["linear_map"], ["attention"], TINY | {"steps": [arguments.steps]}, seeds=range(arguments.runs)
-    )
-    for workers in (1, 2):
-        took = swept(specs, Backends(), on_worker, workers)
-        rate = 3600 * len(specs) / (took.seconds - took.until_training)
-        table.add_row(
-            *(str(workers), str(len(specs)), str(took.shards)),
-            *(f"{took.until_training:.1f}", f"{took.seconds:.1f}", f"{rate:,.0f}"),
-        )
-    console.print(table)
-
-    copies = Copies(originals[0], Backends().known_mixers)
-    copied = others(originals[0].spec, arguments.shards)
-    between = swept(copied, copies, lambda cores: copies, 1).after_first / (len(copied) - 1)
-    console.print(f"without training: {1e3 * between:.0f} ms a shard of one run, on a worker that is there")
-
-    ended, saved = cost_of_runs(originals, 200), cost_of_checkpoints(originals[0], 20)
-    table = Table("the sending process takes in", "ms of a core", "ms", "kB sent")
-    for name, one in (("a run that has ended", ended), ("a checkpoint", saved)):
-        table.add_row(name, f"{1e3 * one.core:.1f}", f"{1e3 * one.wall:.1f}", f"{one.size / 1e3:,.0f}")
-    console.print(table)
+    began, console = time.perf_counter(), Console()
+    rate, trained = rates(arguments.runs, arguments.steps)
+    console.print(rate)
+    originals = trained
+    if arguments.store is not None:
+        originals = list(itertools.islice(Store(arguments.store).runs(print), 16))
+    cost_table, ended, saved, fresh = costs(originals, arguments.shards, arguments.cohorts)
+    disk = sum(map(stored_bytes, originals)) / len(originals)
     memory = sum(map(held, originals)) / len(originals)
-    disk = sum(map(stored_bytes, folders)) / len(folders)
-    console.print(f"a run takes {memory / 1e3:,.0f} kB in memory, {disk / 1e3:,.0f} kB on disk")
-
-    console.print(f"\nThe model: {RUNS:,} runs of {MINUTES} minutes, {disk * RUNS / 1e12:.1f} TB on disk")
-    table = Table(
-        *("workers", "checkpoints every (s)", "days", "runs a second"),
-        *("time of the sender (%)", "to the sender (MB/s)"),
+    tables = [rate, cost_table, carried_on(ended, saved, disk), compiling(fresh)]
+    for table in tables[1:]:
+        console.print(table)
+    minutes = (time.perf_counter() - began) / 60
+    told = (
+        f"A run takes {memory / 1e3:,.0f} kB in memory, {disk / 1e3:,.0f} kB on disk. All of this took"
+        f" {minutes:.1f} minutes; {os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f} at the end."
     )
-    for workers in WORKERS:
-        for interval in dict.fromkeys((ASKED, checkpoint_every(ASKED, workers))):
-            ends, saves = workers / (60 * MINUTES), workers / interval
-            table.add_row(
-                *(f"{workers:,}", f"{interval:.0f}", f"{RUNS / ends / 86_400:,.0f}", f"{ends:.2f}"),
-                f"{100 * (ends * ended.wall + saves * saved.wall):.0f}",
-                f"{(ends * ended.size + saves * saved.size) / 1e6:.1f}",
-            )
-    console.print(table)
+    console.print(told)
+    write_whole(arguments.output, "\n\n".join([*map(markdown, tables), told]) + "\n")
 
 
 if __name__ == "__main__":

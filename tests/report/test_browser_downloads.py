@@ -39,6 +39,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory, runs: list[StoredRun]) -> See
         "controls": Case(page, CONTROLS),
         "downloads": Case(page, DOWNLOADS),
         "kaplan-meier": Case(page, KAPLAN_MEIER),
+        "some-held": Case(report(Study(runs), most=12), KAPLAN_MEIER),
         "wide": Case(both, TABLES, width=1400),
         "narrow": Case(both, TABLES, width=400),
     }
@@ -144,6 +145,10 @@ find("pooled").click();
 const { height } = find("survival").querySelector("svg").viewBox.baseVal;
 return { cells, pooled: { curves: curves(), legend: legend() }, height };
 """
+
+
+def test_runs_that_a_page_does_not_hold_count_in_its_curves(seen: Seen) -> None:
+    assert seen["some-held"] == seen["kaplan-meier"]
 
 
 @pytest.mark.parametrize("kind", ["cells", "pooled"])

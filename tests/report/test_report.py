@@ -10,6 +10,7 @@ from helpers.hand_made import CHANCE, run_of, spec_of
 from helpers.page import Page, unpacked
 
 from attnsearch.report.report import report
+from attnsearch.report.training import InTraining, Live, Training
 from attnsearch.results.alignment import align, best_heads
 from attnsearch.results.cells import cells
 from attnsearch.results.study import Study
@@ -207,3 +208,35 @@ def test_steps_to_emergence_stand_below_what_was_found_where_networks_differ_in_
     wide, narrow = ([run_of(spec_of(width=width), [50, 60, 70, 80])] for width in (64, 32))
     assert "Steps to emergence against width" in report(Study([*narrow, *wide]))
     assert "Steps to emergence" not in report(Study(narrow))
+
+
+# Pages that hold some runs one by one.
+
+
+def test_a_page_holds_some_runs_of_each_cell_and_counts_all(runs: list[StoredRun], page: Page) -> None:
+    some = Page(report(Study(runs), most=12))
+    assert [len(cell["runs"]) for cell in some.data["cells"]] == [3] * 4
+    assert [len(cell["others"]) for cell in some.data["cells"]] == [5] * 4
+    for cell, whole in zip(some.data["cells"], page.data["cells"], strict=True):
+        held = [some.data["runs"][index] for index in cell["runs"]]
+        middle = page.data["runs"][whole["middle"]]
+        assert some.data["runs"][cell["middle"]]["digest"] == middle["digest"]
+        assert {run["seed"] for run in held} == {0, 1, middle["seed"]} | (
+            {2} if middle["seed"] < 2 else set()
+        )
+        lengths = sorted([run["plateau"], int(run["escaped"])] for run in held) + cell["others"]
+        all_of_it = (page.data["runs"][index] for index in whole["runs"])
+        assert sorted(lengths) == sorted([run["plateau"], int(run["escaped"])] for run in all_of_it)
+    assert "This page holds 12 of 32 runs one by one" in some.words
+    assert some.words.count("12 of 32 runs") == 2
+    assert "All 32 runs" in page.words
+    assert some.data["laws"] == page.data["laws"]
+    assert some.rows("escaped") == page.rows("escaped")
+    assert "one by one, to stay light" not in page.words
+
+
+def test_a_page_holds_every_run_in_training(runs: list[StoredRun]) -> None:
+    unfinished = tuple(InTraining(run, 0.0, True) for run in runs[8:16])
+    training = Training(unfinished, (), (), Live("a", 1.0))
+    found = Page(report(Study(runs[:8]), training=training, most=4))
+    assert [run["status"] == "training" for run in found.data["runs"]] == [False] * 2 + [True] * 8

@@ -8,11 +8,15 @@ import numpy as np
 
 from attnsearch.base import Contests, RouteMass
 from attnsearch.plots.style import (
+    BLACK,
     BLUE,
-    COLOURS,
+    GREEN,
     GREY,
     HIDDEN,
     MARKERS,
+    ORANGE,
+    PURPLE,
+    SKY,
     VERMILION,
     empty_figure,
     literal,
@@ -23,7 +27,9 @@ from attnsearch.stats.hopping import GENERAL, MODES, SHALLOW, UNCERTAIN, Hopping
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_COLOURS = {GENERAL: BLUE, SHALLOW: VERMILION}
+# As the report's ribbon has them.
+_COLOURS = {GENERAL: GREEN, SHALLOW: VERMILION}
+_OTHERS = (BLACK, BLUE, ORANGE, PURPLE, SKY)
 _OF_ROUTES = {MODES[mode]: colour for mode, colour in _COLOURS.items()}
 
 
@@ -65,7 +71,7 @@ def _route_figure(contests: Contests, hopping: Hopping, routes: RouteMass, title
         mean = np.nanmean(mass[known], axis=1)
         form = f"{MARKERS[number % len(MARKERS)]}-"
         label = literal(f"map mass, {name}")
-        colour = _OF_ROUTES.get(str(name), COLOURS[-1 - number % len(COLOURS)])
+        colour = _OF_ROUTES.get(str(name), _OTHERS[number % len(_OTHERS)])
         below.plot(routes.step[known], mean, form, color=colour, markersize=3, linewidth=1, label=label)
     right = "agreeing items right"
     below.plot(step, contests.agreement, color=GREY, linewidth=0.9, gid="agreement", label=right)

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 # Okabe and Ito's colours, which colour-blind readers tell apart; their yellow is too faint on white.
 BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 ORANGE, SKY, BLACK, GREY = "#E69F00", "#56B4E9", "#000000", "#595959"
-COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
+# In the order of the report's palette.css and shapes: a series looks alike in a picture and on a page.
+COLOURS = (BLUE, VERMILION, PURPLE, BLACK, ORANGE, SKY, GREEN)
 HIDDEN = "#EBEBEB"
-MARKERS = "osDPX*"  # triangles are kept for censored runs
+MARKERS = "osDP*H"  # triangles are kept for censored runs
 STYLE = {"font.size": 8.5, "axes.titlesize": "medium", "axes.spines.top": False, "axes.spines.right": False}
 P = ParamSpec("P")
 

@@ -184,8 +184,9 @@ class Folder:
     def _seen(self, listing: _Listing) -> Sight:
         stored = in_order(self._stored.values())
         glimpses = [(digest, one) for digest, one in self._glimpses.items() if one.run is not None]
-        for digest in [*(run.digest for run in stored), *(digest for digest, _ in glimpses)]:
-            self._order.setdefault(digest, len(self._order))
+        begun = in_order(one.run for _, one in glimpses if one.run is not None)
+        for run in (*stored, *begun):
+            self._order.setdefault(run.digest, len(self._order))
         unfinished = [
             Unfinished(one.run, one.stamp.modified / 1e9, digest in listing.held, one.rate)
             for digest, one in glimpses
@@ -193,9 +194,9 @@ class Folder:
         ]
         unfinished.sort(key=lambda one: self._order[one.run.spec.digest])
         faults = (*self._damaged.values(), *(one.fault for one in self._glimpses.values() if one.fault))
-        begun = listing.held - listing.checkpoints.keys()
+        unsaved = listing.held - listing.checkpoints.keys()
         planned, pace = self._planned, self._pace()
-        return Sight(tuple(stored), tuple(unfinished), begun, faults, dict(self._order), planned, pace)
+        return Sight(tuple(stored), tuple(unfinished), unsaved, faults, dict(self._order), planned, pace)
 
     @property
     def _planned(self) -> dict[str, RunSpec]:

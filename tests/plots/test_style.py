@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -35,6 +36,8 @@ from attnsearch.plots.examples import linear_map_example
 from attnsearch.plots.losses import loss_curves
 from attnsearch.plots.maps import attention_maps
 from attnsearch.plots.plateaus import Dots, plateau_against_search_space
+from attnsearch.plots.style import COLOURS
+from attnsearch.report.page import FOLDER
 
 Write = Callable[[Path], Path]
 
@@ -150,3 +153,9 @@ def test_without_matplotlib_the_error_names_the_extra(
 def test_importing_pictures_loads_neither_matplotlib_nor_jax() -> None:
     code = "import sys, attnsearch.plots.gallery; assert not {'matplotlib', 'jax'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_series_have_the_colours_of_the_report() -> None:
+    palette = (FOLDER / "palette.css").read_text(encoding="utf-8").partition("@media")[0]
+    of_report = re.findall(r"--series-\d: (#\w+);", palette)
+    assert [colour.lower() for colour in COLOURS] == of_report

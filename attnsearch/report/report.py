@@ -111,9 +111,9 @@ def overview(study: Study) -> str:
 
 def _only(study: Study, digests: Set[str]) -> Study:
     """The runs of these `digests`, of every cell one at least where one has ended."""
-    if all(run.spec.digest in digests for run in study.runs):
+    if all(run.digest in digests for run in study.runs):
         return study
-    return replace(study, runs=[run for run in study.runs if run.spec.digest in digests])
+    return replace(study, runs=[run for run in study.runs if run.digest in digests])
 
 
 def _not_held(data: Mapping[str, Any]) -> str:

@@ -192,7 +192,7 @@ class Folder:
             for digest, one in glimpses
             if one.run is not None
         ]
-        unfinished.sort(key=lambda one: self._order[one.run.spec.digest])
+        unfinished.sort(key=lambda one: self._order[one.run.digest])
         faults = (*self._damaged.values(), *(one.fault for one in self._glimpses.values() if one.fault))
         unsaved = listing.held - listing.checkpoints.keys()
         planned, pace = self._planned, self._pace()

@@ -76,7 +76,7 @@ def _in_training(saved: int, begun: int) -> str:
 def _waiting(sight: Sight) -> list[RunSpec]:
     """The runs that are planned, and that no process has taken so far."""
     taken = {run.digest for run in sight.stored} | sight.begun
-    taken |= {one.run.spec.digest for one in sight.unfinished if one.held}
+    taken |= {one.run.digest for one in sight.unfinished if one.held}
     return [spec for digest, spec in sight.planned.items() if digest not in taken]
 
 

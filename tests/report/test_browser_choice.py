@@ -125,7 +125,10 @@ const opened = await shown();
 const values = ["filter-mixer", "group", "target", "quantity", "run"].map((id) => find(id).value);
 const ticked = ["log-loss", "pooled", "log-steps"].map((id) => find(id).checked);
 const step = text("step");
+// The address of this view is written a fifth of a second after the last change.
+await wait(300);
 location.hash = "#filter-mixer=mlp_mixer";
+await wait(100);
 const other = await shown();
 const left = [find("group").selectedIndex, find("log-loss").checked];
 return {{ opened, values, ticked, step, other, left }};

@@ -261,16 +261,10 @@ def rates(runs: int, steps: int) -> tuple[Table, list[StoredRun]]:
         ]
         for workers, one in took.items()
     ]
-    caption = f"Measured: tiny networks of {steps:,} steps, times in seconds"
-    columns = (
-        "workers",
-        "runs",
-        "shards",
-        "until one trains",
-        "in all",
-        "then runs an hour",
-        "of one worker's",
+    caption = (
+        f"Measured: tiny networks of {steps:,} steps. The start lasts until one trains, and rates follow it"
     )
+    columns = ("workers", "runs", "shards", "start (s)", "in all (s)", "runs an hour", "gain")
     return numbers(caption, columns, rows), took[1].runs
 
 

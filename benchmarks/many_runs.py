@@ -1,10 +1,11 @@
 """How long many stored runs take, and how much memory: commands, cells, frames, curves, adding one more.
 
-    .venv/bin/python benchmarks/many_runs.py STORE [--runs 10000] [--at FOLDER] [--empty]
+    .venv/bin/python benchmarks/many_runs.py STORE [--runs 10000] [--seeds 16] [--at FOLDER] [--empty]
 
-The runs of STORE are copied under ever new seeds until there are so many. Copies of one run share its arrays
-by hard links, and the index of the copies is made from what is known of the runs. Each question is put to
-a process of its own; its time, its seconds of a core and its largest memory are printed.
+The runs of STORE are copied under ever new seeds until there are so many. With --seeds, a run has so many
+copies in its cell at most; further copies are cells of their own, whose weight decay differs. Copies of one
+run share its arrays by hard links, and the index is made from what is known of the runs. Each question is put
+to a process of its own; its time, its seconds of a core and its largest memory are printed.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -32,7 +34,7 @@ from attnsearch.results.study import Study
 from attnsearch.results.tables import tables
 from attnsearch.results.thresholds import sensitivity, table
 from attnsearch.runs.claims import SharedRuns
-from attnsearch.runs.digests import digest, digests
+from attnsearch.runs.digests import digests
 from attnsearch.runs.index import Index
 from attnsearch.runs.indexed import row, stamp, version
 from attnsearch.runs.inventory import inventory
@@ -69,22 +71,39 @@ def parquet(study: Study) -> int:
         return file.stat().st_size
 
 
-def added(store: Path, _: list[RunSpec]) -> int:
-    """Microseconds to add a run, the median of `ADDED`; each has a seed of its own."""
-    run = next(Store(SOURCE).runs(print))
-    took = []
-    for number in range(ADDED):
-        one = replace(run, spec=replace(run.spec, seed=2**30 + os.getpid() % 2**20 * 1_000 + number))
-        start = time.perf_counter()
-        Store(store).save(one)
-        took.append(time.perf_counter() - start)
-    return round(1e6 * statistics.median(took))
-
-
-SOURCE = Path()
-"""Whose runs were copied; set by the command line."""
+SOURCE, SEEDS = Path(), 2**20
+"""Whose runs were copied, and how often in one cell; set by the command line."""
 
 Question = Callable[[Path, list[RunSpec]], int]
+
+
+def added(clock: Callable[[], float]) -> Question:
+    """Microseconds by a clock to add a run, the median of `ADDED`; each has a seed of its own."""
+
+    def question(store: Path, _: list[RunSpec]) -> int:
+        run = next(Store(SOURCE).runs(print))
+        took = []
+        for number in range(ADDED):
+            one = replace(run, spec=replace(run.spec, seed=2**30 + os.getpid() % 2**20 * 1_000 + number))
+            start = clock()
+            Store(store).save(one)
+            took.append(clock() - start)
+        return round(1e6 * statistics.median(took))
+
+    return question
+
+
+def forced(store: Path, _: list[RunSpec]) -> int:
+    """Microseconds to write one file of 4 kB in the store and force it to the disk, the median of `ADDED`."""
+    took = []
+    for _number in range(ADDED):
+        start = time.perf_counter()
+        with tempfile.TemporaryFile(dir=store) as file:
+            file.write(bytes(4_096))
+            file.flush()
+            os.fsync(file.fileno())
+        took.append(time.perf_counter() - start)
+    return round(1e6 * statistics.median(took))
 
 
 def of_study(question: Callable[[Study], int]) -> Question:
@@ -94,7 +113,9 @@ def of_study(question: Callable[[Study], int]) -> Question:
 
 OF_NAMES: dict[str, Question] = {
     "which are stored": lambda store, specs: len(Store(store).held(specs)),
-    "adding a run, us": added,
+    "adding a run, us": added(time.perf_counter),
+    "adding a run, us of a core": added(time.process_time),
+    "forcing one file to the disk, us": forced,
 }
 """Questions that read names alone, which empty folders answer too."""
 
@@ -117,16 +138,17 @@ QUESTIONS: dict[str, Question] = {
 
 def main() -> None:
     """Fill a store, then put each question to a process."""
-    global SOURCE
+    global SOURCE, SEEDS
     parser = argparse.ArgumentParser(description="How long many stored runs take, and how much memory.")
     parser.add_argument("store", type=Path)
     parser.add_argument("--runs", type=int, default=10_000)
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="most copies of a run in one cell")
     parser.add_argument("--at", type=Path, help="an absent folder for the copies, which stay there")
     parser.add_argument("--empty", action="store_true", help="folders without files, for names alone")
     parser.add_argument("--questions", nargs="+", choices=QUESTIONS, help="these alone")
     parser.add_argument("--only", choices=QUESTIONS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    SOURCE = arguments.store
+    SOURCE, SEEDS = arguments.store, arguments.seeds
     if arguments.only:
         print(json.dumps(asked(arguments.only, arguments.at, arguments.runs)))
         return
@@ -139,7 +161,7 @@ def main() -> None:
         shown = Table("question", "seconds", "of a core", "memory (MB)", "answer")
         for name in arguments.questions or (OF_NAMES if arguments.empty else QUESTIONS):
             command = [sys.executable, __file__, str(arguments.store), "--at", str(folder), "--only", name]
-            command += ["--runs", str(arguments.runs)]
+            command += ["--runs", str(arguments.runs), "--seeds", str(SEEDS)]
             done = subprocess.run(command, check=True, capture_output=True, text=True)
             seconds, busy, memory, answer = json.loads(done.stdout)
             shown.add_row(name, f"{seconds:.1f}", f"{busy:.1f}", f"{memory:,.0f}", f"{answer:,}")
@@ -161,10 +183,14 @@ def copies(count: int) -> Iterator[tuple[StoredRun, RunSpec]]:
     """The runs of `SOURCE` under ever new seeds, cell by cell: each with the specification of its copy."""
     originals = attnsearch.load(SOURCE).runs
     for place, run in enumerate(originals):
-        for number in range(place, count, len(originals)):
-            shift = 1_000 * (1 + number // len(originals))
-            spec = run.spec
-            yield run, replace(spec, seed=spec.seed + shift, rule_seed=spec.rule_seed + shift)
+        number, spec = len(range(place, count, len(originals))), run.spec
+        for another, first in enumerate(range(0, number, SEEDS)):
+            optimizer = spec.cell.optimizer
+            optimizer = replace(optimizer, weight_decay=optimizer.weight_decay + another * 1e-6)
+            cell = replace(spec.cell, optimizer=optimizer)
+            for copy in range(min(SEEDS, number - first)):
+                shift = 1_000 * (1 + copy)
+                yield run, RunSpec(cell, spec.seed + shift, spec.rule_seed + shift)
 
 
 def fill(target: Path, count: int, *, empty: bool) -> None:
@@ -172,16 +198,17 @@ def fill(target: Path, count: int, *, empty: bool) -> None:
     (target / "runs").mkdir(parents=True)
     # On the disk of the copies, where links can be made to them.
     shutil.copytree(SOURCE / "runs", target / "originals")
-    index, pairs = Index(target, version()), list(copies(count))
+    index, pairs, documents = Index(target, version()), list(copies(count)), dict[str, Any]()
     for (run, spec), name in zip(pairs, digests(spec for _, spec in pairs), strict=True):
         place = target / "runs" / name
         place.mkdir()
         stamped = b""
         if not empty:
-            folder = target / "originals" / digest(run.spec)
-            document = json.loads((folder / "run.json").read_bytes())
-            document |= {"digest": name, "spec": spec.to_json()}
-            (place / "run.json").write_text(json.dumps(document))
+            folder = target / "originals" / run.digest
+            if run.digest not in documents:
+                documents[run.digest] = json.loads((folder / "run.json").read_bytes())
+            told = {"digest": name, "spec": spec.to_json()}
+            (place / "run.json").write_text(json.dumps(documents[run.digest] | told))
             for file in folder.glob("*.npz"):
                 (place / file.name).hardlink_to(file)
             stamped = stamp(place)

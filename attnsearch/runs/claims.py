@@ -22,7 +22,7 @@ from typing import Self
 
 from attnsearch.base import AttnsearchError, Floats
 from attnsearch.runs.checkpoints import Checkpoints
-from attnsearch.runs.opened import Opener
+from attnsearch.runs.opened import Opener, without_collecting
 from attnsearch.runs.store import Store, StoredRun
 from attnsearch.spec.run import RunSpec
 
@@ -132,11 +132,12 @@ class SharedRuns:
         Arrays of runs that an index knows stay on the disk until they are asked for.
         """
         stored, found = self._store.held(specs), dict[RunSpec, StoredRun]()
-        for spec in specs:
-            if spec in stored:
-                run = self._opened.known(self._store.path(spec)) or self._store.find(spec, self._warned)
-                if (run := self._found(spec, run)) is not None:
-                    found[spec] = run
+        with without_collecting():
+            for spec in specs:
+                if spec in stored:
+                    run = self._opened.known(self._store.path(spec)) or self._store.find(spec, self._warned)
+                    if (run := self._found(spec, run)) is not None:
+                        found[spec] = run
         return found
 
     def _found(self, spec: RunSpec, found: StoredRun | None) -> StoredRun | None:

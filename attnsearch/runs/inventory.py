@@ -17,7 +17,7 @@ from attnsearch.runs import lookup
 from attnsearch.runs.checkpoints import checkpoint_file, checkpointed
 from attnsearch.runs.claims import Claim
 from attnsearch.runs.digests import is_digest
-from attnsearch.runs.opened import Opener
+from attnsearch.runs.opened import Opener, without_collecting
 from attnsearch.runs.run_files import UnreadableRun
 from attnsearch.runs.store import StoredRun
 
@@ -58,9 +58,10 @@ def inventory(names: Sequence[str]) -> list[Entry]:
     for name in names:
         root = lookup.store_at(Path(name))
         paths = [_folder(name)] if root is None else list(_entries(root))
-        for path in paths:
-            if path.resolve() not in found and (entry := _entry(path, reading)) is not None:
-                found[path.resolve()] = entry
+        with without_collecting():
+            for path in paths:
+                if path.resolve() not in found and (entry := _entry(path, reading)) is not None:
+                    found[path.resolve()] = entry
     return list(found.values())
 
 

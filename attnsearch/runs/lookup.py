@@ -12,6 +12,7 @@ import numpy as np
 
 from attnsearch.base import AttnsearchError
 from attnsearch.runs import verification
+from attnsearch.runs.opened import without_collecting
 from attnsearch.runs.run_files import UnreadableRun
 from attnsearch.runs.standing import Standing, standing
 from attnsearch.runs.store import Store, StoredRun, read
@@ -71,7 +72,9 @@ def collect_by_folder(
             runs.setdefault(alone.digest, alone)
         elif store.resolve() not in read_whole:
             read_whole.add(store.resolve())
-            for run in in_order(Store(store).runs(warned, reading)):
+            with without_collecting():
+                every = in_order(Store(store).runs(warned, reading))
+            for run in every:
                 runs.setdefault(run.digest, run)
     if not any(found.values()):
         raise AttnsearchError(f"no stored runs in {', '.join(names)}: `attnsearch run` and `sweep` make them")

@@ -5,9 +5,10 @@ Numpy side; never imports jax.
 
 from __future__ import annotations
 
+import gc
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -117,6 +118,19 @@ class _OpenedRun(StoredRun):
         task = replace(self.spec.cell.task, plateau=rule)
         vars(made)["spec"] = replace(self.spec, cell=replace(self.spec.cell, task=task))
         return made
+
+
+@contextmanager
+def without_collecting() -> Iterator[None]:
+    """While many runs are made, all of which stay. The collector of cycles would look through all that are
+    there time and again, and find nothing."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 KEPT = 2**27

@@ -61,6 +61,9 @@ from attnsearch.stats.hopping import Hopping, hopping
 # System errors that say nothing against the file that was to be read.
 _INNOCENT = (errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE)
 
+_LISTED = 10_000
+"""Of so many runs or more all names are listed. To ask for one by one looks at each folder."""
+
 
 @dataclass(frozen=True, eq=False)
 class StoredRun:
@@ -168,7 +171,14 @@ class Store:
         # A `Path` for each of a million would take as long as all else.
         isdir, folder = os.path.isdir, os.fspath(self._folder)
         named = zip(specs, digests(specs), strict=True)
-        return {spec for spec, name in named if isdir(f"{folder}/{name}")}
+        if len(specs) < _LISTED:
+            return {spec for spec, name in named if isdir(f"{folder}/{name}")}
+        try:
+            with os.scandir(folder) as entries:
+                there = {entry.name for entry in entries if entry.is_dir()}
+        except OSError:
+            return set()
+        return {spec for spec, name in named if name in there}
 
     def holds(self, spec: RunSpec, *, parameters: bool = False) -> bool:
         """Whether the run of `spec` is there, and with its parameters where these are wanted."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import zipfile
 from collections.abc import Collection
 from dataclasses import replace
@@ -15,7 +16,7 @@ from helpers.stored import assert_same, make_run, unexpected
 
 from attnsearch import files
 from attnsearch.results.alignment import align
-from attnsearch.runs.opened import Kept, Opener
+from attnsearch.runs.opened import Kept, Opener, without_collecting
 from attnsearch.runs.run_files import UnreadableRun
 from attnsearch.runs.store import Store, StoredRun
 from attnsearch.spec.run import PlateauRule
@@ -161,3 +162,20 @@ def test_an_attribute_that_a_run_does_not_have_is_an_error(root: Path) -> None:
     first, *_ = opened(root)
     with pytest.raises(AttributeError, match="nothing"):
         _ = first.nothing  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_the_collector_of_cycles_is_as_it_was_once_runs_are_read() -> None:
+    def fail() -> None:
+        with without_collecting():
+            assert not gc.isenabled()
+            raise KeyError
+
+    collects = gc.isenabled()
+    try:
+        for before in (True, False):
+            (gc.enable if before else gc.disable)()
+            with pytest.raises(KeyError):
+                fail()
+            assert gc.isenabled() == before
+    finally:
+        (gc.enable if collects else gc.disable)()

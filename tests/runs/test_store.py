@@ -208,6 +208,20 @@ def test_all_of_a_run_is_on_the_disk_before_it_has_its_name(
     assert named == [{status.st_ino: status.st_size for status in written}]
 
 
+@pytest.mark.parametrize("listed", [1, 1_000])
+def test_names_tell_which_runs_are_there(store: Store, monkeypatch: pytest.MonkeyPatch, listed: int) -> None:
+    monkeypatch.setattr("attnsearch.runs.store._LISTED", listed)
+    specs = [make_run(seed).spec for seed in range(5)]
+    assert Store(store.root / "absent").held(specs) == set()
+    for seed in (0, 2):
+        store.save(make_run(seed))
+    store.path(specs[1]).write_bytes(b"")
+    store.path(specs[3]).symlink_to(store.path(specs[0]))
+    store.path(specs[4]).symlink_to(store.root / "gone")
+    assert store.held(specs) == {specs[0], specs[2], specs[3]}
+    assert store.held([]) == set()
+
+
 # What could not be read back is refused.
 
 

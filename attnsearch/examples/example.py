@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -10,11 +11,12 @@ import jax
 import jax.numpy as jnp
 from rich.text import Text
 
+from attnsearch.base import Example
 from attnsearch.examples.cellular_automaton import AutomatonExample
 from attnsearch.examples.k_of_m_recall import BlocksExample
 from attnsearch.examples.linear_map import LinearMapExample
 from attnsearch.examples.tokens import TokensExample
-from attnsearch.generators.base import Generator
+from attnsearch.generators.base import Generator, Rule
 from attnsearch.generators.cellular_automaton import CellularAutomaton
 from attnsearch.generators.k_of_m_recall import KOfMRecall
 from attnsearch.generators.linear_map import LinearMap, LinearMapAutoregressive
@@ -60,6 +62,12 @@ def draw(task: TaskSpec, seed: int, backend: JaxBackend) -> Drawing:
     """
     made = backend.generator(task)
     knobs = {name: jnp.asarray(dict(task.knobs)[name]) for name in made.traced_knobs}
-    rule = draw_rule(made, jnp.asarray(seed), knobs)
-    example = made.sample(rule, jax.random.key(seed))
+    rule, example = _drawn(made, jnp.asarray(seed), knobs)
     return DRAWINGS.get(type(made), TokensExample.draw)(made, rule, knobs, example)
+
+
+@partial(jax.jit, static_argnums=0)
+def _drawn(made: Generator, seed: jax.Array, knobs: Mapping[str, jax.Array]) -> tuple[Rule, Example]:
+    """In one program: dozens of small ones are compiled where nothing holds them together."""
+    rule = draw_rule(made, seed, knobs)
+    return rule, made.sample(rule, jax.random.key(seed))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from helpers.complaint import message
@@ -12,6 +13,9 @@ from helpers.suite_files import cells, read, write
 
 from attnsearch.spec.run import RunSpec
 from attnsearch.spec.suite import SUITE_FOLDER, Suite, find_suite
+
+if TYPE_CHECKING:
+    from attnsearch.training.jax.backend import JaxBackend
 
 ROOT = Path(__file__).parents[2]
 BENCHMARKS = ROOT / "benchmarks"
@@ -42,10 +46,8 @@ def test_every_shipped_suite_is_expected_here() -> None:
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_a_shipped_suite_is_what_its_readme_says(name: str) -> None:
-    from attnsearch.training.jax.backend import JaxBackend
-
-    suite = Suite.read(BENCHMARKS / f"{name}.toml", JaxBackend().known_mixers)
+def test_a_shipped_suite_is_what_its_readme_says(name: str, backend: JaxBackend) -> None:
+    suite = Suite.read(BENCHMARKS / f"{name}.toml", backend.known_mixers)
     runs = suite.runs()
     swept = [*suite.selection(), *suite.scored(dict.fromkeys(suite.mixers, 1e-3))]
     swept = swept if suite.selection_seeds else runs
@@ -68,7 +70,7 @@ def test_a_shipped_suite_is_what_its_readme_says(name: str) -> None:
         if not parts <= seen:
             once.append(run)
         seen |= parts
-    assert sum(len(cohort.specs) for cohort in JaxBackend().cohorts(once)) == len(once)
+    assert sum(len(cohort.specs) for cohort in backend.cohorts(once)) == len(once)
 
 
 def _line(path: Path, words: str) -> str:

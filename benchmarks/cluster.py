@@ -276,15 +276,15 @@ def costs(originals: Sequence[StoredRun], shards: int, cohorts: int) -> tuple[Ta
     ended, saved = cost_of_runs(originals, 200), cost_of_checkpoints(originals[0], 20)
     fresh, known = compiled(cohorts)
     rows = [
-        ["a shard of one run without training, on a worker that is there", f"{1e3 * between:.0f}", "", ""],
+        ["a shard of one run, without training", f"{1e3 * between:,.0f}", "", ""],
         *(
-            [f"to take in {name}", f"{1e3 * one.wall:.1f}", f"{1e3 * one.core:.1f}", f"{one.size / 1e3:,.0f}"]
+            [f"taking in {name}", f"{1e3 * one.wall:.1f}", f"{1e3 * one.core:.1f}", f"{one.size / 1e3:,.0f}"]
             for name, one in (("a run that has ended", ended), ("a checkpoint", saved))
         ),
-        ["a cohort that was never compiled, with a run of 20 steps", f"{1e3 * fresh:,.0f}", "", ""],
+        ["a cohort never compiled, with 20 steps", f"{1e3 * fresh:,.0f}", "", ""],
         ["the same, compiled by an earlier worker", f"{1e3 * known:,.0f}", "", ""],
     ]
-    columns = ("measured", "ms", "ms of a core of the sender", "kB sent")
+    columns = ("what", "ms", "ms of the sender's core", "kB sent")
     return numbers("Measured: what comes on top of training", columns, rows), ended, saved, fresh
 
 

@@ -81,7 +81,8 @@ def document(
             for growth in ended.laws
             if growth.size == "nominal"
         ],
-        "signals": _signals(ended),
+        # They need every curve and every map of all runs.
+        "signals": _signals(ended) if len(runs) == len(study.runs) else [],
         **({} if training is None else _live(training, number)),
     }
 

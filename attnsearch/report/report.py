@@ -77,7 +77,7 @@ def report(
                 for first, *others in [sentences(growth)]
             ],
             "signal_names": [signal["name"] for signal in data["signals"]],
-            "signal_table": signal_table(study),
+            "signal_table": signal_table(study) if data["signals"] else None,
             "found": found_table(study, folders),
             "emergence": emergence_tables(study.emergences),
             "left_out": _left_out(data),
@@ -125,6 +125,7 @@ def _not_held(data: Mapping[str, Any]) -> str:
         f"This page holds {held:,} of {held + others:,} runs one by one, to stay light: the runs in training,"
         " and of each cell the run of median plateau length and the first seeds. The others count in tables,"
         " laws and warnings. They count in medians and curves of waiting where whole cells are shown."
+        " `attnsearch results --by signal` tells early signals."
     )
 
 

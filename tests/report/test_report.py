@@ -231,6 +231,7 @@ def test_a_page_holds_some_runs_of_each_cell_and_counts_all(runs: list[StoredRun
     assert some.words.count("12 of 32 runs") == 2
     assert "All 32 runs" in page.words
     assert some.data["laws"] == page.data["laws"]
+    assert some.data["signals"] == []
     assert some.rows("escaped") == page.rows("escaped")
     assert "one by one, to stay light" not in page.words
 

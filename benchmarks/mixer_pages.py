@@ -22,6 +22,7 @@ from attnsearch.plots.gallery import draw_maps
 from attnsearch.plots.seeds import SeedCurve, loss_of_seeds
 from attnsearch.results.study import Study
 from attnsearch.results.table import counted, in_markdown
+from attnsearch.runs.escape import escape_threshold
 from attnsearch.runs.store import StoredRun
 from attnsearch.spec.names import Names
 from attnsearch.spec.run import Value
@@ -198,9 +199,9 @@ def draw_losses(path: Path, cell: EntryCell, name: str) -> Path:
         )
         for run in cell.runs
     ]
-    rule, budget = cell.spec.task.plateau, cell.spec.budget.steps
+    below, budget = escape_threshold(cell.spec.task).share, cell.spec.budget.steps
     return smaller(
-        loss_of_seeds(path, curves, rule.escape, budget, f"{name}: loss of each seed, {cell.bits:.1f} bits")
+        loss_of_seeds(path, curves, below, budget, f"{name}: loss of each seed, {cell.bits:.1f} bits")
     )
 
 

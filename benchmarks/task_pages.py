@@ -16,9 +16,11 @@ import jax.numpy as jnp
 from attnsearch.examples.example import draw
 from attnsearch.generators import GENERATORS, Generator
 from attnsearch.generators.shortcut_loss import loss_of
+from attnsearch.runs.escape import CHANCE, MARGIN, escape_threshold
 from attnsearch.sequences.sequences import draw_rule
 from attnsearch.spec.plugins import generator
 from attnsearch.spec.run import TaskSpec, Value
+from attnsearch.spec.suite import Suite, shipped_suites
 from attnsearch.spec.task_file import Knob, TaskFile, shipped_tasks
 from attnsearch.training.jax.backend import JaxBackend
 
@@ -99,7 +101,7 @@ def sizes(file: TaskFile, spec: TaskSpec) -> list[str]:
         ("search space, bits", f"{made.log2_search_space(dict(spec.knobs)):.2f}"),
         ("chance loss, nats", f"{made.chance_loss:.3f}"),
         ("Bayes loss, nats", f"{bayes:.3f}"),
-        ("escape, share of chance", f"{file.plateau.escape:g}"),
+        ("escape, share of chance", escape(spec)),
     ]
     table = "\n".join(["| size | value |", "|---|--:|", *(f"| {name} | {value} |" for name, value in rows)])
     known = [row for other in forms(file) for row in shortcut_rows(file, other)]
@@ -110,7 +112,39 @@ def sizes(file: TaskFile, spec: TaskSpec) -> list[str]:
         "A network may do one of these without having found the supports."
         " Losses are of drawn sequences of one rule."
     )
-    return [table, "## Known shortcuts", said, "\n".join([*head, *known])]
+    return [table, "## Known shortcuts", said, "\n".join([*head, *known]), *lowered(file)]
+
+
+def escape(spec: TaskSpec) -> str:
+    """Below which share of chance a run has escaped, and what holds that where it is not chance."""
+    found = escape_threshold(spec)
+    return f"{found.share:.3g}" + ("" if found.held_by == CHANCE else f", by the {found.held_by}")
+
+
+def lowered(file: TaskFile) -> list[str]:
+    """The cells of suites in which a shortcut without a search lowers the threshold of escape."""
+    asked: dict[TaskSpec, list[str]] = {}
+    for name, path in shipped_suites().items():
+        for spec in dict.fromkeys(Suite.read(path, None).tasks):
+            if spec.name == file.name and escape_threshold(spec).held_by != CHANCE:
+                asked.setdefault(spec, []).append(name)
+    if not asked:
+        return []
+    knobs = [knob.name for knob in file.knobs if len({dict(spec.knobs)[knob.name] for spec in asked}) > 1]
+    rows = []
+    for spec in sorted(asked, key=lambda spec: [dict(spec.knobs)[name] for name in knobs]):
+        share, name = escape_threshold(spec)
+        sizes = [f"{dict(spec.knobs)[knob]}" for knob in knobs]
+        rows.append([*sizes, name, f"{share / MARGIN:.3f}", f"{share:.3f}", ", ".join(asked[spec])])
+    names = [f"`{name}`" for name in knobs]
+    head = [*names, "shortcut", "its loss, share of chance", "escape below", "suites"]
+    said = (
+        "These cells of suites have a shortcut that takes no search, and escape is judged below it"
+        " ([protocol](../protocol.md#the-threshold-of-escape)). The loss is a mean over rules."
+    )
+    ruled = ["--:"] * len(knobs) + ["---", "--:", "--:", "---"]
+    lines = [f"| {' | '.join(row)} |" for row in (head, ruled, *rows)]
+    return ["## Where escape lies", said, "\n".join(lines)]
 
 
 def forms(file: TaskFile) -> list[dict[str, Value]]:

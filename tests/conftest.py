@@ -80,7 +80,7 @@ def spec() -> RunSpec:
     task = TaskSpec(
         name="linear_map_autoregressive",
         generator="linear_map_autoregressive",
-        knobs=settings({"state_size": 2, "support_size": 1, "loss": "all"}),
+        knobs=settings({"state_size": 2, "support_size": 2, "loss": "all"}),
         plateau=PlateauRule(escape=0.938, found=0.5, mastery=0.1),
     )
     cell = CellSpec(

@@ -6,6 +6,7 @@ Numpy side; never imports jax. `attnsearch.gate.baseline_file` writes and reads 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -16,10 +17,14 @@ from attnsearch.base import AttnsearchError, Curves, Plateaus
 from attnsearch.gate.decision import Outcomes
 from attnsearch.results.cells import found_of, mastery_of, plateau_of
 from attnsearch.results.leaking import require_sound
+from attnsearch.runs.escape import escape_threshold
 from attnsearch.runs.store import Status, StoredRun
 from attnsearch.spec.names import Names, contrast, heading
 from attnsearch.spec.run import CellSpec, RunSpec
 from attnsearch.stats.survival import pool
+
+ROUNDING = 1e-6
+"""Share of a threshold by which two machines may compute it differently."""
 
 _AGAIN = "record it again with `attnsearch baseline`"
 
@@ -72,10 +77,14 @@ def outcomes(runs: Sequence[RecordedRun]) -> Outcomes:
 
 @dataclass(frozen=True, eq=False)
 class RecordedCell:
-    """A cell and its runs, at least one."""
+    """A cell and its runs, at least one.
+
+    escape_below:  share of chance below which they were judged to have escaped
+    """
 
     spec: CellSpec
     runs: tuple[RecordedRun, ...]
+    escape_below: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +102,11 @@ class Baseline:
         grouped: dict[CellSpec, list[RecordedRun]] = {}
         for run in runs:
             grouped.setdefault(run.spec.cell, []).append(RecordedRun.of(run))
-        return cls(suite, tuple(RecordedCell(spec, tuple(members)) for spec, members in grouped.items()))
+        cells = [
+            RecordedCell(spec, tuple(members), escape_threshold(spec.task).share)
+            for spec, members in grouped.items()
+        ]
+        return cls(suite, tuple(cells))
 
     @property
     def environments(self) -> list[Mapping[str, Any]]:
@@ -148,6 +161,12 @@ def _recorded(baseline: Baseline, cell: CellSpec, names: Names) -> RecordedCell:
     if unlike:
         raise AttnsearchError(
             f"baseline of another suite: cell {names.full(cell)} differs in {', '.join(unlike)}; {_AGAIN}"
+        )
+    now = escape_threshold(cell.task).share
+    if not math.isclose(now, nearest.escape_below, rel_tol=ROUNDING):
+        raise AttnsearchError(
+            f"the baseline judged escape of cell {names.full(cell)} below {nearest.escape_below:.3f} of"
+            f" chance, and it is {now:.3f} now; {_AGAIN}"
         )
     return nearest
 

@@ -32,7 +32,7 @@ from attnsearch.spec.decoding import decoded
 from attnsearch.spec.reading import content_of, placed, read_json, shown
 from attnsearch.spec.run import CellSpec
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Version of the file of a baseline."""
 
 _Steps = Annotated[int, Meta(ge=RECORDING_INTERVAL, multiple_of=RECORDING_INTERVAL)]
@@ -63,7 +63,10 @@ class _Run(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _Cell(Struct, frozen=True, forbid_unknown_fields=True):
+    """See `RecordedCell`."""
+
     spec: _Spec
+    escape_below: Annotated[float, Meta(gt=0, le=1)]
     runs: Annotated[list[_Run], Meta(min_length=1)]
 
 
@@ -84,6 +87,7 @@ def written(baseline: Baseline) -> str:
     cells = [
         (
             {"mixer": mixer_values(cell.spec.mixer), **question_values(cell.spec)},
+            cell.escape_below,
             [_run_values(run, environments.index(run.environment)) for run in cell.runs],
         )
         for cell in baseline.cells
@@ -93,13 +97,14 @@ def written(baseline: Baseline) -> str:
         "run_format_version": specs.FORMAT_VERSION,
         "suite": baseline.suite,
         "environments": environments,
-        "cells": [{"spec": spec, "runs": runs} for spec, runs in cells],
+        "cells": [{"spec": spec, "escape_below": below, "runs": runs} for spec, below, runs in cells],
     }
     lines = {key: _dump(value) for key, value in values.items()} | {
         "digest": _dump(_digest(values)),
         "environments": _lines(map(_dump, environments)),
         "cells": _lines(
-            f'{{"spec": {_dump(spec)},\n"runs": {_lines(map(_dump, runs))}}}' for spec, runs in cells
+            f'{{"spec": {_dump(spec)},\n"escape_below": {_dump(below)},\n"runs": {_lines(map(_dump, runs))}}}'
+            for spec, below, runs in cells
         ),
     }
     return "{\n" + ",\n".join(f'"{key}": {text}' for key, text in lines.items()) + "\n}\n"
@@ -185,7 +190,7 @@ def _cell(where: str, cell: _Cell, environments: Sequence[Mapping[str, Any]]) ->
         raise AttnsearchError(f"{where}.runs: a seed is there twice")
     if len({len(run.found.length) for run in runs}) > 1:
         raise AttnsearchError(f"{where}.runs: found_step must have the same number of targets in all")
-    return RecordedCell(spec, tuple(runs))
+    return RecordedCell(spec, tuple(runs), cell.escape_below)
 
 
 def _run(run: _Run, cell: CellSpec, environments: Sequence[Mapping[str, Any]]) -> RecordedRun:

@@ -110,6 +110,23 @@ def fresh_loss(num_colours: int, offsets: Integers, state_size: int, num_states:
     return found.ravel()
 
 
+def random_states(
+    num_colours: int, offsets: Integers, compositions: int, state_size: int, num_states: int, most: int
+) -> Integers:
+    """`i64[N, T, S]`: states of random automata, each with a rule of its own, `most` of them at most."""
+    random = np.random.default_rng(0)
+    entries = num_colours ** len(offsets)
+    count = min(most, _count(entries + state_size * num_states))
+    tables = random.integers(num_colours, size=(count, entries))
+    states = [random.integers(num_colours, size=(count, state_size))]
+    for _ in range(num_states - 1):
+        state = states[-1]
+        for _application in range(compositions):
+            state = np.take_along_axis(tables, windows(state, offsets, num_colours), axis=1)
+        states.append(state)
+    return np.stack(states, axis=1)
+
+
 def _count(work: int) -> int:
     fewest, most = _SEQUENCES
     return max(fewest, min(most, WORK // work))

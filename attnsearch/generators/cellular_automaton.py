@@ -28,7 +28,7 @@ import numpy as np
 
 from attnsearch.base import AttnsearchError, Bools, Example, Floats, Integers, Truth
 from attnsearch.generators.base import FEWEST_ROWS, LARGEST_MAP, Generator, Rule
-from attnsearch.generators.bayes import fresh_loss, pool_loss, windows
+from attnsearch.generators.bayes import fresh_loss, pool_loss, random_states, windows
 from attnsearch.generators.lazy import jax, jnp
 from attnsearch.generators.shortcuts import Shortcut
 
@@ -40,6 +40,9 @@ MAPPED_STATES = 4
 
 SAMPLED_POSITIONS = 32
 """Positions, evenly spread, that are probed beside the supports of the mapped targets where not all are."""
+
+COUNTED_SEQUENCES = 512
+"""Sequences, at most, over which the loss of a shortcut is averaged."""
 
 
 @dataclass(frozen=True)
@@ -216,6 +219,7 @@ class CellularAutomaton(Generator):
             "frequent colours",
             "Each colour is guessed as often as the states after the first have held it so far.",
             lambda rule, tokens: self._by_windows(tokens, self.offsets[:0]),
+            self._loss_of_colours,
         )
         narrow = Shortcut(
             "narrower window",
@@ -223,6 +227,22 @@ class CellularAutomaton(Generator):
             lambda rule, tokens: self._by_windows(tokens, self.offsets[1:]),
         )
         return (colours, narrow) if self.window_size > 1 else (colours,)
+
+    def _loss_of_colours(self, knobs: Mapping[str, Any]) -> float:
+        """Nats: the loss of the frequent colours, each target's at most chance, over random rules."""
+        del knobs
+        states = random_states(
+            self.num_colours,
+            self.offsets,
+            self.compositions,
+            self.state_size,
+            self.num_states,
+            COUNTED_SEQUENCES,
+        )
+        guessed = self._by_windows(states.reshape(len(states), -1), self.offsets[:0])
+        answers = states[:, 1:].reshape(len(states), -1, 1)
+        losses = -np.log(np.take_along_axis(guessed, answers, axis=2)).mean(axis=0)
+        return float(np.minimum(losses, self.chance_loss).mean())
 
     def _by_windows(self, tokens: Integers, offsets: Integers) -> Floats:
         """`f64[N, R, C]`: what has followed windows of these `offsets` in the states before, counted."""

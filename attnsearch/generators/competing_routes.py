@@ -26,7 +26,7 @@ from attnsearch.base import AttnsearchError, Bools, Example, Floats, Integers
 from attnsearch.generators.base import Generator, ProbeItem
 from attnsearch.generators.lazy import jax, jnp
 from attnsearch.generators.linear_map import log2_choose
-from attnsearch.generators.rows import drawn
+from attnsearch.generators.rows import bag_loss_of_rows, by_bag, drawn
 from attnsearch.generators.shortcuts import Shortcut, read
 
 
@@ -135,7 +135,18 @@ class CompetingRoutes(Generator):
 
     @property
     def shortcuts(self) -> tuple[Shortcut, ...]:
-        return (Shortcut("hints", "The hint of each target is guessed.", self._by_hint),)
+        bag = Shortcut(
+            "bag of inputs",
+            "A sum is guessed as often as the inputs, in any order, have it.",
+            self._by_bag,
+            lambda knobs: bag_loss_of_rows(self.state_size, [int(knobs["support_size"])], self.modulus),
+        )
+        return bag, Shortcut("hints", "The hint of each target is guessed.", self._by_hint)
+
+    def _by_bag(self, rule: CompetingRule, tokens: Integers) -> Floats:
+        inputs = np.asarray(tokens[:, : self.state_size], np.int64)
+        shares = by_bag(np.asarray(rule.rows), inputs, self.modulus)
+        return np.pad(shares, ((0, 0), (0, 0), (0, self.vocab_size - self.modulus)))
 
     def _by_hint(self, rule: CompetingRule, tokens: Integers) -> Floats:
         del rule

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -35,7 +35,7 @@ from attnsearch.base import AttnsearchError, Bools, Example, Floats, Integers, T
 from attnsearch.generators.base import Generator, Rule
 from attnsearch.generators.lazy import jax, jnp
 from attnsearch.generators.routes import cheapest_routes
-from attnsearch.generators.rows import drawn, without_the_last
+from attnsearch.generators.rows import bag_loss_of_rows, by_all_but_one, by_bag, drawn
 from attnsearch.generators.shortcuts import Shortcut
 
 LARGEST_NAMED = 1024
@@ -108,21 +108,35 @@ class _LinearMap(Generator):
     def shortcuts(self) -> tuple[Shortcut, ...]:
         return (
             Shortcut(
+                "bag of inputs",
+                "A sum is guessed as often as the inputs, in any order, have it.",
+                lambda rule, tokens: self._by_state(by_bag, rule, tokens),
+                lambda knobs: bag_loss_of_rows(self.state_size, [int(knobs["support_size"])], self.modulus),
+            ),
+            Shortcut(
                 "all but one input",
-                "The sum of all inputs of the row but the last is guessed.",
-                self._without_the_last,
+                "All inputs of the row but the last are summed, and one of the other inputs is guessed.",
+                lambda rule, tokens: self._by_state(by_all_but_one, rule, tokens),
             ),
         )
 
-    def _without_the_last(self, rule: jax.Array, tokens: Integers) -> Floats:
-        return self._by(without_the_last(rule), tokens)
+    def _by_state(
+        self, guess: Callable[[Bools, Integers, int], Floats], rule: jax.Array, tokens: Integers
+    ) -> Floats:
+        """`f64[N, R, V]`: what is guessed of the rows that each state asks, from the state before alone."""
+        states, rows = self._mapped_states(np.asarray(tokens, np.int64)), np.asarray(rule)
+        guessed = [guess(rows, states[:, number], self.modulus) for number in range(states.shape[1])]
+        shares = np.concatenate([one[:, self.rows] for one in guessed], axis=1)
+        return np.pad(shares, ((0, 0), (0, 0), (0, self.vocab_size - self.modulus)))
 
-    def _by(self, rows: Bools, tokens: Integers) -> Floats:
-        """`f64[N, R, V]`: the answers if the matrix were `rows`, `bool[S, S]`."""
-        found = jax.vmap(self.answers, (None, None, 0))(
-            jnp.asarray(rows), jax.random.key(0), jnp.asarray(tokens)
-        )
-        return np.eye(self.vocab_size)[np.asarray(found)[:, self.is_target]]
+    @property
+    @abstractmethod
+    def rows(self) -> Integers:
+        """`i64[B]`: the row of A of each target of a state."""
+
+    @abstractmethod
+    def _mapped_states(self, tokens: Integers) -> Integers:
+        """`i64[N, T - 1, S]`: the states of sequences, `i64[N, L]`, that are mapped."""
 
     def log2_search_space(self, knobs: Mapping[str, Any]) -> float:
         """A target of state t has t states before it, and its row could have been over any of them."""
@@ -193,6 +207,9 @@ class LinearMap(_LinearMap):
         states = tokens.reshape(self.num_states - 1, -1)[:, : self.state_size]
         return self._next(rule[self.rows], states).reshape(-1)
 
+    def _mapped_states(self, tokens: Integers) -> Integers:
+        return tokens.reshape(len(tokens), self.num_states - 1, -1)[:, :, : self.state_size]
+
     def _map(self, numpy: Any, matrix: Any, targets: Any) -> Any:
         rows = numpy.asarray(self.rows)
         supports = matrix[rows[targets % len(rows)]]
@@ -260,7 +277,16 @@ class LinearMapAutoregressive(_LinearMap):
         rows = np.asarray(rule)
         routes = cheapest_routes(rows, self.modulus, self.num_states)
         cheaper = routes.sum(axis=1) < np.tile(rows.sum(axis=1), self.num_states - 1)
-        return np.where(cheaper[:, None], self._by(rows, tokens), 1 / self.modulus)
+        states = np.asarray(tokens).reshape(len(tokens), self.num_states, -1)[:, 1:]
+        answers = np.eye(self.modulus)[states.reshape(len(tokens), -1)]
+        return np.where(cheaper[:, None], answers, 1 / self.modulus)
+
+    @property
+    def rows(self) -> Integers:
+        return np.arange(self.state_size)
+
+    def _mapped_states(self, tokens: Integers) -> Integers:
+        return tokens.reshape(len(tokens), self.num_states, self.state_size)[:, :-1]
 
     def _map(self, numpy: Any, matrix: Any, targets: Any) -> Any:
         state, row = targets // self.state_size, targets % self.state_size

@@ -17,7 +17,7 @@ own, which says when.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,7 @@ from attnsearch.base import AttnsearchError, Bools, Example, Floats, Integers, T
 from attnsearch.generators.base import Generator
 from attnsearch.generators.lazy import jax, jnp
 from attnsearch.generators.linear_map import log2_choose
-from attnsearch.generators.rows import drawn, without_the_last
+from attnsearch.generators.rows import bag_loss_of_rows, by_all_but_one, by_bag, drawn
 from attnsearch.generators.shortcuts import Shortcut
 
 
@@ -98,9 +98,11 @@ class Mixture(Generator):
 
     def _bits(self, knobs: Mapping[str, Any]) -> Floats:
         """`f64[Q]`: log2 of the number of supports of each target, by the size of its own."""
-        smallest = int(knobs["support_size"]) - self.num_components + 1
-        of = [log2_choose(self.state_size, smallest + more) for more in range(self.num_components)]
-        return np.array(of)[self.component[self.rows]]
+        return np.array([log2_choose(self.state_size, size) for size in self._sizes(knobs).tolist()])
+
+    def _sizes(self, knobs: Mapping[str, Any]) -> Integers:
+        """`i64[Q]`: the inputs that each target reads."""
+        return int(knobs["support_size"]) - self.num_components + 1 + self.component[self.rows]
 
     def init(self, key: jax.Array, knobs: Mapping[str, jax.Array]) -> jax.Array:
         """The same key gives nested rows at growing support size."""
@@ -134,9 +136,15 @@ class Mixture(Generator):
     def shortcuts(self) -> tuple[Shortcut, ...]:
         return (
             Shortcut(
+                "bag of inputs",
+                "A sum is guessed as often as the inputs, in any order, have it.",
+                lambda rule, tokens: self._by_rows(by_bag, rule, tokens),
+                self._bag_loss,
+            ),
+            Shortcut(
                 "all but one input",
-                "The sum of all inputs of the row but the last is guessed.",
-                self._without_the_last,
+                "All inputs of the row but the last are summed, and one of the other inputs is guessed.",
+                lambda rule, tokens: self._by_rows(by_all_but_one, rule, tokens),
             ),
             Shortcut(
                 "first component",
@@ -145,14 +153,22 @@ class Mixture(Generator):
             ),
         )
 
-    def _without_the_last(self, rule: jax.Array, tokens: Integers) -> Floats:
-        return self._by(without_the_last(rule), tokens)
+    def _bag_loss(self, knobs: Mapping[str, Any]) -> float:
+        return bag_loss_of_rows(self.state_size, self._sizes(knobs).tolist(), self.modulus)
+
+    def _by_rows(
+        self, guess: Callable[[Bools, Integers, int], Floats], rule: jax.Array, tokens: Integers
+    ) -> Floats:
+        """`f64[N, Q, V]`: what is guessed of the rows from the inputs."""
+        inputs = np.asarray(tokens[:, : self.state_size], np.int64)
+        return self._padded(guess(np.asarray(rule), inputs, self.modulus)[:, self.rows])
 
     def _by_the_first(self, rule: jax.Array, tokens: Integers) -> Floats:
         first = self.component[self.rows] == 0
-        return np.where(first[:, None], self._by(np.array(rule), tokens), 1 / self.modulus)
+        asked = np.asarray(rule)[self.rows].astype(np.int64)
+        answers = np.eye(self.modulus)[tokens[:, : self.state_size] @ asked.T % self.modulus]
+        return self._padded(np.where(first[:, None], answers, 1 / self.modulus))
 
-    def _by(self, rows: Bools, tokens: Integers) -> Floats:
-        """`f64[N, Q, V]`: the answers if the rows were these."""
-        sums = tokens[:, : self.state_size] @ rows[self.rows].astype(np.int64).T % self.modulus
-        return np.eye(self.vocab_size)[sums]
+    def _padded(self, shares: Floats) -> Floats:
+        """`f64[N, Q, V]` of `shares`, `f64[N, Q, C]`: names of rows are never guessed."""
+        return np.pad(shares, ((0, 0), (0, 0), (0, self.vocab_size - self.modulus)))

@@ -23,10 +23,11 @@ from typing import Any
 
 import numpy as np
 
-from attnsearch.base import Floats, Integers, Truth
+from attnsearch.base import Bools, Floats, Integers, Truth
 from attnsearch.generators.answered_string import AnsweredString
 from attnsearch.generators.base import Rule
 from attnsearch.generators.lazy import jax, jnp
+from attnsearch.generators.rows import bag_loss_of_rows, by_bag
 from attnsearch.generators.shortcuts import Shortcut, read
 
 
@@ -64,8 +65,27 @@ class MovingWindowSum(AnsweredString):
     @property
     def shortcuts(self) -> tuple[Shortcut, ...]:
         return (
+            Shortcut(
+                "bag of inputs",
+                "A sum is guessed as often as the numbers of the string, in any order, have it.",
+                self._by_bag,
+                lambda knobs: bag_loss_of_rows(
+                    self.string_length, self._rows.sum(axis=1).tolist(), self.modulus
+                ),
+            ),
             Shortcut("first answer", "The first answer is copied, and all others are guessed.", self._first),
         )
+
+    @property
+    def _rows(self) -> Bools:
+        """`bool[n, n]`: the numbers that each answer adds."""
+        back = np.arange(self.string_length)[:, None] - np.arange(self.string_length)
+        return (back == 0) | (back == 1)
+
+    def _by_bag(self, rule: Rule, tokens: Integers) -> Floats:
+        del rule
+        shares = by_bag(self._rows, np.asarray(tokens[:, : self.string_length], np.int64), self.modulus)
+        return np.pad(shares, ((0, 0), (0, 0), (0, 1)))
 
     @property
     def _bits(self) -> Floats:

@@ -5,7 +5,7 @@ A shortcut is a guess that is computed from the tokens. Arrays are numpy's.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,11 +20,14 @@ class Shortcut(NamedTuple):
     meaning:  what is guessed, in one sentence
     guess:    from a rule and the `tokens` of sequences, `i32[N, L]`, how probable each answer to each target
               is, `f64[N, R, V]`
+    loss:     where the guess takes no search: nats, from the `traced_knobs`, computed without jax. Escape is
+              judged below it. None where a part of the support has to be found, or another route
     """
 
     name: str
     meaning: str
     guess: Callable[[Any, Integers], Floats]
+    loss: Callable[[Mapping[str, Any]], float] | None = None
 
 
 def read(weights: Floats, tokens: Integers, vocab_size: int) -> Floats:

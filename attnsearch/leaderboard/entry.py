@@ -14,6 +14,7 @@ import numpy as np
 from attnsearch.base import RECORDING_INTERVAL, AttnsearchError, Bools, Floats, Integers, Plateaus
 from attnsearch.results.learning_rates import Choice, choose
 from attnsearch.runs.cost import Cost
+from attnsearch.runs.escape import escape_threshold
 from attnsearch.runs.leaks import later_influence
 from attnsearch.runs.measures import first_step
 from attnsearch.runs.outline import Outline, Targets, escapes, finds, held, masters, outlined
@@ -56,7 +57,7 @@ class EntryRun:
     @cached_property
     def plateau(self) -> Plateaus:
         """`[1]` steps until escape; censored at the budget, also where the run diverged."""
-        return self._first(escapes(self.outline, self.targets, self.spec.cell.task.plateau))
+        return self._first(escapes(self.outline, self.targets, escape_threshold(self.spec.cell.task)))
 
     @cached_property
     def mastery(self) -> Plateaus:

@@ -26,6 +26,7 @@ from attnsearch.leaderboard.tables import (
 )
 from attnsearch.report.page import render
 from attnsearch.results.table import Table, counted, steps
+from attnsearch.runs.escape import escape_threshold
 from attnsearch.spec.suite import Suite
 
 WIDTH, HEIGHT = 480, 250
@@ -164,7 +165,7 @@ def _chart(cell: EntryCell) -> Chart:
     return Chart(
         name=f"{knobs or cell.spec.task.name}: {cell.bits:.1f} bits",
         told=_summed(cell),
-        escape=_height(cell.spec.task.plateau.escape),
+        escape=_height(escape_threshold(cell.spec.task).share),
         ticks=tuple((_across(step, budget), f"{step:,}") for step in _ticks(budget)),
         curves=tuple(Curve(_path(run.loss / cell.chance_loss, budget), _told(run)) for run in cell.runs),
     )

@@ -10,6 +10,7 @@ import numpy as np
 
 from attnsearch.base import RECORDING_INTERVAL, Plateaus
 from attnsearch.results.alignment import Alignment, align
+from attnsearch.runs.escape import CHANCE, MARGIN, EscapeThreshold, escape_threshold
 from attnsearch.runs.outline import MASTERY_HOLD
 from attnsearch.runs.standing import Standing
 from attnsearch.runs.store import StoredRun
@@ -24,16 +25,21 @@ class Measurement:
 
     interval: steps of which a recorded point is the mean; nothing else is smoothed
     rule:     thresholds, as fractions of chance
+    lowered:  shortcuts without a search that lower the threshold of escape in some cells
     """
 
     interval: int
     rule: PlateauRule
+    lowered: tuple[str, ...] = ()
 
     def __str__(self) -> str:
+        shortcuts = f", or {MARGIN:g} of a shortcut without a search ({', '.join(self.lowered)})"
+        lower = f"{shortcuts} where that is less" if self.lowered else ""
         return (
             f"Losses are means over {self.interval} steps, not smoothed further. Escape: mean target loss"
-            f" below {self.rule.escape:g} of chance; found: a target's below {self.rule.found:g}; mastery:"
-            f" every target's, less Bayes' own, below {self.rule.mastery:g}, {MASTERY_HOLD} points in a row."
+            f" below {self.rule.escape:g} of chance{lower}; found: a target's below {self.rule.found:g};"
+            f" mastery: every target's, less Bayes' own, below {self.rule.mastery:g}, {MASTERY_HOLD} points"
+            " in a row."
         )
 
 
@@ -68,6 +74,11 @@ class Cell:
     def routed(self) -> bool:
         """Whether some target has a route that is cheaper than its row."""
         return not np.isclose(self.bits, self.route_bits)
+
+    @cached_property
+    def escape(self) -> EscapeThreshold:
+        """Below which loss its runs have escaped, and what holds that threshold."""
+        return escape_threshold(self.spec.task)
 
     @property
     def diverged(self) -> int:
@@ -197,5 +208,9 @@ def waiting(run: StoredRun, waited: Plateaus) -> Plateaus:
 
 def measurements(cells: Sequence[Cell]) -> list[Measurement]:
     """The rules behind `cells`, each once; one, unless their tasks differ in it."""
-    rules = dict.fromkeys(cell.spec.task.plateau for cell in cells)
-    return [Measurement(RECORDING_INTERVAL, rule) for rule in rules]
+    rules: dict[PlateauRule, dict[str, None]] = {}
+    for cell in cells:
+        lowered = rules.setdefault(cell.spec.task.plateau, {})
+        if cell.escape.held_by != CHANCE:
+            lowered[cell.escape.held_by] = None
+    return [Measurement(RECORDING_INTERVAL, rule, tuple(lowered)) for rule, lowered in rules.items()]

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from attnsearch.results.alignment import contradicts_itself
 from attnsearch.results.cells import Cell
 from attnsearch.results.column import Column
+from attnsearch.results.counting_columns import COUNTING
 from attnsearch.results.route_columns import ROUTES_OF_CELL
 from attnsearch.results.table import NONE, interval, number, rate, steps
 from attnsearch.spec.run import Value
@@ -135,42 +135,7 @@ COLUMNS: tuple[Column[Cell], ...] = (
         unit="runs",
         definition="Runs whose loss became not finite. One that had not escaped waits to its budget's end.",
     ),
-    # Whether the numbers may count.
-    Column(
-        "leaking",
-        "leaking",
-        lambda c: c.leaking,
-        lambda c: str(c.leaking),
-        lambda c: c.leaking > 0,
-        unit="runs",
-        definition="Runs in which a token behind a query moved its answer; the cell does not count then.",
-    ),
-    Column(
-        "verification",
-        "",
-        lambda c: None if c.standing is None else c.standing.state,
-        definition="Whether the numbers of the mixer may count: verified, failed or not checked, with its"
-        " settings, at its width and with the code at hand. Empty where nobody looked.",
-    ),
-    Column(
-        "verification_failed",
-        "",
-        lambda c: None if c.standing is None else ", ".join(c.standing.failed),
-        definition="The checks of `attnsearch verify` that a failed mixer has not passed.",
-    ),
-    Column(
-        "verification_reason",
-        "",
-        lambda c: None if c.standing is None else c.standing.reason,
-        definition="The same in words: on what it is verified, what it failed, or why it is not checked.",
-    ),
-    Column(
-        "contradictions",
-        "",
-        lambda c: sum(map(contradicts_itself, c.runs)),
-        unit="runs",
-        definition="Runs that mastered the task with a map mass at or below its chance level.",
-    ),
+    *COUNTING,
     # Escape and mastery of runs.
     Column(
         "escaped",

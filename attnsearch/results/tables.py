@@ -29,7 +29,7 @@ the columns that follow are a part of their own."""
 
 WAITED = (
     *("log2_search_space", "log2_search_space_of_cheapest_routes", "runs", "leaking"),
-    *("escape_rate", "mastery_rate"),
+    *("escape_below", "escape_rate", "mastery_rate"),
     *("plateau_length_median", "plateau_length_restricted_mean", "plateau_length_spread"),
     *("found_step_median", "mastery_step_median"),
 )

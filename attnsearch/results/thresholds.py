@@ -40,7 +40,8 @@ def _sensitivity(cell: Cell, thresholds: Sequence[float]) -> Sensitivity:
 
 
 def plateaus_at(runs: Sequence[StoredRun], threshold: float) -> Plateaus:
-    """`[N]`: the plateau length of each run, had escape been below `threshold` of chance."""
+    """`[N]`: the plateau length of each run, had escape been below `threshold` of chance, whatever
+    shortcuts reach."""
     summaries = [run.summary for run in runs]
     chance = np.array([one.chance_loss for one in summaries])
     plateaus = escapes_below(summaries, threshold * chance)

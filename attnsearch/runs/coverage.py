@@ -8,11 +8,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from attnsearch.base import AttnsearchError
-from attnsearch.generators import GENERATORS
 from attnsearch.runs.verification import MAX_CONTEXT, MAX_LAYERS, Verification
-from attnsearch.spec import plugins
 from attnsearch.spec.command import mixer_settings
+from attnsearch.spec.plugins import shipped
 from attnsearch.spec.run import CellSpec, TaskSpec
 
 
@@ -44,14 +42,9 @@ def beyond(records: Sequence[Verification], cell: CellSpec) -> str | None:
 
 
 def context_length(task: TaskSpec) -> int | None:
-    """Tokens of a sequence. None where the generator does not ship, for only its owner may have imported its
-    module; and for knobs that it does not take."""
-    if task.generator not in GENERATORS:
-        return None
-    try:
-        return plugins.generator(task, GENERATORS).context_length
-    except (AttnsearchError, ArithmeticError, TypeError, ValueError):
-        return None
+    """Tokens of a sequence. None where `shipped` does not know the generator."""
+    made = shipped(task)
+    return None if made is None else made.context_length
 
 
 def verify_command(cells: Sequence[CellSpec]) -> str:

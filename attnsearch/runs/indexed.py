@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 
 from attnsearch.base import Plateaus
+from attnsearch.generators import base
 from attnsearch.runs.digests import CELLS, CellDigests, digest
 from attnsearch.runs.index import Row
 from attnsearch.runs.measures import Measures
@@ -27,8 +28,8 @@ from attnsearch.spec.run import CellSpec, RunSpec
 
 _FILES = frozenset(["run.json", *(f"{stem}.npz" for stem in LAYOUTS)])
 
-_COMPUTED_BY = ("indexed", "index", "leaks", "measures", "outline", "summary")
-"""The modules that decide what a row says."""
+_COMPUTED_BY = ("indexed", "index", "escape", "leaks", "measures", "outline", "summary")
+"""The modules that decide what a row says. So do generators, by the shortcuts below which a run escapes."""
 
 # Of all arrays that are kept. A number in a row stands for one of them, so new ones come last.
 _DTYPES = tuple(map(np.dtype, ("<i8", "<i4", "<f8", "<f4", "?")))
@@ -49,7 +50,9 @@ class Known(NamedTuple):
 @cache
 def version() -> int:
     """A number that changes with the code that computes what is kept."""
-    sources = [Path(__file__).with_name(f"{module}.py").read_bytes() for module in _COMPUTED_BY]
+    modules = [Path(__file__).with_name(f"{module}.py") for module in _COMPUTED_BY]
+    made = sorted(Path(base.__file__).parent.glob("*.py"))
+    sources = [module.read_bytes() for module in (*modules, *made)]
     # Positive, in 31 bits, and never 0, which an empty file has.
     return zlib.crc32(b"".join(sources)) % (2**31 - 1) + 1
 

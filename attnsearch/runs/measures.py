@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from attnsearch.base import Bools, Curves, Floats, MapMass, Maps, Plateaus, Truth
+from attnsearch.runs.escape import escape_threshold
 from attnsearch.runs.leaks import leaking
 from attnsearch.runs.outline import Targets, escapes, finds, held, masters, outlined
-from attnsearch.spec.run import PlateauRule
+from attnsearch.spec.run import TaskSpec
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,12 +85,12 @@ class Measures:
         }
 
 
-def measure(curves: Curves, truth: Truth, rule: PlateauRule) -> Measures:
-    """The measures of one run under `rule`."""
-    loss, targets = curves.loss[:, truth.is_target], Targets.of(truth)
+def measure(curves: Curves, truth: Truth, task: TaskSpec) -> Measures:
+    """The measures of one run of `task`, under its thresholds."""
+    loss, targets, rule = curves.loss[:, truth.is_target], Targets.of(truth), task.plateau
     outline = outlined(loss, targets)
     return Measures(
-        plateau=first_step(curves.step, escapes(outline, targets, rule)[:, None]),
+        plateau=first_step(curves.step, escapes(outline, targets, escape_threshold(task))[:, None]),
         mastery=first_step(curves.step, held(masters(outline, targets, rule))[:, None]),
         found=first_step(curves.step, finds(loss, targets, rule)),
         chance_map_mass=chance_map_mass(truth),

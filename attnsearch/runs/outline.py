@@ -13,6 +13,7 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from attnsearch.base import Bools, Floats, Integers, Truth
+from attnsearch.runs.escape import EscapeThreshold
 from attnsearch.spec.run import PlateauRule
 
 MASTERY_HOLD = 3
@@ -90,9 +91,9 @@ def outlined(target_loss: Floats, targets: Targets) -> Outline:
     return Outline(mean.astype(np.float32), worst.astype(np.float32))
 
 
-def escapes(outline: Outline, targets: Targets, rule: PlateauRule) -> Bools:
+def escapes(outline: Outline, targets: Targets, threshold: EscapeThreshold) -> Bools:
     """`bool[...]`: where the mean target loss is below the escape threshold."""
-    return np.less(outline.loss(targets), rule.escape * targets.chance_loss)
+    return np.less(outline.loss(targets), threshold.share * targets.chance_loss)
 
 
 def masters(outline: Outline, targets: Targets, rule: PlateauRule) -> Bools:

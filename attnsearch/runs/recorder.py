@@ -19,6 +19,7 @@ from attnsearch.base import (
     RouteMass,
     Truth,
 )
+from attnsearch.runs.escape import escape_threshold
 from attnsearch.runs.outline import MASTERY_HOLD, Targets, escapes, finds, held, masters, outlined
 from attnsearch.runs.store import Status, StoredRun
 from attnsearch.spec.run import RunSpec
@@ -185,7 +186,7 @@ class Recording:
     def _escapes(self, loss: Floats) -> bool:
         """Whether it has escaped at any of the points `loss`, `f32[..., Q]`."""
         outline = outlined(loss[..., self.truth.is_target], self._targets)
-        return bool(escapes(outline, self._targets, self.spec.cell.task.plateau).any())
+        return bool(escapes(outline, self._targets, escape_threshold(self.spec.cell.task)).any())
 
     def _masters(self, points: list[Floats]) -> bool:
         outline = outlined(np.stack(points)[:, self.truth.is_target], self._targets)

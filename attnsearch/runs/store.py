@@ -90,7 +90,7 @@ class StoredRun:
     @cached_property
     def measures(self) -> Measures:
         """The run's measures under the thresholds of its specification, from its curves."""
-        return measure(self.curves, self.truth, self.spec.cell.task.plateau)
+        return measure(self.curves, self.truth, self.spec.cell.task)
 
     @cached_property
     def summary(self) -> Summary:

@@ -115,6 +115,21 @@ def generator(task: TaskSpec, known: Mapping[str, type[Generator]]) -> Generator
     return made
 
 
+def shipped(task: TaskSpec) -> Generator | None:
+    """What draws the sequences of a task. None where the generator does not ship, for only its owner may have
+    imported its module; and for knobs that it does not take."""
+    from attnsearch.generators import GENERATORS
+
+    if task.generator not in GENERATORS:
+        return None
+    try:
+        made = generator(task, GENERATORS)
+        # Some knobs are only found not to fit when something is computed of them.
+        return made if made.context_length else None
+    except (AttnsearchError, ArithmeticError, TypeError, ValueError):
+        return None
+
+
 def installed(kind: type) -> dict[str, EntryPoint]:
     """The entry points of installed packages for classes of this kind, by name; none is loaded.
 

@@ -70,6 +70,15 @@ def test_another_suite_is_refused_with_what_differs() -> None:
     )
 
 
+def test_a_baseline_that_judged_escape_otherwise_is_refused() -> None:
+    old = baseline()
+    old = replace(old, cells=tuple(replace(cell, escape_below=0.938) for cell in old.cells))
+    assert message(lambda: matched(old, asked(ATTENTION))) == (
+        "the baseline judged escape of cell linear_map, state size 4, support size 2, attention below 0.938"
+        " of chance, and it is 0.811 now; record it again with `attnsearch baseline`"
+    )
+
+
 def test_a_cell_too_few_and_a_cell_too_many_are_refused() -> None:
     other = spec_of("mlp_mixer", state_size=8).cell
     more = Baseline.of("mine", [*made(), run_of(spec_of("mlp_mixer", state_size=8), [80] * 8)])

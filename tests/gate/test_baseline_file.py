@@ -117,7 +117,8 @@ def test_whatever_is_edited_no_longer_fits_the_digest(path: Path, edit: Edit) ->
 @pytest.mark.parametrize(
     ("edit", "complaint"),
     [
-        (lambda d: d.update(format_version=1), "format_version 1, expected 2: record it again"),
+        (lambda d: d.update(format_version=2), "format_version 2, expected 3: record it again"),
+        (lambda d: d["cells"][0].pop("escape_below"), "cells[0]: missing key 'escape_below'"),
         (lambda d: d.update(run_format_version=9), "run_format_version 9, expected 3: record it again"),
         (lambda d: d.update(extra=1), "unknown key 'extra'. Known: cells, digest, "),
         (lambda d: d.pop("suite"), "missing key 'suite'"),

@@ -140,8 +140,8 @@ def test_what_differs_is_in_columns_and_the_rest_is_said_once(make_run: MakeRun)
     runs = [make_run(), make_run(state_size=4)]
     start = "Plateau length and mastery in steps, with 95 % intervals"
     start += ": linear_map_autoregressive, attention, loss all"
-    assert trained_table(Study(runs)).caption == f"{start}, support size 1"
-    assert trained_table(Study(runs[:1])).caption == f"{start}, state size 2, support size 1"
+    assert trained_table(Study(runs)).caption == f"{start}, support size 2"
+    assert trained_table(Study(runs[:1])).caption == f"{start}, state size 2, support size 2"
     optimizer = replace(runs[0].spec.cell.optimizer, learning_rate=0.01)
     mixer = MixerSpec("mlp_mixer", settings({"expansion": None}))
     # The settings of a mixer that only one cell has do not differ between cells.
@@ -168,7 +168,7 @@ def test_a_task_with_other_knobs_leaves_their_places_empty(make_run: MakeRun) ->
     assert texts["state size"] == ["2", "4", ""]
     assert "depth" not in texts
     assert table.caption.endswith(
-        ": attention, linear_map_autoregressive: loss all, support size 1; other: depth 3"
+        ": attention, linear_map_autoregressive: loss all, support size 2; other: depth 3"
     )
 
 
@@ -184,7 +184,7 @@ def test_interventions_are_columns_where_cells_differ_in_them(make_run: MakeRun)
     assert texts["map bias placebo"] == ["no", "no", "yes"]
     assert "map bias layers" not in texts
     caption = trained_table(Study(runs[2:])).caption
-    assert caption.endswith("support size 1, map bias 5, map bias placebo yes")
+    assert caption.endswith("support size 2, map bias 5, map bias placebo yes")
 
 
 def test_thresholds_are_columns_where_cells_differ_in_them(make_run: MakeRun) -> None:

@@ -14,10 +14,11 @@ from helpers.maps import maps_of, no_maps
 from attnsearch.base import Curves, Plateaus, Truth
 from attnsearch.runs.measures import Measures, chance_map_mass, first_step, measure, prediction_loss
 from attnsearch.runs.outline import MASTERY_HOLD, held
-from attnsearch.spec.run import PlateauRule
+from attnsearch.spec.run import PlateauRule, TaskSpec
 
 NAN = math.nan
 RULE = PlateauRule(escape=0.938, found=0.5, mastery=0.1)
+TASK = TaskSpec("mine", "mine:Made", (), RULE)
 NO_MAPS = no_maps(np.empty(0, np.int32), 2, 4)
 
 # Losses are shares of chance, which is 1 in the truth that these tests share.
@@ -31,7 +32,7 @@ def curves_of(losses: Losses, unpredictable: float = 1.0) -> Curves:
 
 
 def measures_of(losses: Losses, truth: Truth, rule: PlateauRule = RULE) -> Measures:
-    return measure(curves_of(losses), truth, rule)
+    return measure(curves_of(losses), truth, replace(TASK, plateau=rule))
 
 
 def pairs(waiting: Plateaus) -> list[tuple[int, bool]]:
@@ -76,7 +77,7 @@ def test_a_loss_at_the_threshold_is_not_below_it(truth: Truth) -> None:
 def test_what_nothing_predicts_is_not_measured(truth: Truth) -> None:
     losses = [(0.9, 1.0), (0.05, 0.9)]
     for unpredictable in (0.0, 1.0, NAN):
-        measures = measure(curves_of(losses, unpredictable), truth, RULE)
+        measures = measure(curves_of(losses, unpredictable), truth, TASK)
         assert pairs(measures.plateau) == [(20, True)]
         assert pairs(measures.found) == [(20, True), (20, False)]
         assert pairs(measures.mastery) == [(20, False)]
@@ -198,7 +199,7 @@ def test_chance_counts_the_replaceable_tokens_that_a_query_sees(truth: Truth) ->
 def test_measures_are_strict_json_with_their_censoring(truth: Truth) -> None:
     maps = maps_of(truth, np.array([0, 10, 20]), INFLUENCE)
     losses = [(1, 1), (0.2, 0.9)]
-    document = json.loads(json.dumps(measure(curves_of(losses), truth, RULE).to_json(maps), allow_nan=False))
+    document = json.loads(json.dumps(measure(curves_of(losses), truth, TASK).to_json(maps), allow_nan=False))
     assert document.pop("state_loss") == pytest.approx([(0.2 + 0.9) / 2])
     assert document.pop("in_context_gain") is None
     mass, chance = document.pop("map_mass"), document.pop("chance_map_mass")
@@ -231,39 +232,39 @@ def of_two_states(truth: Truth, bayes: float) -> Truth:
 
 def test_mastery_is_measured_against_bayes_loss(truth: Truth) -> None:
     losses = [(0.75, 0.05)] * 3
-    assert not measure(curves_of(losses), truth, RULE).mastery.observed[0]
-    foreseen = measure(curves_of(losses), of_two_states(truth, 0.7), RULE)
+    assert not measure(curves_of(losses), truth, TASK).mastery.observed[0]
+    foreseen = measure(curves_of(losses), of_two_states(truth, 0.7), TASK)
     assert foreseen.mastery.observed[0]
     assert foreseen.mastery.length[0] == 10
     # A tenth of chance above it is too much.
-    assert not measure(curves_of(losses), of_two_states(truth, 0.64), RULE).mastery.observed[0]
+    assert not measure(curves_of(losses), of_two_states(truth, 0.64), TASK).mastery.observed[0]
 
 
 def test_targets_that_nobody_can_be_sure_of_are_mastered_by_the_mean_of_their_state(truth: Truth) -> None:
     together = truth._replace(state=np.array([1, 1]), bayes_loss=np.array([0.5, 0.3]))
-    uneven = measure(curves_of([(0.7, 0.15)] * 3), together, RULE)
+    uneven = measure(curves_of([(0.7, 0.15)] * 3), together, TASK)
     assert uneven.mastery.observed[0]
     # Not over states, and not for a target that can be known.
     apart = together._replace(state=np.array([1, 2]))
-    assert not measure(curves_of([(0.7, 0.15)] * 3), apart, RULE).mastery.observed[0]
+    assert not measure(curves_of([(0.7, 0.15)] * 3), apart, TASK).mastery.observed[0]
     for nearly in (0.0, 0.01):
         certain = together._replace(bayes_loss=np.array([nearly, 0.3]))
-        assert not measure(curves_of([(0.2, 0.1)] * 3), certain, RULE).mastery.observed[0]
+        assert not measure(curves_of([(0.2, 0.1)] * 3), certain, TASK).mastery.observed[0]
     # Nor does a mean hide a target that is not known at all.
-    assert not measure(curves_of([(1.01, -0.3)] * 3), together, RULE).mastery.observed[0]
+    assert not measure(curves_of([(1.01, -0.3)] * 3), together, TASK).mastery.observed[0]
 
 
 def test_where_bayes_himself_is_above_the_threshold_nothing_is_found(truth: Truth) -> None:
     losses = [(0.45, 0.45)]
-    assert measure(curves_of(losses), truth, RULE).found.observed.tolist() == [True, True]
+    assert measure(curves_of(losses), truth, TASK).found.observed.tolist() == [True, True]
     hopeless = of_two_states(truth, 0.6)
-    assert measure(curves_of(losses), hopeless, RULE).found.observed.tolist() == [False, True]
+    assert measure(curves_of(losses), hopeless, TASK).found.observed.tolist() == [False, True]
 
 
 def test_in_context_gain_is_the_fall_from_the_first_state_to_the_last(truth: Truth) -> None:
-    measures = measure(curves_of([(1, 1), (0.8, 0.3)]), of_two_states(truth, 0.0), RULE)
+    measures = measure(curves_of([(1, 1), (0.8, 0.3)]), of_two_states(truth, 0.0), TASK)
     np.testing.assert_allclose(measures.state_loss, [0.8, 0.3], rtol=1e-6)
     assert measures.in_context_gain == pytest.approx(0.5)
-    broken = measure(curves_of([(NAN, 1)]), of_two_states(truth, 0.0), RULE).to_json(NO_MAPS)
+    broken = measure(curves_of([(NAN, 1)]), of_two_states(truth, 0.0), TASK).to_json(NO_MAPS)
     assert broken["state_loss"] == [None, 1.0]
     assert broken["in_context_gain"] is None

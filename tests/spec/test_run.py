@@ -31,6 +31,13 @@ from attnsearch.spec.task_file import shipped_tasks
 DIGEST = "18f0d31ab0c2c2808b076db2182c51e447a018d819b9257fbe316f9a912008fe"
 
 
+@pytest.fixture
+def spec(spec: RunSpec) -> RunSpec:
+    """The one that has had this digest."""
+    task = replace(spec.cell.task, knobs=settings({**dict(spec.cell.task.knobs), "support_size": 1}))
+    return replace(spec, cell=replace(spec.cell, task=task))
+
+
 def another(value: Value) -> Value:
     """A value of the same type, where it has one."""
     if value is None:

@@ -11,6 +11,7 @@ from attnsearch.results.leaking import told
 from attnsearch.results.table import counted, listed
 from attnsearch.runs.coverage import verify_command
 from attnsearch.spec.names import mixer_names
+from attnsearch.spec.plugins import shipped
 
 FEWEST_SEEDS = 8
 """Below this many runs a cell is warned about."""
@@ -24,6 +25,7 @@ def warnings(cells: Sequence[Cell]) -> tuple[str, ...]:
         *_leaks(cells),
         *_contradictions(cells),
         *_diverged(cells),
+        *_lost(cells),
         *_single_rates(cells),
         *_not_verified(cells),
     )
@@ -99,6 +101,27 @@ def _diverged(cells: Sequence[Cell]) -> list[str]:
     return [
         f"{counted(diverged, 'run')} diverged:"
         " such a run counts as censored at its budget unless it had escaped before"
+    ]
+
+
+def _lost(cells: Sequence[Cell]) -> list[str]:
+    """Files that only some tasks fill: a lost one reads as one that was never written, so that the task is
+    asked whether it should be there. An index of the store knows, and no file is read."""
+    lost: dict[tuple[str, str], int] = {}
+    for cell in cells:
+        made = shipped(cell.spec.task)
+        if made is None or not (made.competes or made.route_names):
+            continue
+        for run in cell.runs:
+            margins = made.competes and not cell.spec.mixer.foreign and not run.summary.contested
+            masses = made.route_names and run.map_summary.last_step is not None and not run.map_summary.routed
+            for stem in [*(["contests"] if margins else []), *(["routes"] if masses else [])]:
+                place = plain(cell.spec.task.name), stem
+                lost[place] = lost.get(place, 0) + 1
+    return [
+        f"{counted(number, 'run')} of {task} without {stem}.npz, which the task fills: the file was lost, or"
+        " the run was trained before there was such a file. Train again to know its routes"
+        for (task, stem), number in lost.items()
     ]
 
 

@@ -100,7 +100,8 @@ class StoredRun:
     @cached_property
     def map_summary(self) -> MapSummary:
         """What the run read, in numbers."""
-        return MapSummary.of(self.truth, self.map_mass, self.head_mass)
+        routed = bool(self.routes.mass.size)
+        return MapSummary.of(self.truth, self.map_mass, self.head_mass, routed=routed)
 
     @property
     def known(self) -> Known:

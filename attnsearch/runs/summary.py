@@ -99,6 +99,7 @@ class MapSummary(NamedTuple):
                      what is seen and have no cheaper route than their support; None for none
     weighed:         None for a mixer without attention weights
     later:           the largest influence of tokens behind a query; None where it was not measured
+    routed:          whether the masses on named routes are there
     """
 
     last_step: int | None
@@ -109,9 +110,10 @@ class MapSummary(NamedTuple):
     judged_chance: float | None
     weighed: Weighed | None
     later: float | None
+    routed: bool
 
     @classmethod
-    def of(cls, truth: Truth, maps: MapMass, heads: HeadMass) -> Self:
+    def of(cls, truth: Truth, maps: MapMass, heads: HeadMass, *, routed: bool) -> Self:
         """The summary of a run with these arrays."""
         recorded, chance = len(maps.step) > 0, chance_map_mass(truth)
         last = maps.mass[-1] if recorded else np.zeros(0, np.float32)
@@ -127,6 +129,7 @@ class MapSummary(NamedTuple):
             float(chance[judged].mean()) if judges else None,
             Weighed.of(heads),
             later_influence(maps),
+            routed,
         )
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.contested import hopping_run
 from helpers.hand_made import changed, renamed, run_of, spec_of
 from helpers.made_runs import STANDINGS
 
-from attnsearch.base import Curves, Floats
+from attnsearch.base import Contests, Curves, Floats, RouteMass
 from attnsearch.results.alignment import contradicts_itself
 from attnsearch.results.cells import cells
 from attnsearch.results.warnings import (
@@ -21,9 +24,11 @@ from attnsearch.results.warnings import (
     warnings,
 )
 from attnsearch.runs.leaks import LEAK_MARGIN
+from attnsearch.runs.opened import Opener
 from attnsearch.runs.standing import Standing
-from attnsearch.runs.store import StoredRun
+from attnsearch.runs.store import Store, StoredRun
 from attnsearch.spec.run import CellSpec, MixerSpec, settings
+from attnsearch.spec.task_file import find_task
 
 MakeRun = Callable[..., StoredRun]
 
@@ -48,6 +53,39 @@ def test_few_seeds_are_warned_about(make_run: MakeRun) -> None:
     many = [*enough, make_run(0, state_size=4), *[make_run(seed, state_size=8) for seed in range(3)]]
     (warning,) = warnings(cells(many))
     assert warning.startswith("1 seed is too few")
+
+
+def test_lost_files_of_routes_are_warned_about() -> None:
+    task = find_task("competing_routes").resolve({})
+    whole = [changed(hopping_run(seed), task=task) for seed in range(FEWEST_SEEDS)]
+    assert warnings(cells(whole)) == ()
+    lost = [replace(run, contests=Contests.none()) for run in whole[:2]]
+    lost.append(replace(whole[2], routes=RouteMass.none()))
+    first, second = warnings(cells([*lost, *whole[3:]]))
+    assert first.startswith("2 runs of competing_routes without contests.npz, which the task fills")
+    assert second.startswith("1 run of competing_routes without routes.npz")
+
+
+def test_an_index_knows_that_files_of_routes_are_lost(tmp_path: Path) -> None:
+    task, store = find_task("competing_routes").resolve({}), Store.open(tmp_path)
+    for seed in range(FEWEST_SEEDS):
+        store.save(changed(hopping_run(seed), task=task))
+
+    def told() -> tuple[str, ...]:
+        return warnings(cells(store.runs(pytest.fail, Opener(worthwhile=1))))
+
+    assert told() == ()
+    for folder in store.folders():
+        (folder / "routes.npz").unlink()
+    (warning,) = told()
+    assert warning.startswith(f"{FEWEST_SEEDS} runs of competing_routes without routes.npz")
+    # Now they are in the index as they are, and their arrays are not asked for.
+    for folder in store.folders():
+        for stem in ("maps", "contests"):
+            stamps = (folder / f"{stem}.npz").stat()
+            (folder / f"{stem}.npz").write_bytes(bytes(stamps.st_size))
+            os.utime(folder / f"{stem}.npz", ns=(stamps.st_atime_ns, stamps.st_mtime_ns))
+    assert told() == (warning,)
 
 
 def test_runs_that_diverged_are_warned_about(make_run: MakeRun) -> None:

@@ -13,7 +13,9 @@ from attnsearch.cli.output import complain, emit_json
 @click.command()
 @runs_argument
 @click.option(
-    "--against", metavar="KNOB", help="fit against log2 of this knob, or of context_length, instead"
+    "--against",
+    metavar="NUMBER",
+    help="fit against log2 of this knob, of context_length, or of a size of the network, instead",
 )
 @json_option
 def law(runs: Sequence[str], against: str | None, as_json: bool) -> None:
@@ -24,7 +26,8 @@ def law(runs: Sequence[str], against: str | None, as_json: bool) -> None:
     intercept + slope x bits + noise, in which runs that never escaped count as still waiting; where it does
     not fit, that is said. The frontier is the largest search space that at least half of the runs master.
 
-    --against num_pairs asks by what each doubling of the pairs multiplies the plateau.
+    --against num_pairs asks by what each doubling of the pairs multiplies the plateau. --against width asks
+    the same of the network's width.
     """
     from attnsearch.cli.console import console
     from attnsearch.results.document import law_document

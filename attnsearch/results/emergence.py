@@ -7,17 +7,17 @@ step at which half of them are found.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from attnsearch.base import Floats, Plateaus, plain
+from attnsearch.base import Floats, Plateaus
 from attnsearch.results.cells import Cell, found_of
+from attnsearch.results.network_sizes import network_series, network_sizes
 from attnsearch.runs.store import StoredRun
-from attnsearch.spec.names import Names, heading, joined
-from attnsearch.spec.run import CellSpec, Value, left_untold, of_mixer
+from attnsearch.spec.names import Names, heading
 from attnsearch.stats.axis import Quantity
 from attnsearch.stats.law_fit import fit
 from attnsearch.stats.per_target import middle
@@ -66,48 +66,15 @@ def emergences(cells: Sequence[Cell]) -> tuple[Emergence, ...]:
     kept = [cell for cell in cells if cell.counts]
     found = []
     for name in Names(cell.spec for cell in kept).differing:
-        sizes = {cell: size for cell in kept if (size := _sizes(cell.spec).get(name)) is not None}
-        for series, members in _series(list(sizes), name).items():
-            ranked = tuple(sorted(members, key=lambda cell: sizes[cell]))
-            numbers = tuple(sizes[cell] for cell in ranked)
+        for series in network_series(kept, name):
+            ranked = series.cells
+            if len(ranked) < 2:
+                continue
+            numbers = tuple(network_sizes(cell.spec)[name] for cell in ranked)
             for bits in _shared([run for cell in ranked for run in cell.runs]):
                 emerged = tuple(middle([_of(run, bits) for run in cell.runs]) for cell in ranked)
-                found.append(Emergence(name, series, bits, ranked, numbers, emerged))
+                found.append(Emergence(name, series.name, bits, ranked, numbers, emerged))
     return tuple(found)
-
-
-def _sizes(spec: CellSpec) -> Mapping[str, float]:
-    """The numbers above 0 that set the size of the network or of its mixer, by their names among facts."""
-    taken = {"task", "mixer", "generator", *dict(spec.task.knobs), *asdict(spec.network)}
-    mixer = {of_mixer(name, taken): value for name, value in spec.mixer.settings}
-    return {
-        name: float(value) for name, value in {**asdict(spec.network), **mixer}.items() if _is_size(value)
-    }
-
-
-def _is_size(value: Value) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
-
-
-def _series(cells: Sequence[Cell], name: str) -> dict[str, list[Cell]]:
-    """Cells that differ in nothing but `name`, two or more, by what they have in common."""
-    grouped: dict[tuple[CellSpec, str], list[Cell]] = {}
-    for cell in cells:
-        grouped.setdefault((_without(cell.spec, name), cell.folder), []).append(cell)
-    names = Names(common for common, _ in grouped)
-    return {
-        joined(names.label(common), plain(folder)): members
-        for (common, folder), members in grouped.items()
-        if len(members) > 1
-    }
-
-
-def _without(spec: CellSpec, name: str) -> CellSpec:
-    """`spec` without one number of its network or mixer."""
-    if name in asdict(spec.network):
-        return replace(spec, network=left_untold(spec.network, [name]))
-    kept = [setting for setting in spec.mixer.settings if setting[0] != name.removeprefix("mixer.")]
-    return replace(spec, mixer=replace(spec.mixer, settings=tuple(kept)))
 
 
 def _shared(runs: Sequence[StoredRun]) -> list[float]:

@@ -104,7 +104,7 @@ def early_signals(cells: Sequence[Cell]) -> tuple[EarlySignal, ...]:
         seen = [[[_watched(run, signal, looked) for run in half] for half in _halves(c.runs)] for c in wide]
         for place, step in enumerate(looked):
             kept = [
-                [[run[place] for run in half if len(run[place].signal)] for half in cell] for cell in seen
+                [[run[place] for run in half if run[place].waits.any()] for half in cell] for cell in seen
             ]
             kept = [cell for cell in kept if all(map(_enough, cell))]
             even, odd = (foretelling([cell[half] for cell in kept]) for half in range(len(HALVES)))
@@ -122,17 +122,18 @@ def _enough(half: Sequence[object]) -> bool:
 
 
 def _watched(run: StoredRun, signal: Signal, looked: Sequence[int]) -> list[Watched]:
-    """The mapped targets of a run that still wait at each step of `looked`; none where it has escaped."""
+    """The mapped targets of a run at each step of `looked`; nothing is seen of one that is found by then, nor
+    of any where the run has escaped."""
     recorded, values = signal.seen(run)
     found, mapped, escape = found_of(run), run.truth.mapped, int(plateau_of(run).length[0])
-    length, observed = found.length[mapped], found.observed[mapped]
+    waited = Plateaus(found.length[mapped], found.observed[mapped])
     watched = []
     for step in looked:
         # What was seen at another step is not taken for what was to be seen at this one.
         at = np.flatnonzero(recorded == step)
         value = values[at[0]].astype(np.float64) if len(at) else np.full(len(mapped), np.nan)
-        still = (length > step) & np.isfinite(value) & (escape > step)
-        watched.append(Watched(value[still], Plateaus(length[still], observed[still])))
+        still = (waited.length > step) & np.isfinite(value) & (escape > step)
+        watched.append(Watched(np.where(still, value, np.nan), waited))
     return watched
 
 

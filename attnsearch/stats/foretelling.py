@@ -7,28 +7,32 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special
 
-from attnsearch.base import Floats, Plateaus
+from attnsearch.base import Bools, Floats, Integers, Plateaus
 from attnsearch.stats.survival import TAIL
 
 DRAWS = 2_000
-"""Times that runs are drawn again."""
+"""Times that the waits of runs are dealt out again."""
 
 FEWEST_RUNS = 4
-"""Of a group, with a target that still waits; a smaller group is left out. Drawn again, a single run is
-always itself, and its group would have an interval of no width."""
+"""Of a group, with a target that still waits; a smaller group is left out. Its runs have six orders at most,
+too few to say that one of them is rare."""
 
 
 class Watched(NamedTuple):
     """What was seen of one run at some step, and how long each of its targets waited in the end.
 
-    signal:  `f64[R]`, of each target that still waited
-    waited:  `[R]`, of the same targets
+    signal:  `f64[K]`, nan for a target that no longer waited, or of which nothing was seen
+    waited:  `[K]`, of the same targets, as many for each run of a group
     """
 
     signal: Floats
     waited: Plateaus
+
+    @property
+    def waits(self) -> Bools:
+        """`bool[K]`: the targets that count."""
+        return np.isfinite(self.signal)
 
 
 @dataclass(frozen=True)
@@ -36,8 +40,8 @@ class Foretelling:
     """Somers' D of the wait given the signal, over comparable pairs of targets of one group (Harrell et al.,
     JAMA 247, 1982): 1 where the larger signal always means the longer wait, 0 where it tells nothing.
 
-    low, high:  95 % interval: runs are drawn again within their groups, and the deviations of what is drawn
-                stretched as Student's distribution is against the normal one
+    low, high:  95 % interval. The waits of whole runs are dealt out again within their groups, and its half
+                width is what 95 % of such deals keep to. So it leaves out 0 where a test by permutation does
     runs, pairs:  with a target that still waited; pairs that can be compared
     """
 
@@ -58,44 +62,50 @@ def foretelling(groups: Sequence[Sequence[Watched]], seed: int = 0) -> Foretelli
 
     Targets of two groups are never compared. Two that wait can be compared where the shorter wait has ended.
     """
-    kept = [[run for run in group if len(run.signal)] for group in groups]
+    kept = [[run for run in group if run.waits.any()] for group in groups]
     kept = [group for group in kept if len(group) >= FEWEST_RUNS]
-    sums = [_pairs(group) for group in kept]
-    total = sum(int(comparable.sum()) for _, comparable in sums)
-    if not total:
+    observed, dealt, random = np.zeros(2), np.zeros((DRAWS, 2)), np.random.default_rng(seed)
+    for group in kept:
+        crossed, own = _crossed(group), np.arange(len(group))
+        observed += _summed(crossed, own[None])[0]
+        dealt += _summed(crossed, random.permuted(np.tile(own, (DRAWS, 1)), axis=1))
+    agreement, comparable = observed.tolist()
+    if not comparable:
         return None
-    drawn, random = np.zeros((DRAWS, 2)), np.random.default_rng(seed)
-    for agreement, comparable in sums:
-        number = len(agreement)
-        times = random.multinomial(number, np.full(number, 1 / number), size=DRAWS).astype(np.float64)
-        for column, matrix in enumerate((agreement, comparable)):
-            own = np.diag(matrix)
-            # A run that was drawn twice is compared with others twice, with itself as one run each time.
-            drawn[:, column] += ((times @ (matrix - np.diag(own))) * times).sum(axis=1) + times @ own
-    values = drawn[drawn[:, 1] > 0]
-    value = sum(float(agreement.sum()) for agreement, _ in sums) / total
-    ends = np.quantile(values[:, 0] / values[:, 1], [TAIL, 1 - TAIL])
-    runs = sum(map(len, kept))
-    low, high = np.clip(value + _stretch(runs, runs - len(kept)) * (ends - value), -1, 1)
-    return Foretelling(value, float(low), float(high), runs, total // 2)
+    value, with_pairs = agreement / comparable, dealt[dealt[:, 1] > 0]
+    # Of equal ones the higher: a deal as far from 0 as what was seen counts against it.
+    far = np.abs(with_pairs[:, 0] / with_pairs[:, 1])
+    half = float(np.quantile(far, 1 - 2 * TAIL, method="higher"))
+    low, high = max(value - half, -1.0), min(value + half, 1.0)
+    return Foretelling(value, low, high, sum(map(len, kept)), round(comparable) // 2)
 
 
-def _stretch(runs: int, freedom: int) -> float:
-    """How much wider an interval is than its bootstrap, where the spread within groups is estimated too."""
-    return float(special.stdtrit(freedom, 1 - TAIL) / special.ndtri(1 - TAIL)) * (runs / freedom) ** 0.5
+def _summed(crossed: Floats, deals: Integers) -> Floats:
+    """`f64[D, 2]`: agreements and comparable pairs of all runs, where run i has the waits of `deals[:, i]`,
+    `i64[D, N]`."""
+    run = np.arange(deals.shape[1])
+    return crossed[:, run[:, None], run, deals[:, :, None], deals[:, None, :]].sum(axis=(2, 3)).T
 
 
-def _pairs(group: Sequence[Watched]) -> tuple[Floats, Floats]:
-    """`f64[N, N]` twice, by run and run: agreements less disagreements, and comparable pairs, both ways."""
-    number = len(group)
-    run = np.repeat(np.arange(number), [len(one.signal) for one in group])
-    signal = np.concatenate([one.signal for one in group])
-    length = np.concatenate([one.waited.length for one in group])
-    observed = np.concatenate([one.waited.observed for one in group])
-    later = (length[:, None] < length) | ((length[:, None] == length) & ~observed)
-    first = observed[:, None] & later
-    sign = np.sign(signal - signal[:, None])
-    member = (run == np.arange(number)[:, None]).astype(np.float64)
-    agreement = member @ (first * sign) @ member.T
-    comparable = member @ first.astype(np.float64) @ member.T
-    return agreement + agreement.T, comparable + comparable.T
+def _crossed(group: Sequence[Watched]) -> Floats:
+    """`f64[2, N, N, N, N]`, of runs i, k, a, b: agreements less disagreements, and comparable pairs, both
+    ways, of the signals of run i and run k with the waits of run a and run b."""
+    number, waits = len(group), np.stack([run.waits for run in group])
+    signal = np.stack([np.nan_to_num(run.signal) for run in group])
+    length = np.stack([run.waited.length for run in group])
+    ended = np.stack([run.waited.observed for run in group]) & waits
+    one, other = (slice(None), None, slice(None), None), (None, slice(None), None, slice(None))
+    both = waits[one] & waits[other]
+    sign = np.sign(signal[other] - signal[one]) * both
+    later = (length[other] > length[one]) | ((length[other] == length[one]) & ~ended[other])
+    first = ended[one] & later & waits[other]
+    # Pairs of targets, and of runs, as a matrix product.
+    order = (first.astype(np.float64) - first.transpose(1, 0, 3, 2)).reshape(number**2, -1)
+    either = (first | first.transpose(1, 0, 3, 2)).astype(np.float64).reshape(number**2, -1)
+    shape = (number,) * 4
+    return np.stack(
+        [
+            (sign.reshape(number**2, -1) @ order.T).reshape(shape),
+            (both.astype(np.float64).reshape(number**2, -1) @ either.T).reshape(shape),
+        ]
+    )

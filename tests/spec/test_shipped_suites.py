@@ -35,7 +35,7 @@ SHIPPED = {
     "mixers_recall": (3 * 6 * 3, 3 * 6 * (3 * 2 + 8), 2_000),
     "mixers_copying": (3 * 6 * 3, 3 * 6 * (3 * 2 + 8), 2_000),
     "mixers_depth": (2 * 6 * 3, 2 * 6 * (3 * 2 + 8), 2_000),
-    "recall": (4 + 3, (4 + 3) * 8, 2_000),
+    "recall": (4 + 4, (4 + 4) * 8, 2_000),
     "single_location": (4 + 3, (4 + 3) * 16, 4_000),
 }
 """Cells, the runs of a sweep, and the budget of each."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import scipy
 
 from attnsearch.base import Floats, Integers, Plateaus
 from attnsearch.stats.log_rank import check_groups, log_rank
@@ -145,9 +146,4 @@ def resamples(runs: int, stream: int) -> Integers:
 def benjamini_hochberg(p_values: Sequence[float]) -> Floats:
     """`f64[N]`: p values adjusted so that calling those at or below a level different keeps the expected
     share of false calls at that level (Benjamini and Hochberg 1995)."""
-    given = np.asarray(p_values, np.float64)
-    falling = np.argsort(-given, kind="stable")
-    ranks = np.arange(len(given), 0, -1)
-    adjusted = np.empty_like(given)
-    adjusted[falling] = np.minimum.accumulate(np.minimum(given[falling] * len(given) / ranks, 1))
-    return adjusted
+    return scipy.stats.false_discovery_control(np.asarray(p_values, np.float64))

@@ -6,12 +6,12 @@ value. Methods: Klein and Moeschberger, Survival Analysis, 2nd edition (2003), c
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from scipy import special
 
 from attnsearch.base import RECORDING_INTERVAL, Bools, Floats, Integers, Plateaus
@@ -110,15 +110,11 @@ class Waiting:
 
 
 def proportion(count: int, of: int) -> Proportion:
-    """`count` successes `of` so many trials, with their interval (Wilson 1927)."""
+    """`count` successes `of` so many trials, with their interval."""
     if not of:
         return Proportion(0, 0, 0.0, 1.0)
-    squared = float(special.ndtri(1 - TAIL)) ** 2
-    middle = (count + squared / 2) / (of + squared)
-    reach = math.sqrt(squared * (count * (of - count) / of + squared / 4)) / (of + squared)
-    # Exactly, for rounding would leave a trace of the other outcome.
-    low, high = 0.0 if count == 0 else middle - reach, 1.0 if count == of else middle + reach
-    return Proportion(count, of, low, high)
+    interval = scipy.stats.binomtest(count, of).proportion_ci(CONFIDENCE, method="wilson")
+    return Proportion(count, of, float(interval.low), float(interval.high))
 
 
 def pool(groups: Iterable[Plateaus]) -> Plateaus:

@@ -2,10 +2,11 @@
 
     attnsearch sweep single_location --out results
     attnsearch sweep recall --out results
-    python benchmarks/family_laws.py results --against context_length,num_repetitions,num_pairs,num_symbols
+    python benchmarks/family_laws.py results --task single_location --against context_length,num_repetitions
+    python benchmarks/family_laws.py results --task associative_recall --against num_pairs,num_symbols
 
 A row is a law of a series: cells that differ in one number alone. Cells with few runs are left out. Such are
-those of the seeds by which learning rates are chosen.
+those of the seeds by which learning rates are chosen. A number must double at least.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from contextlib import suppress
 from attnsearch.base import AttnsearchError
 from attnsearch.results.cells import Cell
 from attnsearch.results.loading import load
-from attnsearch.results.scaling import Growth
+from attnsearch.results.scaling import SAME_SIZE, Growth
 from attnsearch.results.study import Study
 from attnsearch.results.table import NONE, Table, markdown, ratio
 from attnsearch.spec.names import heading
@@ -31,7 +32,9 @@ FEWEST_RUNS = 8
 def page(study: Study, numbers: Sequence[str]) -> str:
     """The table: a row for each series, first against its search space, then against each of `numbers`."""
     kept = [cell for cell in study.cells if len(cell.runs) >= FEWEST_RUNS]
-    rows = [_row(growth, kept) for growth in _growths(kept, numbers) if isinstance(growth.law, Law)]
+    laws = (growth for growth in _growths(kept, numbers) if isinstance(growth.law, Law))
+    # From less than a doubling a factor for each doubling would be guessed.
+    rows = [_row(growth, kept) for growth in laws if max(growth.bits) - min(growth.bits) >= 1 - SAME_SIZE]
     factor = "plateau multiplied by"
     labels = ("task", "mixer", "learning rate", "each")
     columns = (*labels, "from", "to", "escaped", factor, "power", "does it fit?")
@@ -94,8 +97,13 @@ def main() -> None:
     )
     parser.add_argument("runs", nargs="+", help="folders that were given as --out")
     parser.add_argument("--against", default="context_length", help="numbers of the task, comma-separated")
+    parser.add_argument("--task", help="of these tasks alone, comma-separated")
     given = parser.parse_args()
-    print(page(load(*given.runs), given.against.split(",")))
+    study = load(*given.runs)
+    if given.task is not None:
+        asked = given.task.split(",")
+        study = Study([run for run in study.runs if run.spec.cell.task.name in asked])
+    print(page(study, given.against.split(",")))
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ def _row(growth: Growth, cells: Sequence[Cell]) -> tuple[str, ...]:
         f"{law.observed} of {law.runs}",
         ratio(*law.factors),
         NONE if law.axis is SEARCH_SPACE else ratio(*powers),
-        law.reason,
+        law.reason.partition(":")[0],
     )
 
 

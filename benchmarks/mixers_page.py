@@ -1,4 +1,5 @@
-"""The mixers side by side, from stored runs and entries: docs/mixers.md, and a page a mixer in docs/mixers/.
+"""The mixers side by side, from stored runs and entries: docs/mixers.md, a page a family in
+docs/rankings/, and a page a mixer in docs/mixers/.
 
     .venv/bin/python -m benchmarks.mixers_page results/mixers benchmarks/leaderboard
     .venv/bin/python -m benchmarks.mixers_page results/mixers --suite benchmarks/mixers_automaton.toml
@@ -66,8 +67,8 @@ def found_of(shown: Board, name: str) -> list[tuple[Family, Row]]:
     return [(family, found[0]) for family, found in rows.items() if found]
 
 
-def overview(shown: Board, known: Known, pictures: Mapping[str, str]) -> str:
-    """docs/mixers.md. `pictures`: by the name of a family, where its picture is."""
+def overview(shown: Board, known: Known, pages: Mapping[Family, str]) -> str:
+    """docs/mixers.md. `pages`: the stem of the page of each family."""
     parts = [
         "# The mixers side by side",
         "Who finds which map how soon? Written by `benchmarks/mixers_page.py` from stored runs and from the"
@@ -78,8 +79,11 @@ def overview(shown: Board, known: Known, pictures: Mapping[str, str]) -> str:
     ]
     if (aside := side_by_side(shown)).rows:
         parts += [markdown(aside), turned(shown)]
-    for family, name in zip(shown.families, shown.family_names, strict=True):
-        parts += section(family, name, pictures.get(name))
+    links = [
+        f"- [{in_markdown(name)}](rankings/{pages[family]}.md): {in_markdown(family.suite.title)}"
+        for family, name in zip(shown.families, shown.family_names, strict=True)
+    ]
+    parts += ["## Family by family", "\n".join(links)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -147,9 +151,13 @@ def _standing(shown: Board, name: str) -> str:
     return ", ".join(told) or "not run yet"
 
 
-def section(family: Family, name: str, picture: str | None) -> list[str]:
-    """One family: its ranking, its picture, its cells, its learning rates."""
-    parts = [f"## {name[0].upper()}{name[1:]}"]
+def page(family: Family, name: str, picture: str | None) -> str:
+    """The page of one family: its ranking, its picture, its cells, its learning rates."""
+    parts = [
+        f"# {name[0].upper()}{name[1:]}: who finds which map how soon?",
+        f"{family.suite.title}. Written by `benchmarks/mixers_page.py`."
+        " [The mixers side by side](../mixers.md) says what counts.",
+    ]
     if family.ranked:
         parts.append(markdown(ranking(family)))
     parts += [line for line in (_apart(family), _edges(family), _later(family)) if line]
@@ -161,7 +169,7 @@ def section(family: Family, name: str, picture: str | None) -> list[str]:
     parts += [markdown(table) for table in cell_tables(family) if table.rows]
     if (chosen := choice_table(family)).rows:
         parts.append(markdown(chosen))
-    return parts
+    return "\n\n".join(parts) + "\n"
 
 
 def _apart(family: Family) -> str:
@@ -254,21 +262,28 @@ def draw(family: Family, name: str, path: Path) -> Path | None:
 def write(shown: Board, runs: Sequence[StoredRun], known: Known, docs: Path) -> list[Path]:
     """All pages and their pictures below `docs`. `runs`: the stored ones, of which maps are shown."""
     images = docs / "images" / "mixers"
-    for folder in (images, docs / "mixers"):
+    for folder in (images, docs / "mixers", docs / "rankings"):
         folder.mkdir(parents=True, exist_ok=True)
-    pictures = {}
-    for number, (family, name) in enumerate(zip(shown.families, shown.family_names, strict=True)):
-        file = f"{family.suite.name}{number or ''}-plateaus.png"
-        if draw(family, name, images / file):
-            pictures[name] = f"images/mixers/{file}"
     written = [docs / "mixers.md"]
-    written[0].write_text(overview(shown, known, pictures), encoding="utf-8")
+    pages = {family: _stem(family, shown) for family in shown.families}
+    for family, name in zip(shown.families, shown.family_names, strict=True):
+        file = f"{pages[family]}-plateaus.png"
+        picture = f"../images/mixers/{file}" if draw(family, name, images / file) else None
+        written.append(docs / "rankings" / f"{pages[family]}.md")
+        written[-1].write_text(page(family, name, picture), encoding="utf-8")
+    written[0].write_text(overview(shown, known, pages), encoding="utf-8")
     for name, one in known.items():
         found = found_of(shown, name)
         second = mixer_pages.results(name, found, runs, images) if found else []
         written.append(docs / "mixers" / f"{name}.md")
         written[-1].write_text(mixer_pages.page(name, one, second), encoding="utf-8")
     return written
+
+
+def _stem(family: Family, shown: Board) -> str:
+    """What the page of a family is called: as its suite, and as the family where the suite has several."""
+    several = sum(other.suite is family.suite for other in shown.families) > 1
+    return f"{family.suite.name}-{family.name}" if several else family.suite.name
 
 
 def main() -> None:

@@ -37,6 +37,8 @@ def _waits_figure(mixers: Sequence[Waits], reference: Waits | None, budget: int,
     reference:  drawn in every panel, so that all can be held against it; None for none
     budget:     steps, drawn as a line
     """
+    from matplotlib import ticker
+
     across = min(ACROSS, len(mixers))
     down = -(-len(mixers) // across)
     figure = empty_figure(max(1.7 * across + 0.6, 4.4), 1.45 * down + 1.2, title)
@@ -57,7 +59,10 @@ def _waits_figure(mixers: Sequence[Waits], reference: Waits | None, budget: int,
         axes.set_xlabel("search space (bits)")
     lows = [wait.restricted_mean_low for one in mixers for wait in one.waiting]
     panels[0, 0].set(ylim=(max(min(lows, default=10), 5) / 1.4, budget * 1.4))
+    # Within one decade matplotlib would label every minor tick, one upon another.
+    panels[0, 0].yaxis.set_minor_locator(ticker.LogLocator(subs=(2, 5)))
     panels[0, 0].yaxis.set_major_formatter("{x:,.0f}")
+    panels[0, 0].yaxis.set_minor_formatter("{x:,.0f}")
     figure.supylabel("plateau length (training steps)", fontsize=8.5)
     handles = {
         "restricted mean, 95 % interval": panels[0, 0].plot([], [], "o-", color=BLUE, markersize=4)[0],

@@ -57,7 +57,7 @@ def shown(small: Suite, made: list[StoredRun]) -> Board:
 def docs(shown: Board, made: list[StoredRun], tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("docs")
     names = [path.name for path in mixers_page.write(shown, made, KNOWN, folder)]
-    assert names == ["mixers.md", *(f"{name}.md" for name in KNOWN)]
+    assert names == ["mixers.md", "small.md", *(f"{name}.md" for name in KNOWN)]
     return folder
 
 
@@ -66,14 +66,20 @@ def test_the_overview_ranks_what_counts_and_names_the_rest(docs: Path) -> None:
     assert "| [`attention`](mixers/attention.md) | 65,536 | 256 a token | 1,000 | – | 1 |" in text
     assert "| [`mlp_mixer`](mixers/mlp_mixer.md) | 65,536 | 256 a token | 1,000 | – | listed apart |" in text
     assert "Not run yet, or not to the end: `mamba` and `rwkv7`." in text
+    assert "- [position-keyed](rankings/small.md): A small ladder" in text
+    assert "- Suite `small`: 6 seeds a cell. The learning rate is the best of 0.001 and 0.003" in text
+
+
+def test_the_page_of_a_family_says_who_is_apart_and_who_is_at_the_edge(docs: Path) -> None:
+    text = (docs / "rankings" / "small.md").read_text(encoding="utf-8")
+    assert text.startswith("# Position-keyed: who finds which map how soon?\n\nA small ladder. ")
     assert "- `mlp_mixer`: has not been checked\n" in text
     assert "- `attention` is best at 0.003, the largest of its grid." in text
-    assert "- Suite `small`: 6 seeds a cell. The learning rate is the best of 0.001 and 0.003" in text
-    assert "(images/mixers/small-plateaus.png)" in text
+    assert "(../images/mixers/small-plateaus.png)" in text
 
 
 def test_each_cell_has_its_restricted_mean_its_escapes_and_its_mastery(docs: Path) -> None:
-    lines = (docs / "mixers.md").read_text(encoding="utf-8").splitlines()
+    lines = (docs / "rankings" / "small.md").read_text(encoding="utf-8").splitlines()
     rows = [line for line in lines if line.startswith(("| attention | ", "| (mlp"))]
     assert len(rows) == 6 + 2  # of three tables, and the learning rates of attention
     means, escapes, mastery = (rows[2 * table].split(" | ")[1:] for table in range(3))

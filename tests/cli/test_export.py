@@ -23,9 +23,9 @@ def test_one_rule_has_fresh_sequences_by_another_seed(tmp_path: Path) -> None:
     assert told["bytes"] == (tmp_path / "test.npz").stat().st_size
     assert (told["sequences"], told["seed"], told["rule_seed"]) == (100, 4, 3)
     assert (told["context_length"], told["queries"], told["supports_differ"]) == (8, 4, False)
-    one, other = (np.load(tmp_path / name) for name in ("deep/train.npz", "test.npz"))
-    assert json.loads(one["about"].item())["rule"] == json.loads(other["about"].item())["rule"]
-    assert not np.array_equal(one["tokens"], other["tokens"])
+    with np.load(tmp_path / "deep/train.npz") as one, np.load(tmp_path / "test.npz") as other:
+        assert json.loads(one["about"].item())["rule"] == json.loads(other["about"].item())["rule"]
+        assert not np.array_equal(one["tokens"], other["tokens"])
 
 
 @pytest.mark.parametrize(

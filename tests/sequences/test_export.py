@@ -45,7 +45,8 @@ def source_of(task: str, count: int) -> Source:
 def read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """What is known of the sequences, and their arrays."""
     if path.suffix == ".npz":
-        arrays = dict(np.load(path))
+        with np.load(path) as stored:
+            arrays = dict(stored)
         return json.loads(arrays.pop("about").item()), arrays
     table = parquet.read_table(path)
     columns = {name: np.array(table[name].to_pylist()) for name in ("tokens", "answers")}

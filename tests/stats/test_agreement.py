@@ -15,7 +15,8 @@ from attnsearch.stats.agreement import combined, distances, pair_p_value
 
 # Mean losses in shares of chance, to the end of the budget, as two mixers that ship had them: ten cells of
 # the suite `mixers` with eight seeds each.
-RECORDED = np.load(Path(__file__).with_name("recorded_curves.npz"))
+with np.load(Path(__file__).with_name("recorded_curves.npz")) as stored:
+    RECORDED = dict(stored)
 ATTENTION = RECORDED["attention"].astype(np.float64)
 
 AUDITS = 1_000

@@ -257,9 +257,10 @@ def _beside(seen: Beside | None) -> str:
     if seen is None:
         return NONE
     told = NONE if seen.ratio is None else ratio(seen.ratio.value, seen.ratio.low, seen.ratio.high)
+    # On the line of the interval: a text has one smaller note.
     if seen.ahead is None:
-        return f"{told}\nnot separated"
-    return f"{told}\n{'ahead' if seen.ahead else 'behind'}, by its {seen.ground}"
+        return f"{told}, not separated"
+    return f"{told}, {'ahead' if seen.ahead else 'behind'} by its {seen.ground}"
 
 
 def tables(board: Board) -> list[Table]:

@@ -67,9 +67,12 @@ def test_the_context_is_a_number_of_every_task() -> None:
 
 
 def test_a_size_of_the_network_has_a_law_in_cells_that_differ_in_nothing_else() -> None:
-    def at(width: int, middle: int, **values: int) -> list[StoredRun]:
+    def at(width: int, middle: int, num_heads: int = 16) -> list[StoredRun]:
         escapes = enumerate((middle - 20, middle - 10, middle + 10, middle + 20))
-        return [run_of(spec_of(seed=seed, width=width, **values), [escape] * 4) for seed, escape in escapes]
+        return [
+            run_of(spec_of(seed=seed, width=width, num_heads=num_heads), [escape] * 4)
+            for seed, escape in escapes
+        ]
 
     runs = [*at(16, 400), *at(32, 200), *at(64, 100), *at(16, 700, num_heads=2), *at(32, 600, num_heads=2)]
     many, few = Study(runs).laws_against("width")

@@ -5,8 +5,8 @@
     python benchmarks/family_laws.py results --task single_location --against context_length,num_repetitions
     python benchmarks/family_laws.py results --task associative_recall --against num_pairs,num_symbols
 
-A row is a law of a series: cells that differ in one number alone. Cells with few runs are left out. Such are
-those of the seeds by which learning rates are chosen. A number must double at least.
+A row is a law of a series: cells that differ in one number alone. Cells with few runs are left out: some
+have only the seeds by which learning rates are chosen. A number must double at least.
 """
 
 from __future__ import annotations

@@ -21,8 +21,8 @@ from attnsearch.runs.store import StoredRun
 
 def page(first: Sequence[StoredRun], second: Sequence[StoredRun]) -> str:
     """A row for each pair of devices: how many runs, how far apart their plateaus and losses are."""
-    others = {run.spec.digest: run for run in second}
-    pairs = [(run, others[run.spec.digest]) for run in first if run.spec.digest in others]
+    others = {run.digest: run for run in second}
+    pairs = [(run, others[run.digest]) for run in first if run.digest in others]
     rows = []
     for devices in sorted({tuple(_device(run) for run in pair) for pair in pairs}):
         own = [pair for pair in pairs if tuple(map(_device, pair)) == devices]

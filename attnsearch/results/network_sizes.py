@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 
-from attnsearch.base import plain
 from attnsearch.results.cells import Cell
-from attnsearch.results.series import Series
-from attnsearch.spec.names import Names, joined
+from attnsearch.results.series import Series, grouped
 from attnsearch.spec.run import CellSpec, Value, left_untold, of_mixer
 
 
@@ -25,16 +23,7 @@ def network_series(cells: Sequence[Cell], name: str) -> tuple[Series, ...]:
     """Cells that have the number `name` among their `network_sizes`, by what they have in common but this
     number, in order of first appearance; the cells of a series by the number, rising."""
     sizes = {cell: size for cell in cells if (size := network_sizes(cell.spec).get(name)) is not None}
-    grouped: dict[tuple[CellSpec, str], list[Cell]] = {}
-    for cell in sizes:
-        grouped.setdefault((_without(cell.spec, name), cell.folder), []).append(cell)
-    names = Names(common for common, _ in grouped)
-    found = []
-    for (common, folder), members in grouped.items():
-        label = joined(names.label(common), plain(folder))
-        title = label if names.several_tasks else joined(plain(common.task.name), label)
-        found.append(Series(label, title, tuple(sorted(members, key=lambda cell: sizes[cell]))))
-    return tuple(found)
+    return grouped(list(sizes), lambda cell: _without(cell.spec, name), sizes.__getitem__)
 
 
 def _is_size(value: Value) -> bool:

@@ -37,15 +37,23 @@ def series(cells: Sequence[Cell], size: Callable[[Cell], float] = search_space) 
     mixer, training, budget, intervention, thresholds or folder.
     """
     apart = _apart(cells, size)
-    grouped: dict[tuple[CellSpec, str], list[Cell]] = {}
+    return grouped(cells, lambda cell: _common(cell.spec, apart), size)
+
+
+def grouped(
+    cells: Sequence[Cell], common: Callable[[Cell], CellSpec], size: Callable[[Cell], float]
+) -> tuple[Series, ...]:
+    """`cells` by what they have in `common` and by folder, in order of first appearance; the cells of a
+    series by their `size`, rising."""
+    members: dict[tuple[CellSpec, str], list[Cell]] = {}
     for cell in cells:
-        grouped.setdefault((_common(cell.spec, apart), cell.folder), []).append(cell)
-    names = Names(common for common, _ in grouped)
+        members.setdefault((common(cell), cell.folder), []).append(cell)
+    names = Names(shared for shared, _ in members)
     found = []
-    for (common, folder), members in grouped.items():
-        name = joined(names.label(common), plain(folder))
-        title = name if names.several_tasks else joined(plain(common.task.name), name)
-        found.append(Series(name, title, tuple(sorted(members, key=size))))
+    for (shared, folder), own in members.items():
+        name = joined(names.label(shared), plain(folder))
+        title = name if names.several_tasks else joined(plain(shared.task.name), name)
+        found.append(Series(name, title, tuple(sorted(own, key=size))))
     return tuple(found)
 
 

@@ -37,7 +37,7 @@ def runs_at(
     for seed, escape in enumerate(escapes):
         spec = spec_of(mixer, seed, state_size=state_size, support_size=support_size, **values)
         rest = None if escape is None or (mastered is not None and seed >= mastered) else escape + 10
-        # One of two targets is no more than a bag of two inputs tells.
+        # A bag of two inputs tells as much as one of two targets.
         early = max(state_size - 1, 2)
         runs.append(run_of(spec, [*[escape] * early, rest][:state_size]))
     return runs

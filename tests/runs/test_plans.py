@@ -51,7 +51,7 @@ class Looking(MadeTrainer):
     def __init__(self, root: Path):
         super().__init__()
         self.root = root
-        self.seen: list[list[set[RunSpec]]] = []
+        self.seen: list[set[frozenset[RunSpec]]] = []
 
     def train(
         self,
@@ -62,7 +62,7 @@ class Looking(MadeTrainer):
         settings: TrainingSettings,
     ) -> Iterator[Ended]:
         followed = [read_plan(path) for path in plans(self.root) if is_followed(path)]
-        self.seen.append(sorted((set(plan.specs.values()) for plan in followed), key=len))
+        self.seen.append({frozenset(plan.specs.values()) for plan in followed})
         return super().train(cohort, pending, runs, observer, settings)
 
 
@@ -82,7 +82,7 @@ def test_the_runs_that_are_not_stored_are_planned_while_they_are_trained(store: 
     run(specs[:1], store, MadeTrainer())
     trainer = Looking(store.root)
     run(specs, store, trainer)
-    assert trainer.seen == [[{*specs[1:]}]]
+    assert trainer.seen == [{frozenset(specs[1:])}]
     assert not plans(store.root)
 
 
@@ -115,6 +115,7 @@ def test_scored_runs_wait_while_their_learning_rates_are_chosen(
     output = Output(tmp_path / "out", as_json=True, quiet=True, no_plots=True, track=())
     assert sweep_suite(suite, output, trainer, TrainingSettings())
     selection, scored = trainer.seen
-    assert selection == [set(suite.selection()), set(suite.planned()) - set(suite.selection())]
+    waiting = frozenset(suite.planned()) - frozenset(suite.selection())
+    assert selection == {frozenset(suite.selection()), waiting}
     assert [len(planned) for planned in scored] == [2]
     assert not plans(tmp_path / "out")

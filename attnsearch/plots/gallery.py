@@ -105,7 +105,10 @@ def draw_emergence(study: Study, folder: Path) -> list[Path]:
         path = folder / f"{file_stem(f'emergence against {name}', f'-{study.names.digits}')}.png"
         groups = [Emerged(one.series, one.bits, one.numbers, one.emerged, one.waiting) for one in found]
         budget = max(cell.spec.budget.steps for one in found for cell in one.cells)
-        title = f"Steps to emergence against {heading(name)}: {joined(*tasks)}"
+        # A legend names several series. One alone is named where more grows than the size.
+        several = len({one.series for one in found}) > 1
+        series = () if several else (one.series for one in found[:1] if one.coupled)
+        title = f"Steps to emergence against {heading(name)}: {joined(*tasks, *series)}"
         drawn.append(emergence_against_size(path, groups, heading(name), budget, title))
     return drawn
 

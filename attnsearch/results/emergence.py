@@ -30,7 +30,8 @@ ROUNDED = 6
 
 @dataclass(frozen=True, eq=False)
 class Emergence:
-    """The targets of one search space, in cells that differ in one number of their networks.
+    """The targets of one search space, in cells that differ in one number of their networks, and in a setting
+    that grows with it.
 
     name:     the number, as settings call it: `width`
     series:   what the cells have in common and other cells have not, in words
@@ -52,6 +53,11 @@ class Emergence:
         """Of each cell, up to its budget."""
         pairs = zip(self.cells, self.emerged, strict=True)
         return tuple(summarise(emerged, cell.spec.budget.steps) for cell, emerged in pairs)
+
+    @cached_property
+    def coupled(self) -> bool:
+        """Whether another setting grows with the number."""
+        return len(Names(cell.spec for cell in self.cells).differing) > 1
 
     @cached_property
     def law(self) -> Law | NoLaw:

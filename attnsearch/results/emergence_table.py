@@ -63,7 +63,8 @@ def _said(one: Emergence, found: Sequence[Emergence]) -> tuple[str, ...]:
 
 
 def _several(found: Sequence[Emergence]) -> bool:
-    return len({one.series for one in found}) > 1
+    """Whether a row says its series: where another has the same sizes, or something grows with the size."""
+    return len({one.series for one in found}) > 1 or any(one.coupled for one in found)
 
 
 def _waited(waiting: Waiting, emerged: Plateaus) -> tuple[str, ...]:

@@ -94,11 +94,10 @@ def _others(growth: Growth) -> list[str]:
     axis = growth.axis
     if not isinstance(axis, Quantity):
         return []
-    knobs = growth.cells[0].spec.task.knobs
-    differing = Names(cell.spec for cell in growth.cells).differing
-    others = [heading(name) for name, _ in knobs if name in differing and name != axis.key]
+    names = Names(cell.spec for cell in growth.cells)
+    others = [heading(name) for name in names.differing if name != axis.key]
     # Of the context, it says what makes it.
-    if not others or (len(others) == 1 and axis.key not in dict(knobs)):
+    if not others or (len(others) == 1 and axis.key not in names.facts(growth.cells[0].spec)):
         return []
     return [f"The cells differ in {', '.join(others)} too; the factor is of all together."]
 

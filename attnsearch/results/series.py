@@ -41,17 +41,20 @@ def series(cells: Sequence[Cell], size: Callable[[Cell], float] = search_space) 
 
 
 def grouped(
-    cells: Sequence[Cell], common: Callable[[Cell], CellSpec], size: Callable[[Cell], float]
+    cells: Sequence[Cell],
+    common: Callable[[Cell], CellSpec],
+    size: Callable[[Cell], float],
+    words: Callable[[Cell], str] = lambda _: "",
 ) -> tuple[Series, ...]:
-    """`cells` by what they have in `common` and by folder, in order of first appearance; the cells of a
-    series by their `size`, rising."""
-    members: dict[tuple[CellSpec, str], list[Cell]] = {}
+    """`cells` by what they have in `common`, by what `words` says of them, and by folder, in order of first
+    appearance; the cells of a series by their `size`, rising."""
+    members: dict[tuple[CellSpec, str, str], list[Cell]] = {}
     for cell in cells:
-        members.setdefault((common(cell), cell.folder), []).append(cell)
-    names = Names(shared for shared, _ in members)
+        members.setdefault((common(cell), words(cell), cell.folder), []).append(cell)
+    names = Names(shared for shared, *_ in members)
     found = []
-    for (shared, folder), own in members.items():
-        name = joined(names.label(shared), plain(folder))
+    for (shared, said, folder), own in members.items():
+        name = joined(names.label(shared), said, plain(folder))
         title = name if names.several_tasks else joined(plain(shared.task.name), name)
         found.append(Series(name, title, tuple(sorted(own, key=size))))
     return tuple(found)

@@ -21,6 +21,7 @@ from attnsearch.spec.run import (
     left_untold,
     settings,
 )
+from attnsearch.spec.settings import SETTINGS
 from attnsearch.spec.task_file import TaskFile
 
 LONGEST_NAME = 100
@@ -63,6 +64,7 @@ def foreign_run(
     ((network, optimizer, budget, _),) = training_specs(
         {key: values for key, values in lists.items() if key in _BUDGET | _TOLD}
     )
+    _check_multiples(given)
     untold = _TOLD - given.keys()
     training = (left_untold(network, untold), left_untold(optimizer, untold), budget, InterventionSpec())
     mixer = MixerSpec(f"{FOREIGN}{name}", settings(about))
@@ -76,6 +78,16 @@ def _check_name(name: str) -> None:
             f"{name!r} is not a name for what is trained: give 1 to {LONGEST_NAME} letters, digits and signs"
         )
     check_names(name)
+
+
+def _check_multiples(given: Mapping[str, Value]) -> None:
+    """Errors: AttnsearchError for a multiple of a setting that is not `given`, and so not known."""
+    for name in given.keys() & SETTINGS.keys():
+        base = SETTINGS[name].scales_with
+        if base and base not in given and isinstance(given[name], str):
+            raise AttnsearchError(
+                f"{name} {given[name]} is a multiple of the {base}, which is not told: give {base} as well"
+            )
 
 
 def _check_about(about: Mapping[str, Value]) -> None:

@@ -215,7 +215,7 @@ def training_specs(values: Lists) -> list[Training]:
     """Every combination of the `values` that are `SETTINGS`."""
     trainings = []
     for given in _combinations(values, set(SETTINGS)):
-        checked = {name: SETTINGS[name].check(name, value) for name, value in given.items()}
+        checked = {name: SETTINGS[name].check(name, value, given) for name, value in given.items()}
         network = _of(NetworkSpec, checked)
         optimizer = _of(OptimizerSpec, checked)
         budget = _of(BudgetSpec, checked)

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 
 from attnsearch.base import RECORDING_INTERVAL, AttnsearchError, nearest
 from attnsearch.spec.positions import POSITIONS
+from attnsearch.spec.reading import placed
 from attnsearch.spec.run import BudgetSpec, InterventionSpec, NetworkSpec, OptimizerSpec, Value
 
 LARGEST_VALUE = 2**31 - 1
 """Of any setting: what is counted on a device is counted in 32 bits."""
+
+_MULTIPLE = r"-?[0-9]{1,10}(\.[0-9]{1,10})?x"
+"""`4x` or `0.5x`: so many times another setting. The product is checked as any number is."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +28,7 @@ class Setting:
     multiple_of:             of a whole number
     choices:                 of a setting that is one of a few words
     form, example:           of a setting that is any other word: a regular expression, and how it is told
+    scales_with:             of a number: another setting, of which `4x` is four times the value
     """
 
     meaning: str
@@ -32,15 +39,22 @@ class Setting:
     choices: tuple[str, ...] = ()
     form: str = ""
     example: str = ""
+    scales_with: str = ""
 
     def describe(self) -> str:
         """The values it may take, in a few words."""
         bound = "above" if self.above_minimum else "at least"
         multiple = f", a multiple of {self.multiple_of}" if self.multiple_of > 1 else ""
-        return self.example or " or ".join(self.choices) or f"{bound} {self.minimum:g}{multiple}"
+        scaled = f", or times the {self.scales_with}, as in 4x" if self.scales_with else ""
+        return self.example or " or ".join(self.choices) or f"{bound} {self.minimum:g}{multiple}{scaled}"
 
-    def check(self, name: str, value: Value) -> Value:
-        """`value`, as the type of the default. Errors: AttnsearchError."""
+    def check(self, name: str, value: Value, others: Mapping[str, Value]) -> Value:
+        """`value`, as the type of the default. Errors: AttnsearchError.
+
+        others:  the settings that are given beside it
+        """
+        if self.scales_with and isinstance(value, str):
+            return self._scaled(name, value, others)
         if self.choices:
             if value not in self.choices:
                 raise AttnsearchError(f"{name} {value!r} is unknown.{nearest(str(value), self.choices)}")
@@ -74,6 +88,19 @@ class Setting:
             )
         return kind(value)
 
+    def _scaled(self, name: str, value: str, others: Mapping[str, Value]) -> Value:
+        if not re.fullmatch(_MULTIPLE, value):
+            raise AttnsearchError(
+                f"{name} {value!r} is neither a whole number"
+                f" nor a multiple of the {self.scales_with}, as in 4x"
+            )
+        base = SETTINGS[self.scales_with]
+        whole = base.check(self.scales_with, others.get(self.scales_with, base.default), others)
+        assert isinstance(whole, int)
+        exact = Fraction(value.removesuffix("x")) * whole
+        with placed(f"{name} {value} of {self.scales_with} {whole}"):
+            return self.check(name, int(exact) if exact.denominator == 1 else float(exact), others)
+
 
 SETTINGS: dict[str, Setting] = {
     "learning_rate": Setting("AdamW learning rate", OptimizerSpec.learning_rate, 0, above_minimum=True),
@@ -86,7 +113,7 @@ SETTINGS: dict[str, Setting] = {
     "early_stopping": Setting("end a run when it has mastered every target", BudgetSpec.early_stopping, 0),
     "width": Setting("features of a token, D", NetworkSpec.width, 1),
     "num_layers": Setting("blocks of the network", NetworkSpec.num_layers, 1),
-    "mlp_width": Setting("hidden features of a block's MLP", NetworkSpec.mlp_width, 1),
+    "mlp_width": Setting("hidden features of a block's MLP", NetworkSpec.mlp_width, 1, scales_with="width"),
     "positions": Setting(
         "what is added to tokens, so that a network knows where they are",
         NetworkSpec.positions,

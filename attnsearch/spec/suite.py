@@ -86,7 +86,8 @@ class Suite:
     @property
     def learning_rates(self) -> list[float]:
         """The grid from which each mixer's is chosen, rising."""
-        return sorted({optimizer.learning_rate for _, optimizer, *_ in training_specs(self.training)})
+        given = {name: listed for name, listed in self.training.items() if name == "learning_rate"}
+        return sorted({optimizer.learning_rate for _, optimizer, *_ in training_specs(given)})
 
     def runs(self) -> list[RunSpec]:
         """Every combination once: tasks outermost, then training, mixers, and seeds innermost.
@@ -156,10 +157,12 @@ class Suite:
 
         Errors: AttnsearchError for a value of `training` that is out of range.
         """
-        training_specs(training)
+        together = {**self.training, **training}
+        for name in dict.fromkeys(task.name for task in self.tasks):
+            training_specs({**self.defaults.get(name, {}), **together})
         return replace(
             self,
-            training={**self.training, **training},
+            training=together,
             seeds=self.seeds if seeds is None else seeds,
             mixers=self.mixers if mixers is None else tuple(mixers),
         )
@@ -200,7 +203,8 @@ class Suite:
         check_knobs(files)
         with placed("[training]"):
             training = _lists(document.training, set(SETTINGS))
-            training_specs(training)
+            for file in files:
+                training_specs({**_training_defaults(file), **training})
         seeds = _seeds(document.seeds)
         suite = cls(
             document.name,

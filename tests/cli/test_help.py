@@ -30,6 +30,7 @@ def test_a_task_s_own_flags_are_listed_with_range_and_default():
     ):
         assert f"{flag} " in found, flag
     assert "blocks of the network [at least 1; default: 1]" in found
+    assert "[at least 1, or times the width, as in 4x; default: 512]" in found
 
 
 def test_a_task_s_own_defaults_of_training_and_mixers_are_listed():

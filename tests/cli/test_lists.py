@@ -45,6 +45,13 @@ def test_lists_of_a_flag_that_is_given_again_add_up(asked: list[RunSpec]) -> Non
     assert sorted({run.seed for run in asked}) == [0, 1, 2]
 
 
+def test_a_list_may_mix_numbers_and_multiples_of_the_width(asked: list[RunSpec]) -> None:
+    widths = ["--width", "16,32", "--mlp-width", "256,4x", "--seeds", "1"]
+    assert attnsearch("run", "--task", "linear_map", *widths).status == 0
+    found = {(run.cell.network.width, run.cell.network.mlp_width) for run in asked}
+    assert found == {(16, 256), (16, 64), (32, 256), (32, 128)}
+
+
 def test_tasks_that_are_given_again_add_up(asked: list[RunSpec]) -> None:
     tasks = ["--task", "linear_map", "--task=linear_map_autoregressive", "--seeds", "1"]
     assert attnsearch("run", *tasks).status == 0

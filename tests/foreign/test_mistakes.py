@@ -90,6 +90,7 @@ def test_each_batch_is_recorded_once(tmp_path: Path) -> None:
         ),
         ({"map_bias": 1.0}, {}, "no setting 'map_bias'"),
         ({"steps": 15}, {}, "steps 15 is not a multiple of 10"),
+        ({"mlp_width": "4x"}, {}, "mlp_width 4x is a multiple of the width, which is not told: give width"),
         ({"tokens_per_step": 4}, {}, "tokens_per_step 4 is less than one sequence of linear_map: at least 8"),
         ({}, {"gain": np.float32(1)}, "about: gain is .*: give a number, a text, True, False or None"),
         ({}, {"two words": 1}, "about: 'two words' is not a name"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from helpers.emerging import emerging
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -87,6 +88,19 @@ def test_each_series_has_a_colour_and_a_place_of_its_own() -> None:
     (legend,) = made.legends
     texts = [text.get_text() for text in legend.get_texts()]
     assert texts[-2:] == ["attention, learning rate 0.001", "attention, learning rate 0.003"]
+
+
+def test_a_picture_of_one_series_says_what_grows_with_the_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    titles: list[str] = []
+    monkeypatch.setattr(
+        "attnsearch.plots.gallery.emergence_against_size", lambda *given: titles.append(given[-1])
+    )
+    for hidden in (256, "4x"):
+        draw_emergence(Study(emerging({16: EIGHT, 64: EIGHT}, mlp_width=hidden)), tmp_path)
+    plain = "Steps to emergence against width: linear_map"
+    assert titles == [plain, f"{plain}, attention, mlp width 4x"]
 
 
 def test_a_study_has_a_picture_for_each_size_that_differs(tmp_path: Path) -> None:

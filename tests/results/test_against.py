@@ -87,6 +87,17 @@ def test_a_size_of_the_network_has_a_law_in_cells_that_differ_in_nothing_else() 
     assert [len(one.cells) for one in Study(runs).laws_against("num_heads")] == [2, 2, 1]
 
 
+def test_a_law_against_the_width_says_that_the_hidden_layer_grows_too() -> None:
+    runs = [
+        run_of(spec_of(seed=seed, width=width, mlp_width="4x"), [6_400 // width + 10 * seed] * 4)
+        for width in (16, 32)
+        for seed in range(4)
+    ]
+    (growth,) = Study(runs).laws_against("width")
+    assert growth.title == "linear_map, attention, mlp width 4x"
+    assert "The cells differ in mlp width too; the factor is of all together." in sentences(growth)
+
+
 def test_a_knob_that_goes_with_another_is_named() -> None:
     (growth,) = Study([*runs_at(4, 1, 100), *runs_at(8, 2, 200)]).laws_against("state_size")
     expected = "The cells differ in support size too; the factor is of all together."

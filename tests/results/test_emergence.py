@@ -58,6 +58,32 @@ def test_cells_that_differ_otherwise_are_series_of_their_own() -> None:
     ]
 
 
+def test_a_hidden_layer_that_grows_with_the_width_makes_a_series() -> None:
+    # At width 64 both ways are one network, which is trained once.
+    fixed, scaled = emerging(FOUND, mlp_width=256), emerging({16: FOUND[16], 32: FOUND[16]}, mlp_width="4x")
+    found = [one for one in Study([*fixed, *scaled]).emergences if one.name == "width"]
+    assert [(one.series, one.bits, one.numbers, one.coupled) for one in found] == [
+        ("attention, mlp width 256", EASY, (16, 64), False),
+        ("attention, mlp width 256", HARD, (16, 64), False),
+        ("attention, mlp width 4x", EASY, (16, 32, 64), True),
+        ("attention, mlp width 4x", HARD, (16, 32, 64), True),
+    ]
+    assert [cell.spec.network.mlp_width for cell in found[-1].cells] == [64, 128, 256]
+    # Alone, too, it says what grows.
+    steps, _ = emergence_tables(Study(scaled).emergences)
+    assert shown(steps)["series"] == ["attention, mlp width 4x"] * 4
+
+
+def test_a_full_grid_of_two_widths_has_no_series_in_which_both_grow() -> None:
+    runs = [run for hidden in (64, 128) for run in emerging({16: FOUND[16], 32: FOUND[64]}, mlp_width=hidden)]
+    assert {(one.name, one.series) for one in Study(runs).emergences} == {
+        ("width", "attention, mlp width 64"),
+        ("width", "attention, mlp width 128"),
+        ("mlp_width", "attention, width 16"),
+        ("mlp_width", "attention, width 32"),
+    }
+
+
 def test_a_number_of_the_mixer_counts_and_one_of_the_training_does_not() -> None:
     heads = [run_of(spec_of(num_heads=number), [50, 60, 70, 80]) for number in (2, 4)]
     rates = [run_of(spec_of(learning_rate=rate), [50, 60, 70, 80]) for rate in (1e-3, 3e-3)]

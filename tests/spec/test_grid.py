@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import get_type_hints
 
 import numpy as np
@@ -20,6 +20,7 @@ from attnsearch.spec.run import (
     PlateauRule,
     RunSpec,
     Value,
+    settings,
 )
 from attnsearch.spec.settings import LARGEST_VALUE, SETTINGS
 from attnsearch.spec.task_file import TASK_FOLDER, Knob, TaskFile, find_task
@@ -188,6 +189,23 @@ def test_every_setting_has_a_home_and_its_default() -> None:
         assert setting.meaning
 
 
+def test_a_width_of_the_hidden_layer_may_be_a_multiple_of_the_width() -> None:
+    found = runs_of({"mlp_width": [256, "4x", "0.5x"], "width": [16, 64]})
+    widths = [(run.cell.network.width, run.cell.network.mlp_width) for run in found]
+    # The same network once, however it was asked for.
+    assert widths == [(16, 256), (64, 256), (16, 64), (16, 8), (64, 32)]
+    assert found[2].digest == runs_of({"mlp_width": [64], "width": [16]})[0].digest
+    # Of the usual width, and of a task's own.
+    assert runs_of({"mlp_width": ["4x"]})[0].cell.network.mlp_width == 512
+    narrow = replace(LINEAR, defaults=settings({"width": 24, "mlp_width": "1.5x"}))
+    assert [run.cell.network.mlp_width for run in runs_of({}, tasks=[narrow])] == [36]
+    assert [run.cell.network.mlp_width for run in runs_of({"width": [32]}, tasks=[narrow])] == [48]
+
+
+def test_a_multiple_of_a_width_that_is_wrong_blames_the_width() -> None:
+    assert message({"mlp_width": ["4x"], "width": ["wide"]}) == "width 'wide' is not a whole number"
+
+
 # What does not fit.
 
 
@@ -238,6 +256,23 @@ def message(
         ("width", 0, "width 0 must be at least 1"),
         ("num_layers", 0, "num_layers 0 must be at least 1"),
         ("mlp_width", 1.5, "mlp_width 1.5 is not a whole number"),
+        # As a multiple of the width, 128 unless given.
+        ("mlp_width", "4", "mlp_width '4' is neither a whole number nor a multiple of the width, as in 4x"),
+        ("mlp_width", "x", "mlp_width 'x' is neither a whole number nor a multiple of the width, as in 4x"),
+        (
+            "mlp_width",
+            "4 x",
+            "mlp_width '4 x' is neither a whole number nor a multiple of the width, as in 4x",
+        ),
+        ("mlp_width", "0x", "mlp_width 0x of width 128: mlp_width 0 must be at least 1"),
+        ("mlp_width", "-2x", "mlp_width -2x of width 128: mlp_width -256 must be at least 1"),
+        ("mlp_width", "0.3x", "mlp_width 0.3x of width 128: mlp_width 38.4 is not a whole number"),
+        (
+            "mlp_width",
+            "9999999999x",
+            "mlp_width 9999999999x of width 128: mlp_width 1279999999872 must be at most 2147483647",
+        ),
+        ("width", "4x", "width '4x' is not a whole number"),
         ("positions", "rotary", "positions 'rotary' is unknown. Known: learned, none, sinusoidal."),
         (
             "positions",

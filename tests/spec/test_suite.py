@@ -127,6 +127,21 @@ def test_a_suite_is_reduced_from_outside(tmp_path: Path) -> None:
     }
 
 
+def test_a_hidden_layer_scales_with_the_width_of_each_run(tmp_path: Path) -> None:
+    text = GOOD.replace("steps = 500", 'steps = 500\nwidth = [10, 20]\nmlp_width = [40, "0.1x"]')
+    suite = read(write(tmp_path, text))
+
+    def widths(suite: Suite) -> list[tuple[int, int]]:
+        found = [(cell.network.width, cell.network.mlp_width) for cell in cells(suite.runs())]
+        return list(dict.fromkeys(found))
+
+    assert widths(suite) == [(10, 40), (10, 1), (20, 40), (20, 2)]
+    # Flags replace either: a multiple is then of the other's value, not of the usual one.
+    assert widths(suite.reduced(None, {"mlp_width": ("0.2x",)})) == [(10, 2), (20, 4)]
+    assert widths(suite.reduced(None, {"width": (40,)})) == [(40, 40), (40, 4)]
+    assert suite.learning_rates == [1e-3, 3e-3]
+
+
 @pytest.mark.parametrize(
     ("seeds", "training", "complaint"),
     [
@@ -134,6 +149,7 @@ def test_a_suite_is_reduced_from_outside(tmp_path: Path) -> None:
         ((-1,), {}, "seed -1 is outside"),
         (None, {"steps": (15,)}, "steps 15 is not a multiple of 10"),
         (None, {"learning_rate": ("fast",)}, "learning_rate 'fast' is not a number"),
+        (None, {"mlp_width": ("1.5x",), "width": (3,)}, "mlp_width 1.5x of width 3: mlp_width 4.5 is not a"),
     ],
 )
 def test_a_reduction_that_does_not_fit_does_not_blame_the_file(

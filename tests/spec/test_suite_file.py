@@ -120,6 +120,11 @@ from attnsearch.spec.task_file import TASK_FOLDER
         ),
         ("steps = 500", "steps = 505", r"\[training\]: steps 505 is not a multiple of 10.*use 500 or 510$"),
         ("[1e-3, 3e-3]", "[1e-3, 0]", r"\[training\]: learning_rate 0 must be above 0$"),
+        (
+            "steps = 500",
+            'steps = 500\nwidth = [4, 6]\nmlp_width = "0.25x"',
+            r"\[training\]: mlp_width 0\.25x of width 6: mlp_width 1\.5 is not a whole number$",
+        ),
         ("[1e-3, 3e-3]", "[1e-3, nan]", r"\[training\]: learning_rate nan is not a number$"),
     ],
 )

@@ -17,6 +17,7 @@ from attnsearch.runs.checkpoints import checkpoint_file, why_not_read
 from attnsearch.runs.claims import Claim
 from attnsearch.runs.digests import is_digest
 from attnsearch.runs.opened import Opener
+from attnsearch.runs.plans import PLAN, is_abandoned, is_followed
 from attnsearch.runs.run_files import UnreadableRun
 
 PARTIAL = "partial"
@@ -34,6 +35,9 @@ OLD_CHECKPOINT = "old checkpoint"
 OLD_CLAIM = "old claim"
 """That a killed process left; it is empty."""
 
+OLD_PLAN = "old plan"
+"""That a killed process left. It is of many runs, and of no one run."""
+
 _HIDDEN = re.compile(r"\.(?:unreadable|claim|checkpoint)-([0-9a-f]{64})(?:-\d+|\.npz)?")
 
 
@@ -42,7 +46,7 @@ class Leftover:
     """Something that no command reads.
 
     root:      of the store
-    digest:    of the run it belongs to
+    digest:    of the run it belongs to; "" for a plan
     path:      a folder or a file
     kind:      one of the words above
     reason:    why it is not read
@@ -72,8 +76,8 @@ def leftovers(root: Path) -> list[Leftover]:
     found, opened = list[Leftover](), Opener()
     opened.forget_others(root / "runs", [path.name for path in paths])
     for path in paths:
-        digest = _digest(path)
-        if not digest or Claim.is_taken(root, digest):
+        digest, is_plan = _digest(path), path.name.startswith(PLAN)
+        if not is_plan and (not digest or Claim.is_taken(root, digest)):
             continue
         told = (PARTIAL, "its process was killed") if path in abandoned else _told(root, path, opened)
         # What is gone by now was removed by another process.
@@ -87,11 +91,18 @@ def remove(leftover: Leftover) -> bool:
 
     Errors: AttnsearchError where it cannot be removed.
     """
+    path = leftover.path
+    explained = f"cannot remove {path}", "see who may write there"
+    if leftover.kind == OLD_PLAN:
+        with files.explaining(*explained):
+            if is_followed(path):
+                return False
+            path.unlink(missing_ok=True)
+            return True
     claim = Claim.take(leftover.root, leftover.digest)
     if claim is None:
         return False
-    path = leftover.path
-    with claim, files.explaining(f"cannot remove {path}", "see who may write there"):
+    with claim, files.explaining(*explained):
         if leftover.kind == OLD_CLAIM:
             # It goes with the claim on its run.
             return True
@@ -127,6 +138,8 @@ def _told(root: Path, path: Path, opened: Opener) -> tuple[str, str] | None:
             return ASIDE, "a sweep has moved it away and trained it again"
         case "claim":
             return OLD_CLAIM, "its process was killed"
+        case "plan" if is_abandoned(path):
+            return OLD_PLAN, "its process was killed"
         case "checkpoint":
             return _told_of_checkpoint(root, path)
     return None

@@ -67,6 +67,15 @@ def is_followed(path: Path) -> bool:
     return is_locked(path)
 
 
+def is_abandoned(path: Path) -> bool:
+    """Whether a killed process left the plan at `path`. An empty one is being written by a process that is
+    about to lock it."""
+    try:
+        return path.stat().st_size > 0 and not is_locked(path)
+    except FileNotFoundError:
+        return False
+
+
 def read_plan(path: Path) -> Plan:
     """The plan at `path`. Errors: one of `files.DAMAGE`, also for one that is being written."""
     content = files.read_whole(path)
@@ -91,7 +100,6 @@ def _document(specs: Sequence[RunSpec]) -> dict[str, object]:
 
 def _remove_abandoned(folder: Path) -> None:
     for path in folder.glob(f"{PLAN}*"):
-        # An empty one is being written by a process that is about to lock it.
         with suppress(OSError):
-            if path.stat().st_size and not is_locked(path):
+            if is_abandoned(path):
                 path.unlink()

@@ -20,6 +20,7 @@ from attnsearch.base import RECORDING_INTERVAL
 from attnsearch.cli.gc import gc
 from attnsearch.runs.checkpoints import CHECKPOINT_VERSION, checkpoint_file
 from attnsearch.runs.claims import Claim
+from attnsearch.runs.plans import PLAN, planning
 from attnsearch.runs.store import Store
 
 YESTERDAY = 25 * 3600
@@ -111,6 +112,22 @@ def test_what_a_living_process_claims_is_not_touched(root: Path) -> None:
     for claim in claims:
         assert claim is not None
         claim.release()
+
+
+def test_the_plan_of_a_killed_process_is_removed_and_a_followed_one_never(root: Path) -> None:
+    dead = root / "runs" / f"{PLAN}1-dead"
+    with planning(root, [spec_of(seed=9)]):
+        (alive,) = (root / "runs").glob(f"{PLAN}*")
+        dead.write_bytes(alive.read_bytes())
+        # One that is being written is empty until it is locked.
+        (root / "runs" / f"{PLAN}2-new").touch()
+        found = json.loads(attnsearch("gc", str(root), "--json").out)["leftovers"]
+        (old,) = (one for one in found if one["kind"] == "old plan")
+        assert (old["path"], old["run"], old["reason"]) == (str(dead), "", "its process was killed")
+        assert old["bytes"] == dead.stat().st_size
+        removed = json.loads(attnsearch("gc", str(root), "--remove", "--yes", "--json").out)["removed"]
+        assert str(dead) in removed
+        assert {name for name in left(root) if name.startswith(PLAN)} == {alive.name, f"{PLAN}2-new"}
 
 
 def test_a_partial_folder_of_today_is_not_listed(root: Path) -> None:

@@ -6,8 +6,9 @@ import json
 import shlex
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,13 @@ def note_lines(text: str) -> None:
 def emit(document: str) -> None:
     """Print a whole document on standard output as it is, CSV or a page: its own form keeps it safe."""
     click.echo(document, nl=False)
+
+
+def emit_parts(texts: Iterable[str]) -> None:
+    """Print a document that is made part by part, and never held as a whole."""
+    waiting = iter(texts)
+    while some := "".join(islice(waiting, 1_000)):
+        emit(some)
 
 
 def chosen_form(form: str | None, as_json: bool) -> str | None:

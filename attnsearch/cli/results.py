@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ import click
 from attnsearch.base import AttnsearchError
 from attnsearch.cli.completing import files
 from attnsearch.cli.options import format_option, json_option, output_option
-from attnsearch.cli.output import chosen_form, complain, emit
+from attnsearch.cli.output import chosen_form, complain, emit_parts
 
 if TYPE_CHECKING:
     from attnsearch.results.records import Described, Records
@@ -160,9 +159,7 @@ def _put(texts: Iterator[str] | Sequence[str], output: Path | None) -> None:
     from attnsearch.files import replacing
 
     if output is None:
-        waiting = iter(texts)
-        while some := "".join(islice(waiting, 1_000)):
-            emit(some)
+        emit_parts(texts)
         return
     with replacing(output) as unfinished, unfinished.open("w", encoding="utf-8") as file:
         file.writelines(texts)

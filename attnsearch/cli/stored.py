@@ -11,7 +11,7 @@ import click
 
 from attnsearch.base import AttnsearchError
 from attnsearch.cli.options import format_option, json_option, runs_argument
-from attnsearch.cli.output import chosen_form, complain, emit, emit_json, say
+from attnsearch.cli.output import chosen_form, complain, emit_json, emit_parts, say
 
 if TYPE_CHECKING:
     from attnsearch.runs.inventory import Entry
@@ -40,7 +40,7 @@ def ls(runs: Sequence[str], condition: str | None, form: str | None, as_json: bo
     """
     from attnsearch.cli.console import console
     from attnsearch.results.listing import records, table
-    from attnsearch.results.table import as_csv
+    from attnsearch.results.table import csv_lines
     from attnsearch.runs.lookup import standings
 
     form = chosen_form(form, as_json)
@@ -49,7 +49,9 @@ def ls(runs: Sequence[str], condition: str | None, form: str | None, as_json: bo
     if form == "json":
         emit_json({"runs": list(records(entries, stand))})
     elif form == "csv":
-        emit(as_csv(list(records(entries, stand))))
+        # All have the same keys, and a million of them are not held at once.
+        keys = list(next(records(entries, stand)))
+        emit_parts(csv_lines(keys, records(entries, stand)))
     else:
         console(stderr=False).print(table(entries, stand, time.time()))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import cache
 
 from attnsearch.results.run_columns import DIGITS
 from attnsearch.results.table import NONE, Table, counted
@@ -24,10 +25,11 @@ def names_of(entries: Sequence[Entry]) -> Names:
 def table(entries: Sequence[Entry], standings: Standings, now: float) -> Table:
     """One row an entry. `now` is in seconds since 1970."""
     names = names_of(entries)
+    label = cache(names.label)
     rows = tuple(
         (
             entry.digest[:DIGITS],
-            names.label(entry.run.spec.cell) if entry.run else NONE,
+            label(entry.run.spec.cell) if entry.run else NONE,
             str(entry.run.spec.seed) if entry.run else NONE,
             entry.state + ("\nleaking" if entry.run and entry.run.leaking else ""),
             _verification(standings(entry.run.spec.cell)) if entry.run else NONE,

@@ -109,7 +109,14 @@ def _packed(array: Any) -> msgspec.msgpack.Ext:
     return msgspec.msgpack.Ext(_DTYPES.index(array.dtype), array.tobytes())
 
 
-_DECODER = msgspec.msgpack.Decoder(ext_hook=lambda code, content: np.frombuffer(content, _DTYPES[code]))
+@lru_cache(maxsize=2**16)
+def _array(code: int, content: bytes) -> np.ndarray:
+    """One array for all runs with this content: runs of a cell share many. It cannot be written."""
+    return np.frombuffer(content, _DTYPES[code])
+
+
+# Without a copy of their bytes, arrays would hold the whole row in memory.
+_DECODER = msgspec.msgpack.Decoder(ext_hook=lambda code, content: _array(code, bytes(content)))
 
 
 @lru_cache(maxsize=CELLS)

@@ -54,14 +54,17 @@ class Entry:
 def inventory(names: Sequence[str]) -> list[Entry]:
     """What `names`, as `lookup.collect` takes them, stand for, each once. Errors: AttnsearchError."""
     reading = Opener()
-    found: dict[Path, Entry] = {}
+    found: dict[str, Entry] = {}
     for name in names:
         root = lookup.store_at(Path(name))
         paths = [_folder(name)] if root is None else list(_entries(root))
+        # Once for all of a store: to resolve each of a million takes longer than to read what is known of it.
+        runs = {folder: folder.resolve() for folder in {path.parent for path in paths}}
         with without_collecting():
             for path in paths:
-                if path.resolve() not in found and (entry := _entry(path, reading)) is not None:
-                    found[path.resolve()] = entry
+                key = os.path.realpath(path) if path.is_symlink() else f"{runs[path.parent]}/{path.name}"
+                if key not in found and (entry := _entry(path, reading)) is not None:
+                    found[key] = entry
     return list(found.values())
 
 
@@ -113,9 +116,16 @@ def _entry(path: Path, reading: Callable[[Path], StoredRun]) -> Entry | None:
     if Claim.is_taken(root, digest):
         state = IN_TRAINING
     try:
-        parts = [*path.rglob("*")] if path.is_dir() else []
         checkpoint = checkpoint_file(root, digest)
-        sizes = [part.stat().st_size for part in {*parts, *([checkpoint] if checkpoint.exists() else [])}]
-        return Entry(root, digest, path, run, state, sum(sizes), path.stat().st_mtime)
+        size = checkpoint.stat().st_size if checkpoint.exists() else 0
+        if path != checkpoint:
+            size += _size(path)
+        return Entry(root, digest, path, run, state, size, path.stat().st_mtime)
     except FileNotFoundError:
         return None
+
+
+def _size(folder: Path | os.DirEntry[str]) -> int:
+    """Bytes of all files in `folder`. Errors: FileNotFoundError where something is gone by now."""
+    with os.scandir(folder) as parts:
+        return sum(_size(part) if part.is_dir() else part.stat().st_size for part in parts)

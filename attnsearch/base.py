@@ -121,6 +121,23 @@ class Maps(NamedTuple):
     later: Floats
 
 
+class Updates(NamedTuple):
+    """How far training moved the parameters; E = 0 for a run of which that is not known.
+
+    step:  `i32[E]` steps done
+    norm:  `f32[E]` Euclidean norm of the change that one step of the optimizer makes to all parameters
+           together; mean over the last `RECORDING_INTERVAL` steps, and nan where it was not recorded
+    """
+
+    step: Integers
+    norm: Floats
+
+    @classmethod
+    def none(cls) -> Updates:
+        """Of a run whose optimizer was not seen."""
+        return cls(np.zeros(0, np.int32), np.zeros(0, np.float32))
+
+
 class Contests(NamedTuple):
     """How a run answers where two routes compete; P = 0 for a task on which none do.
 

@@ -204,6 +204,7 @@ def cost_of_checkpoints(original: StoredRun, count: int) -> Cost:
         original.truth,
         loss=list(original.curves.loss[:half]),
         accuracy=list(original.curves.accuracy[:half]),
+        update_norm=[np.float32(np.nan)] * half,
         margin=[np.zeros(0, np.float32)] * half,
         agreement=[np.float32(np.nan)] * half,
     )
@@ -232,7 +233,7 @@ def cost(take_in: Callable[[bytes], None], contents: Sequence[bytes]) -> Cost:
 
 def held(run: StoredRun) -> int:
     """Bytes of the arrays of a run in memory."""
-    parts = (run.truth, run.curves, run.maps, run.heads, run.contests, run.routes)
+    parts = (run.truth, run.curves, run.maps, run.heads, run.updates, run.contests, run.routes)
     return sum(np.asarray(array).nbytes for part in parts for array in part)
 
 

@@ -54,7 +54,7 @@ class JaxFramework:
         advance = jax.jit(trainer.advance)
         while recording.status is None:
             state, record = advance(state)
-            recording.add(np.asarray(record.loss), np.asarray(record.accuracy))
+            recording.add(*map(np.asarray, (record.loss, record.accuracy, record.update_norm)))
         return Trained(named(state.parameters), recording)
 
 

@@ -52,12 +52,19 @@ def _loss(run: StoredRun) -> tuple[Integers, Floats]:
     return curves.step, curves.loss[:, truth.is_target][:, truth.mapped]
 
 
+def _update_norm(run: StoredRun) -> tuple[Integers, Floats]:
+    """One number a run: the same for each target."""
+    step, norm = run.updates
+    return step, np.repeat(norm[:, None], len(run.truth.mapped), axis=1)
+
+
 SIGNALS = (
     Signal("map_mass", "map mass", _map_mass),
     Signal("entropy", "entropy of the sharpest head", _entropy),
     Signal("loss", "loss", _loss),
+    Signal("update_norm", "norm of updates", _update_norm),
 )
-"""All that runs record of a target."""
+"""All that runs record of a target, and of the run it is in."""
 
 
 @dataclass(frozen=True)
@@ -180,7 +187,8 @@ COLUMNS: tuple[Column[EarlySignal], ...] = (
         "signal",
         lambda row: row.signal.key,
         lambda row: row.signal.name,
-        definition="What was seen of a target: its map mass, the entropy of its sharpest head, or its loss.",
+        definition="What was seen: of a target its map mass, the entropy of its sharpest head or its loss; of"
+        " its run the norm of updates.",
     ),
     *(column for place, half in enumerate(HALVES) for column in _of_half(place, half)),
     Column(

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from attnsearch.base import Bools, Curves
+from attnsearch.base import Bools, Curves, Updates
 from attnsearch.results.cells import Cell
 from attnsearch.results.column import Column
 from attnsearch.results.columns import columns
@@ -39,6 +39,12 @@ POINT: tuple[Described, ...] = (
     Described("is_target", "", "Whether the query is a target; the others cannot be predicted."),
     Described("loss", "nats", "Loss of the query, mean over the interval."),
     Described("accuracy", "share", "Share of sequences answered right, mean over the interval."),
+    Described(
+        "update_norm",
+        "",
+        "Norm of the change that a step makes to all parameters, mean over the interval; the same for each"
+        " query. Empty where it was not recorded.",
+    ),
 )
 """What a recorded point of a query has."""
 
@@ -73,11 +79,12 @@ def by_point(runs: Sequence[StoredRun]) -> Records:
 
     def batches() -> Iterator[Batch]:
         nothing = np.zeros((0, 0), np.float32)
-        none = _points("", Curves(np.zeros(0, np.int32), nothing, nothing), np.zeros(0, bool))
+        curves = Curves(np.zeros(0, np.int32), nothing, nothing)
+        none = _points("", curves, Updates.none(), np.zeros(0, bool))
         # Text even where there are no rows.
         yield {**none, "run": np.zeros(0, str)}
         for run in runs:
-            yield _points(run.digest[:DIGITS], run.curves, run.truth.is_target)
+            yield _points(run.digest[:DIGITS], run.curves, run.updates, run.truth.is_target)
 
     return Records(POINT, batches)
 
@@ -92,8 +99,9 @@ def run_rows(cells: Sequence[Cell], names: Names) -> Iterator[RunRow]:
     return (RunRow.of(run, names.facts(cell.spec), cell.standing) for cell in cells for run in cell.runs)
 
 
-def _points(name: str, curves: Curves, is_target: Bools) -> Batch:
+def _points(name: str, curves: Curves, updates: Updates, is_target: Bools) -> Batch:
     recorded, queries = curves.loss.shape
+    norm = updates.norm if len(updates.norm) else np.full(recorded, np.nan, np.float32)
     return {
         "run": np.full(recorded * queries, name, object),
         "step": np.repeat(curves.step, queries),
@@ -101,6 +109,7 @@ def _points(name: str, curves: Curves, is_target: Bools) -> Batch:
         "is_target": np.tile(is_target, recorded),
         "loss": curves.loss.ravel(),
         "accuracy": curves.accuracy.ravel(),
+        "update_norm": np.repeat(norm, queries),
     }
 
 

@@ -39,6 +39,7 @@ _LAYOUT: Layout = {
     "map_steps": layout.MAPS["step"],
     **layout.RECORDED_MAPS,
     "route_names": layout.ROUTES["names"],
+    "update_norm": layout.UPDATES["norm"],
     "margin": layout.CONTESTS["margin"],
     "agreement": layout.CONTESTS["agreement"],
 }
@@ -49,8 +50,9 @@ CHECKPOINT = ".checkpoint-"
 _LEAF = "arr_"
 """How the names of leaves begin in the file; a number follows."""
 
-# Only in the file of a run whose task names routes, and of one on whose task these compete.
-_OPTIONAL = (("route_names", "route_mass"), ("margin", "agreement"))
+# Only in the file of a run whose task names routes, of one on whose task these compete, and of one that an
+# earlier version did not begin.
+_OPTIONAL = (("route_names", "route_mass"), ("margin", "agreement"), ("update_norm",))
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,6 +175,7 @@ def _content(checkpoint: Checkpoint) -> bytes:
         "map_steps": np.array(recording.map_steps, np.int64),
         **recording.stacked_maps()._asdict(),
         "route_names": np.array(recording.route_names, np.str_),
+        "update_norm": np.array(recording.update_norm, np.float32),
         "margin": _stacked(recording.margin, (0,)),
         "agreement": np.array(recording.agreement, np.float32),
     }
@@ -212,13 +215,21 @@ def _recording(arrays: Mapping[str, np.ndarray], document: Mapping[str, Any], sp
     truth = Truth(**{name: arrays[name] for name in Truth._fields})
     loss, accuracy = list(arrays["loss"]), list(arrays["accuracy"])
     steps, routes = arrays["map_steps"].tolist(), arrays.get("route_names", np.zeros(0, np.str_))
-    nothing = {"route_mass": np.zeros((len(steps), 0, len(truth.mapped)), np.float32)}
-    nothing |= {"margin": np.zeros((len(loss), 0), np.float32), "agreement": np.full(len(loss), np.nan)}
+    nothing: dict[str, np.ndarray] = {"route_mass": np.zeros((len(steps), 0, len(truth.mapped)), np.float32)}
+    unknown = np.full(len(loss), np.nan, np.float32)
+    nothing |= {"margin": np.zeros((len(loss), 0), np.float32), "agreement": unknown, "update_norm": unknown}
     arrays = {**nothing, **arrays}
-    margin, agreement = list(arrays["margin"]), list(arrays["agreement"])
-    maps = list(map(MapRecord, *(arrays[name] for name in MapRecord._fields)))
     recording = Recording(
-        spec, truth, tuple(routes.tolist()), None, loss, accuracy, margin, agreement, steps, maps
+        spec,
+        truth,
+        tuple(routes.tolist()),
+        loss=loss,
+        accuracy=accuracy,
+        update_norm=list(arrays["update_norm"]),
+        margin=list(arrays["margin"]),
+        agreement=list(arrays["agreement"]),
+        map_steps=steps,
+        maps=list(map(MapRecord, *(arrays[name] for name in MapRecord._fields))),
     )
     # The interval may have been another when it was saved.
     if recording.step != document["step"]:

@@ -28,6 +28,7 @@ TRUTH: Layout = {
 }
 CURVES: Layout = {"step": "iE", "loss": "fEQ", "accuracy": "fEQ"}
 MAPS: Layout = {"step": "iM", "influence": "fMKL", "mass": "fMK", "later": "fM"}
+UPDATES: Layout = {"step": "iE", "norm": "fE"}
 CONTESTS: Layout = {"step": "iE", "margin": "fEP", "agreement": "fE"}
 ROUTES: Layout = {"names": "UW", "step": "iM", "mass": "fMWK"}
 HEADS: Layout = {"weights": "uMAKL", "mass": "fMAK", "entropy": "fMAK"}

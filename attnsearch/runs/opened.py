@@ -106,7 +106,7 @@ class _OpenedRun(StoredRun):
                 check(folder, {"truth": self.truth, name: found})
             elif stem in ("heads", "routes"):
                 check(folder, {"truth": self.truth, "map_mass": self.map_mass, name: found})
-            elif stem == "contests":
+            elif stem in ("updates", "contests"):
                 check(folder, {"truth": self.truth, "curves": self.curves, name: found})
             self._kept[stem].keep(folder, name, found)
         return found

@@ -18,6 +18,7 @@ from attnsearch.base import (
     Maps,
     RouteMass,
     Truth,
+    Updates,
 )
 from attnsearch.runs.escape import escape_threshold
 from attnsearch.runs.outline import MASTERY_HOLD, Targets, escapes, finds, held, masters, outlined
@@ -45,6 +46,7 @@ class Recording:
     status: Status | None = None
     loss: list[Floats] = field(default_factory=list)
     accuracy: list[Floats] = field(default_factory=list)
+    update_norm: list[Any] = field(default_factory=list)
     margin: list[Floats] = field(default_factory=list)
     agreement: list[Any] = field(default_factory=list)
     map_steps: list[int] = field(default_factory=list)
@@ -62,7 +64,7 @@ class Recording:
         """What was recorded of a run that has ended."""
         points, maps, heads = len(run.curves.step), run.maps, run.heads
         contested, routes = bool(run.contests.margin.size), run.routes
-        rows = len(run.truth.attention_map)
+        rows, unknown = len(run.truth.attention_map), [np.float32(np.nan)] * points
         route_mass = routes.mass if len(routes.names) else np.zeros((len(maps.step), 0, rows), np.float32)
         return cls(
             run.spec,
@@ -71,8 +73,9 @@ class Recording:
             run.status,
             loss=list(run.curves.loss),
             accuracy=list(run.curves.accuracy),
+            update_norm=list(run.updates.norm) if run.updates.norm.size else unknown,
             margin=list(run.contests.margin) if contested else [_NOT_CONTESTED] * points,
-            agreement=list(run.contests.agreement) if contested else [np.float32(np.nan)] * points,
+            agreement=list(run.contests.agreement) if contested else unknown,
             map_steps=maps.step.tolist(),
             maps=list(
                 map(
@@ -99,11 +102,17 @@ class Recording:
         return int(finds(self.target_loss, self._targets, self.spec.cell.task.plateau).sum())
 
     def add(
-        self, loss: Floats, accuracy: Floats, margin: Floats = _NOT_CONTESTED, agreement: Any = np.nan
+        self,
+        loss: Floats,
+        accuracy: Floats,
+        update_norm: Any = np.nan,
+        margin: Floats = _NOT_CONTESTED,
+        agreement: Any = np.nan,
     ) -> bool:
         """Take in a recorded point; True if the map should be measured here.
 
         loss, accuracy:     `f32[Q]`
+        update_norm:        `f32[]`, as in `base.Updates`; nan where it is not known
         margin, agreement:  `f32[P]` and `f32[]`, as in `base.Contests`; P = 0 where no routes compete
 
         Ends the run when it has mastered every target for `MASTERY_HOLD` points in a row, when its
@@ -111,6 +120,7 @@ class Recording:
         """
         self.loss.append(loss)
         self.accuracy.append(accuracy)
+        self.update_norm.append(np.float32(update_norm))
         # A checkpoint may be older than what is asked now; then the run goes on as it began.
         self.margin.append(margin[: len(self.margin[0])] if self.margin else margin)
         self.agreement.append(np.float32(agreement))
@@ -144,6 +154,9 @@ class Recording:
         maps = Maps(steps_of_maps, recorded.influence, recorded.map_mass, recorded.later)
         heads = Heads(recorded.weights, recorded.mass, recorded.entropy)
         run = StoredRun(self.spec, self.status, environment, self.truth, curves, maps, heads)
+        norm = np.stack(self.update_norm)
+        if np.isfinite(norm).any():
+            run = replace(run, updates=Updates(steps, norm))
         if self.margin[0].size:
             run = replace(run, contests=Contests(steps, np.stack(self.margin), np.stack(self.agreement)))
         if recorded.route_mass.size:
@@ -177,6 +190,7 @@ class Recording:
             self.route_names,
             loss=self.loss[:points],
             accuracy=self.accuracy[:points],
+            update_norm=self.update_norm[:points],
             margin=self.margin[:points],
             agreement=self.agreement[:points],
             map_steps=self.map_steps[:maps],

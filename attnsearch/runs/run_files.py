@@ -25,6 +25,7 @@ from attnsearch.base import (
     Maps,
     RouteMass,
     Truth,
+    Updates,
 )
 from attnsearch.runs import layout
 from attnsearch.runs.layout import Layout
@@ -38,6 +39,7 @@ LAYOUTS: Mapping[str, Layout] = {
     "curves": layout.CURVES,
     "maps": layout.MAPS,
     "heads": layout.HEADS,
+    "updates": layout.UPDATES,
     "contests": layout.CONTESTS,
     "routes": layout.ROUTES,
 }
@@ -50,16 +52,22 @@ PARTS: Mapping[str, tuple[str, type[Any]]] = {
     "heads": ("heads", Heads),
     "map_mass": ("maps", MapMass),
     "head_mass": ("heads", HeadMass),
+    "updates": ("updates", Updates),
     "contests": ("contests", Contests),
     "routes": ("routes", RouteMass),
 }
 """What a run has of them: the stem of the file, and the arrays in it that are read together."""
 
 
-OPTIONAL: Mapping[str, Callable[[], Any]] = {"contests": Contests.none, "routes": RouteMass.none}
+OPTIONAL: Mapping[str, Callable[[], Any]] = {
+    "updates": Updates.none,
+    "contests": Contests.none,
+    "routes": RouteMass.none,
+}
 """The files that not every run has, and what is read where one is not there: arrays that hold nothing.
 
-A run has a file where its arrays hold something, which its task decides."""
+A run has a file where its arrays hold something. That is for its task to decide; of updates, for the loop
+that trained it, since an earlier version or a loop of one's own did not record them."""
 
 
 class UnreadableRun(AttnsearchError):

@@ -5,6 +5,7 @@ Numpy side; never imports jax. Layout under the root of a store::
     runs/<digest>/run.json                   specification, status, environment; measures, for people
     runs/<digest>/{truth,curves,maps,heads}.npz
                                              one array for each field of the NamedTuple of that name
+    runs/<digest>/updates.npz                the same, where the norm of updates was recorded
     runs/<digest>/{contests,routes}.npz      the same, where routes compete, and where routes have names
     runs/<digest>/parameters.safetensors     the trained network, where that was asked for
     runs/.partial-<digest>-<pid>-<random>/   being written, or left by a killed process: never read
@@ -35,6 +36,7 @@ from attnsearch.base import (
     Maps,
     RouteMass,
     Truth,
+    Updates,
 )
 from attnsearch.runs import parameters as parameter_files
 from attnsearch.runs.digests import digest, digests
@@ -79,6 +81,7 @@ class StoredRun:
     curves: Curves
     maps: Maps
     heads: Heads
+    updates: Updates = field(default_factory=Updates.none)
     contests: Contests = field(default_factory=Contests.none)
     routes: RouteMass = field(default_factory=RouteMass.none)
 

@@ -32,11 +32,13 @@ class Points(NamedTuple):
     """A recorded point of every lane.
 
     loss, accuracy:  `f32[N, Q]` means over the last `RECORDING_INTERVAL` steps; the loss in nats
+    update_norm:     `f32[N]`, as in `base.Updates`
     margin:          `f32[N, P]` nats, and agreement: `f32[N]`, as in `base.Contests`
     """
 
     loss: Floats
     accuracy: Floats
+    update_norm: Floats
     margin: Floats
     agreement: Floats
 

@@ -95,7 +95,7 @@ class _MadeLanes:
         drawn = np.random.default_rng([self._spec.seed, self._step])
         loss = CHANCE * drawn.uniform(0.5, 1, (1, 4)).astype(np.float32)
         nothing = np.zeros((1, 0), np.float32)
-        return Points(loss, np.zeros_like(loss), nothing, np.full(1, np.nan, np.float32))
+        return Points(loss, np.zeros_like(loss), loss[:, 0], nothing, np.full(1, np.nan, np.float32))
 
     def look(self, lanes: Collection[int]) -> Mapping[int, MapRecord]:
         return {0: self._map()}

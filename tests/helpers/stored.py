@@ -99,6 +99,7 @@ def assert_same(found: StoredRun | None, expected: StoredRun) -> None:
         (found.curves, expected.curves),
         (found.maps, expected.maps),
         (found.heads, expected.heads),
+        (found.updates, expected.updates),
     ):
         assert type(ours) is type(theirs)
         for name, array in theirs._asdict().items():

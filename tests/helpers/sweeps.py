@@ -66,7 +66,9 @@ def stored(root: Path) -> dict[RunSpec, StoredRun]:
 
 def same(one: StoredRun, other: StoredRun) -> None:
     """Equal bit for bit in everything that training makes."""
-    for ours, theirs in zip((*one.curves, *one.maps), (*other.curves, *other.maps), strict=True):
+    assert len(one.updates.norm) == len(one.curves.step)
+    parts = [(*run.curves, *run.maps, *run.updates) for run in (one, other)]
+    for ours, theirs in zip(*parts, strict=True):
         np.testing.assert_array_equal(ours, theirs)
     assert one.status == other.status
     assert one.measures.to_json(one.maps) == other.measures.to_json(other.maps)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 from helpers.foretold import foretold
 from helpers.hand_made import run_of, spec_of
 from helpers.texts import shown
 
+from attnsearch.base import Updates
 from attnsearch.results.document import document
 from attnsearch.results.early_signals import EarlySignal
 from attnsearch.results.study import Study
@@ -28,6 +30,24 @@ def test_a_planted_signal_is_told_and_the_others_are_not() -> None:
     assert told.verdict == "the larger, the sooner"
     others = [one for (key, _), one in signals.items() if key != "map_mass"]
     assert {one.verdict for one in others} == {"not shown"}
+
+
+def test_the_norm_of_updates_is_one_number_a_run() -> None:
+    runs = foretold(planted=False)
+    moved = []
+    for run in runs:
+        # The sooner a run finds half of its targets, the further a step moves it.
+        norm = np.full(len(run.curves.step), 1 / np.median(run.measures.found.length), np.float32)
+        moved.append(replace(run, updates=Updates(run.curves.step, norm)))
+    told = found(moved)["update_norm", 200]
+    assert told.verdict == "the larger, the sooner"
+    # Targets of one run are equal by it, and count as pairs that it does not order.
+    assert -1 < told.even.value < -0.2
+    # Where half of the runs are of an earlier version, the others are asked alone, and nobody is warned.
+    mixed = Study([*moved[:8], *runs[8:]])
+    assert {one.even.runs for one in mixed.early_signals if one.signal.key == "update_norm"} == {4}
+    assert {one.even.runs for one in mixed.early_signals if one.signal.key == "loss"} == {8}
+    assert mixed.warnings == Study(runs).warnings
 
 
 def test_what_tells_nothing_is_not_shown() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 from helpers.complaint import message
 from helpers.hand_made import changed, run_of, spec_of
 
+from attnsearch.base import Updates
 from attnsearch.results.dictionary import DICTIONARY
 from attnsearch.results.records import Records
 from attnsearch.results.study import Study
@@ -81,6 +83,16 @@ def test_points_are_the_curves(study: Study) -> None:
     last = [row["loss"] for row in study.by_point][-1]
     assert last is None
     assert math.isnan(frame["loss"].iloc[-1])
+
+
+def test_points_have_the_norm_of_updates_where_it_was_recorded(study: Study) -> None:
+    first, second = study.runs[:2]
+    norm = np.linspace(1, 2, len(first.curves.step), dtype=np.float32)
+    moved = replace(first, updates=Updates(first.curves.step, norm))
+    rows = list(Study([moved, second]).by_point)
+    told = {row["step"]: row["update_norm"] for row in rows if row["run"] == moved.digest[:16]}
+    assert list(told.values()) == norm.tolist()
+    assert {row["update_norm"] for row in rows if row["run"] == second.digest[:16]} == {None}
 
 
 def test_points_come_a_run_at_a_time(study: Study) -> None:

@@ -1,4 +1,4 @@
-"""Files that not every run has: stored where routes compete or have names, and nowhere else."""
+"""Files that not every run has: stored where there is something to put in them, and nowhere else."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from helpers.contested import hopping_run
 from helpers.hand_made import run_of, spec_of
 from helpers.stored import FILES, unexpected
 
-from attnsearch.base import Contests, MapRecord, Truth
+from attnsearch import files
+from attnsearch.base import Contests, MapRecord, Truth, Updates
 from attnsearch.runs.checkpoints import Checkpoint, Checkpoints
 from attnsearch.runs.opened import Opener
 from attnsearch.runs.recorder import Recording
@@ -66,7 +67,7 @@ def recording(spec: RunSpec, truth: Truth, routes: tuple[str, ...] = NAMES) -> R
 
     made.add_map(a_map())
     for _ in range(4):
-        made.add(1 + random.random(3, np.float32), random.random(3, np.float32), random.random(5), 0.5)
+        made.add(1 + random.random(3, np.float32), random.random(3, np.float32), 1.0, random.random(5), 0.5)
     made.add_map(a_map())
     return made
 
@@ -94,17 +95,65 @@ def test_a_run_that_began_without_margins_goes_on_without(
     found = checkpoints.load(spec, unexpected)
     assert found is not None
     again = found.recording
-    again.add(np.ones(3, np.float32), np.ones(3, np.float32), np.ones(5, np.float32), 1.0)
+    again.add(np.ones(3, np.float32), np.ones(3, np.float32), 1.0, np.ones(5, np.float32), 1.0)
     again.add_map(recording(spec, truth).maps[0])
     assert not np.stack(again.margin).size
     assert not again.stacked_maps().route_mass.size
 
 
-@pytest.mark.parametrize("run", [hopping_run(), run_of(spec_of(), [100, None, 120, 130], heads=2)])
+def moving_run() -> StoredRun:
+    """A run whose first two points come from a loop that did not see its updates."""
+    run = run_of(spec_of(seed=2), [100, 110, 120, None])
+    norm = np.random.default_rng(0).random(len(run.curves.step), np.float32)
+    norm[:2] = np.nan
+    return replace(run, updates=Updates(run.curves.step, norm))
+
+
+def test_norms_of_updates_come_back(tmp_path: Path):
+    run, store = moving_run(), Store.open(tmp_path)
+    store.save(run)
+    folder = store.path(run.spec)
+    assert {path.name for path in folder.iterdir()} == {*FILES, "updates.npz"}
+    for found in (read(folder), Opener()(folder)):
+        for ours, theirs in zip(found.updates, run.updates, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    # As an earlier version has left it.
+    (folder / "updates.npz").unlink()
+    for found in (read(folder), Opener()(folder)):
+        assert not len(found.updates.step)
+    short = Updates(run.updates.step[:-1], run.updates.norm[:-1])
+    with pytest.raises(ValueError, match=r"updates.npz: step is .* but E = "):
+        store.save(replace(run, updates=short))
+
+
+def test_a_run_of_an_earlier_version_goes_on_and_records_norms_from_there(
+    checkpoints: Checkpoints, spec: RunSpec, truth: Truth
+):
+    points, earlier = np.ones((3, 3), np.float32), Recording(spec, truth)
+    for point in points[:2]:
+        earlier.add(point, point)
+    checkpoints.save(Checkpoint(earlier, ()))
+    file = checkpoints.path(spec)
+    kept = files.unpacked_where(file, lambda name: name != "update_norm")
+    file.write_bytes(files.packed(kept, compressed=False))
+    found = checkpoints.load(spec, unexpected)
+    assert found is not None
+    found.recording.add(points[2], points[2], 0.5)
+    np.testing.assert_array_equal(found.recording.update_norm, np.array([np.nan, np.nan, 0.5]))
+    checkpoints.save(found)
+    again = checkpoints.load(spec, unexpected)
+    assert again is not None
+    for recording in (again.recording, again.recording.until(30)):
+        np.testing.assert_array_equal(recording.update_norm, found.recording.update_norm)
+
+
+@pytest.mark.parametrize(
+    "run", [hopping_run(), moving_run(), run_of(spec_of(), [100, None, 120, 130], heads=2)]
+)
 def test_a_run_that_has_ended_is_recorded_as_it_was(run: StoredRun):
     again = Recording.of(run)
     assert (again.step, again.status) == (run.curves.step[-1], run.status)
     back = again.stored(run.environment)
-    for part in ("truth", "curves", "maps", "heads", "contests", "routes"):
+    for part in ("truth", "curves", "maps", "heads", "updates", "contests", "routes"):
         for ours, theirs in zip(getattr(back, part), getattr(run, part), strict=True):
             np.testing.assert_array_equal(ours, theirs)

@@ -292,6 +292,25 @@ def test_a_run_in_torch_audits_itself(undisturbed: Undisturbed, tmp_path: Path) 
     assert seeing.leaking
 
 
+def test_the_norm_of_updates_is_how_far_the_parameters_moved(
+    undisturbed: Undisturbed, backends: Backends
+) -> None:
+    """A copy of a network, trained a step at a time."""
+    spec, made = next(iter(undisturbed.items()))
+    (cohort,) = backends.torch.cohorts([spec])
+    sequences, trainer = Sequences.of(cohort.generator, spec), TorchTrainer(cohort.run(spec))
+    for point in range(3):
+        tokens, answers = sequences.steps(10 * point, 10)
+        moved = []
+        for step in range(10):
+            before = trainer.parameters()
+            trainer.advance(Batches(tokens[[step]], answers[[step]], None))
+            after = trainer.parameters()
+            squares = [np.sum((np.float64(after[name]) - before[name]) ** 2) for name in before]
+            moved.append(np.sqrt(sum(squares)))
+        assert made.updates.norm[point] == pytest.approx(np.mean(moved), rel=1e-5)
+
+
 def test_competing_routes_are_told_apart_in_torch_too(backends: Backends, tmp_path: Path) -> None:
     """What its network answers, asked by a copy of it."""
     (spec,) = specify(["competing_routes"], ["torch:mlp_mixer"], contested.TINY, seeds=[0], backend=backends)

@@ -184,7 +184,7 @@ def _advance(trainer: Trainer, state: RunState, active: jax.Array) -> tuple[RunS
 
 def _idle(trainer: Trainer, state: RunState) -> tuple[RunState, Record]:
     nothing = jnp.full(len(trainer.network.query_positions), jnp.nan)
-    return state, Record(nothing, nothing, *nothing_contested(trainer.generator))
+    return state, Record(nothing, nothing, nothing[0], *nothing_contested(trainer.generator))
 
 
 def _look(trainer: Trainer, state: RunState, wanted: jax.Array) -> MapRecord:

@@ -54,10 +54,12 @@ class RunState(NamedTuple):
 
 class Record(NamedTuple):
     """A recorded point. `loss` in nats and `accuracy`, `f32[Q]` each, are means over the last
-    `RECORDING_INTERVAL` steps; `margin`, `f32[P]`, and `agreement`, `f32[]`, are as in `base.Contests`."""
+    `RECORDING_INTERVAL` steps; `update_norm`, `f32[]`, is as in `base.Updates`, and `margin`, `f32[P]`, and
+    `agreement`, `f32[]`, are as in `base.Contests`."""
 
     loss: jax.Array
     accuracy: jax.Array
+    update_norm: jax.Array
     margin: jax.Array
     agreement: jax.Array
 
@@ -67,6 +69,14 @@ class _Trained(NamedTuple):
 
     loss: jax.Array
     accuracy: jax.Array
+
+
+class _Step(NamedTuple):
+    """`_Trained` of the sequences of a step, and the norm of its update, `f32[]`."""
+
+    loss: jax.Array
+    accuracy: jax.Array
+    update_norm: jax.Array
 
 
 @dataclass(frozen=True)
@@ -93,8 +103,8 @@ class Trainer:
     def advance(self, state: RunState) -> tuple[RunState, Record]:
         """Train for `RECORDING_INTERVAL` steps."""
         state, records = jax.lax.scan(self._step, state, length=RECORDING_INTERVAL)
-        loss, accuracy = (recorded.mean(axis=0) for recorded in records)
-        return state, Record(loss, accuracy, *self.contested(state))
+        loss, accuracy, update_norm = (recorded.mean(axis=0) for recorded in records)
+        return state, Record(loss, accuracy, update_norm, *self.contested(state))
 
     def contested(self, state: RunState) -> Contested:
         """Which of two routes a network takes; P = 0 where none compete, and then nothing is computed."""
@@ -125,7 +135,7 @@ class Trainer:
             return None
         return biases(given, self.generator, state.rule, tokens, state.step)
 
-    def _step(self, state: RunState, _: None) -> tuple[RunState, _Trained]:
+    def _step(self, state: RunState, _: None) -> tuple[RunState, _Step]:
         examples = self.batch(state)
         parts = [field.reshape(self.parts, -1, *field.shape[1:]) for field in examples]
 
@@ -151,7 +161,8 @@ class Trainer:
             gradients, state.optimizer_state, state.parameters
         )
         parameters = optax.apply_updates(state.parameters, updates)
-        return RunState(state.inputs, state.rule, parameters, optimizer_state, state.step + 1), record
+        trained = RunState(state.inputs, state.rule, parameters, optimizer_state, state.step + 1)
+        return trained, _Step(record.loss, record.accuracy, optax.tree.norm(updates))
 
 
 def _optimizer(inputs: RunInputs) -> optax.GradientTransformation:

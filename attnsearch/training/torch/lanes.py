@@ -18,7 +18,7 @@ from attnsearch.spec.run import RunSpec
 from attnsearch.training import machine
 from attnsearch.training.engine import Begun, Leaves, Points
 from attnsearch.training.torch.cohorts import TorchCohort
-from attnsearch.training.torch.trainer import Batches, TorchTrainer, device
+from attnsearch.training.torch.trainer import Batches, Recorded, TorchTrainer, device
 from attnsearch.training.torch.worker import Worker
 
 
@@ -130,10 +130,9 @@ class TorchLanes:
         generator = self._cohort.generator
         trained, told = self._collect(self._asked), self._contested(self._asked)
         unknown = np.full(len(generator.query_positions), np.nan, np.float32)
+        idle = Recorded(unknown, unknown, np.full((), np.nan, np.float32))
         nobody = tuple(map(np.asarray, nothing_contested(generator)))
-        every = [
-            (*trained.get(lane, (unknown, unknown)), *told.get(lane, nobody)) for lane in range(self.count)
-        ]
+        every = [(*trained.get(lane, idle), *told.get(lane, nobody)) for lane in range(self.count)]
         return Points(*map(np.stack, zip(*every, strict=True)))
 
     def look(self, lanes: Collection[int]) -> Mapping[int, MapRecord]:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
+from torch.nn.utils import parameters_to_vector
 
 from attnsearch.base import Floats, Integers
 from attnsearch.spec.run import OptimizerSpec
@@ -47,10 +48,12 @@ class Batches(NamedTuple):
 
 
 class Recorded(NamedTuple):
-    """Means over some steps: `loss` in nats and `accuracy`, `f32[Q]` each."""
+    """Means over some steps: `loss` in nats and `accuracy`, `f32[Q]` each, and `update_norm`, `f32[]`, as in
+    `base.Updates`."""
 
     loss: Floats
     accuracy: Floats
+    update_norm: Floats
 
 
 class TorchTrainer:
@@ -90,8 +93,8 @@ class TorchTrainer:
             self._trained(tokens[n], answers[n], None if added is None else added[n])
             for n in range(len(tokens))
         ]
-        loss, accuracy = (torch.stack(field).mean(dim=0) for field in zip(*recorded, strict=True))
-        return Recorded(loss.cpu().numpy(), accuracy.cpu().numpy())
+        means = (torch.stack(field).mean(dim=0) for field in zip(*recorded, strict=True))
+        return Recorded(*(mean.cpu().numpy() for mean in means))
 
     def probabilities(self, tokens: Integers, added: Floats | None) -> Floats:
         """`f32[B, Q, V]`: the answers in sequences `i32[B, L]`."""
@@ -126,8 +129,8 @@ class TorchTrainer:
                 tensor.copy_(torch.tensor(array))
         self._step = int(step)
 
-    def _trained(self, tokens: Tensor, answers: Tensor, added: Tensor | None) -> tuple[Tensor, Tensor]:
-        """One step; its loss and its share of right answers, `f32[Q]` each."""
+    def _trained(self, tokens: Tensor, answers: Tensor, added: Tensor | None) -> tuple[Tensor, ...]:
+        """One step; its loss and its share of right answers, `f32[Q]` each, and the norm of its update."""
         given = self._run.optimizer
         warmed = min(1.0, (self._step + 1) / max(given.warmup_steps, 1))
         for group in self._optimizer.param_groups:
@@ -137,11 +140,15 @@ class TorchTrainer:
         loss = losses.view_as(answers).mean(dim=0)
         self._optimizer.zero_grad()
         loss.mean().backward()
+        with torch.no_grad():
+            before = parameters_to_vector(self._model.parameters())
         self._optimizer.step()
         self._step += 1
         with torch.no_grad():
             right = (logits.argmax(dim=-1) == answers).float().mean(dim=0)
-        return loss.detach(), right
+            # The optimizer changes parameters in place and tells nobody by how much.
+            moved = torch.linalg.vector_norm(parameters_to_vector(self._model.parameters()) - before)
+        return loss.detach(), right, moved
 
     def _biases(self, added: Tensor | None) -> LayerBiases:
         return None if added is None else [strength * added for strength in self._run.bias_layers]

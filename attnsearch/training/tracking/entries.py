@@ -88,6 +88,9 @@ def _points(recording: Recording, first: int, last: int) -> list[dict[str, float
         "accuracy/mean": np.stack(recording.accuracy[first:last])[:, truth.is_target].mean(axis=1),
         "targets/found": finds(loss, Targets.of(truth), plateau).sum(axis=1),
     }
+    norm = np.array(recording.update_norm[first:last])
+    if np.isfinite(norm).any():
+        told["updates/norm"] = norm
     if recording.margin[0].size:
         told["routes/margin"] = np.stack(recording.margin[first:last]).mean(axis=1)
         told["routes/agreement"] = np.array(recording.agreement[first:last])

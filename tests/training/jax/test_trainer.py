@@ -1,6 +1,7 @@
 """A run's data, training and measured map depend on its own seeds and steps alone."""
 
 from dataclasses import replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -41,6 +42,12 @@ def test_every_step_sees_fresh_sequences():
     assert not np.array_equal(plain.batch(state).tokens, plain.batch(later).tokens)
 
 
+def distance(before: Any, after: Any) -> float:
+    """Between two sets of parameters, in doubles."""
+    pairs = zip(jax.tree.leaves(before), jax.tree.leaves(after), strict=True)
+    return float(np.sqrt(sum(np.sum((np.float64(new) - np.float64(old)) ** 2) for old, new in pairs)))
+
+
 @pytest.mark.parametrize("mixer", ["attention", "mlp_mixer"])
 def test_a_segment_is_ten_plain_steps_of_optax(mixer: str):
     """The same training written out: one batch, one gradient, one AdamW update at a time."""
@@ -54,16 +61,19 @@ def test_a_segment_is_ten_plain_steps_of_optax(mixer: str):
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, batch.answers)
         return losses.mean(), losses.mean(axis=0)
 
-    losses = []
+    losses, moved = [], []
     gradient = jax.jit(jax.value_and_grad(loss_of, has_aux=True))
     for step in range(RECORDING_INTERVAL):
         batch = subject.batch(state._replace(step=jnp.asarray(step)))
         (_, loss), gradients = gradient(parameters, batch)
         updates, optimizer_state = optimizer.update(gradients, optimizer_state, parameters)
-        parameters = optax.apply_updates(parameters, updates)
+        before, parameters = parameters, optax.apply_updates(parameters, updates)
         losses.append(loss)
+        moved.append(distance(before, parameters))
     trained, record = jax.jit(subject.advance)(state)
     np.testing.assert_allclose(record.loss, np.mean(losses, axis=0), rtol=1e-4)
+    # Weight decay and warm-up are in it.
+    np.testing.assert_allclose(record.update_norm, np.mean(moved), rtol=1e-3)
     for ours, plain in zip(jax.tree.leaves(trained.parameters), jax.tree.leaves(parameters), strict=True):
         np.testing.assert_allclose(ours, plain, rtol=1e-3, atol=2e-5)
 
@@ -75,5 +85,6 @@ def test_a_batch_in_parts_trains_as_the_whole():
     other, in_parts = jax.jit(replace(whole, parts=4).advance)(state)
     np.testing.assert_allclose(record.loss, in_parts.loss, rtol=1e-4)
     np.testing.assert_allclose(record.accuracy, in_parts.accuracy, atol=1e-6)
+    np.testing.assert_allclose(record.update_norm, in_parts.update_norm, rtol=1e-3)
     for ours, theirs in zip(jax.tree.leaves(one.parameters), jax.tree.leaves(other.parameters), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=2e-5)

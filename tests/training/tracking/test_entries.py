@@ -35,6 +35,14 @@ def test_every_point_is_told_as_it_was_recorded() -> None:
         assert entry.values["targets/found"] == (loss < 0.5 * np.log(2)).sum()
 
 
+def test_the_norm_of_updates_is_told_where_it_is_known() -> None:
+    recording = trained(0)
+    assert not any("updates/norm" in entry.values for entry in entries(recording, -1, 160))
+    recording.update_norm[10:] = [np.float32(0.5)] * 6
+    told = entries(recording, 100, 160)
+    assert [entry.values["updates/norm"] for entry in told] == [0.5] * 6
+
+
 def test_maps_and_heads_are_told_where_they_were_measured() -> None:
     told = {entry.step: entry for entry in entries(trained(0), -1, 160)}
     assert [step for step, entry in told.items() if entry.images] == MASTERED.maps.step.tolist()

@@ -18,7 +18,7 @@ from safetensors import safe_open
 from safetensors.numpy import load_file
 
 from attnsearch.backends import run
-from attnsearch.base import AttnsearchError, Curves
+from attnsearch.base import AttnsearchError, Curves, Updates
 from attnsearch.runs.claims import SharedRuns
 from attnsearch.runs.parameters import FILE, unpacked
 from attnsearch.runs.store import Store, StoredRun, read
@@ -166,7 +166,8 @@ def test_a_training_that_ends_elsewhere_is_told(without: Store) -> None:
     assert shared.find(stored.spec) is None
     assert shared.take(stored.spec)
     step, loss, accuracy = stored.curves
-    other = replace(stored, curves=Curves(step[:-1], loss[:-1], accuracy[:-1]))
+    shorter = Curves(step[:-1], loss[:-1], accuracy[:-1])
+    other = replace(stored, curves=shorter, updates=Updates(step[:-1], stored.updates.norm[:-1]))
     assert shared.finish(other, {"a": np.ones(1, np.float32)}).curves.step[-1] == 60
     (line,) = warnings
     assert "ended mastered after 50 steps, but as it is stored it ended mastered after 60 steps" in line

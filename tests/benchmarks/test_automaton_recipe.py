@@ -1,4 +1,4 @@
-"""The table of the automaton's recipe, of made runs."""
+"""The tables of the automaton's recipe, of made runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from helpers import made_automata
 
 from attnsearch.results.study import Study
 from attnsearch.spec.run import MixerSpec, settings
-from benchmarks.automaton_recipe import positions_of, table
+from benchmarks.automaton_recipe import growth, positions_of, table
 
 
 def test_a_row_is_a_recipe_with_every_run_and_rotary_positions_are_named() -> None:
@@ -30,7 +30,38 @@ def test_a_row_is_a_recipe_with_every_run_and_rotary_positions_are_named() -> No
     )
     learned, turned = table(study.cells).rows
     assert [positions_of(cell) for cell in study.cells] == ["learned", "rotary"]
-    assert (learned[:3], learned[4]) == (("8", "2,048", "learned"), ">400")
+    assert (learned[:3], learned[5]) == (("8", "2,048", "learned"), ">400")
     assert turned[2] == "rotary"
-    assert [text.startswith(">") for text in turned[4].split(", ")] == [False, True]
-    assert turned[5].split(", ")[1] == "1.39"
+    assert [text.startswith(">") for text in turned[5].split(", ")] == [False, True]
+    assert turned[6].split(", ")[1] == "1.39"
+
+
+def test_what_else_is_unusual_is_named() -> None:
+    plain = made_automata.spec()
+    optimizer = replace(plain.cell.optimizer, weight_decay=0.0, warmup_steps=500)
+    unusual = replace(plain, cell=replace(plain.cell, optimizer=optimizer))
+    (row,) = table(Study([made_automata.run(unusual)]).cells).rows
+    assert row[4] == "weight decay 0, warmup steps 500"
+
+
+def test_growth_is_told_at_equal_tokens_and_at_equal_sequences_and_noise_apart() -> None:
+    small = made_automata.spec(size=8)
+    wide = made_automata.spec(size=16)
+    twice = replace(wide, cell=replace(wide.cell, budget=replace(wide.cell.budget, tokens_per_step=4_096)))
+    dipped = made_automata.run(twice, 200)
+    # One point below the threshold, long before the plateau is over.
+    loss = dipped.curves.loss.copy()
+    loss[4] = 0.02
+    dipped = replace(dipped, curves=dipped.curves._replace(loss=loss))
+    study = Study([made_automata.run(small, 100), made_automata.run(wide, None), dipped])
+    table = growth(study.cells)
+    assert [row[:3] for row in table.rows] == [
+        ("16", "2,048 tokens", "1"),
+        ("16", "2,048 tokens", "3"),
+        ("16", "42 sequences", "1"),
+        ("16", "42 sequences", "3"),
+    ]
+    (short, never, times), _, (_, dip, _), (_, late, _) = [row[3:] for row in table.rows]
+    grown = f"{400 / int(short):.1f}"
+    assert (never, times) == (">400", f">{grown} ({grown} to >{grown})")
+    assert (int(dip), int(late) - int(short)) == (50, 100)

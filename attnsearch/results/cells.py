@@ -43,6 +43,10 @@ class Measurement:
         )
 
 
+BARELY = 0.02
+"""Of the threshold of escape. Recorded losses scatter by 0.009 of chance where a step has 1,024 tokens."""
+
+
 @dataclass(frozen=True, eq=False)
 class Cell:
     """The runs of one cell, at least one, compared by identity. Restricted means are up to the budget.
@@ -104,6 +108,15 @@ class Cell:
     def lengths(self) -> Plateaus:
         """`[N]`: the plateau length of every run."""
         return pool(plateau_of(run) for run in self.runs)
+
+    @cached_property
+    def barely(self) -> int:
+        """Runs that escaped, found no target, and never came further below the threshold than noise may."""
+        return sum(
+            float(run.summary.low_losses[-1]) > (1 - BARELY) * self.escape.share * run.summary.chance_loss
+            for run, escaped in zip(self.runs, self.lengths.observed, strict=True)
+            if escaped and not found_of(run).observed.any()
+        )
 
     @cached_property
     def plateau(self) -> Waiting:

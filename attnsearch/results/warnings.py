@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from attnsearch.base import plain
 from attnsearch.results.alignment import contradicts_itself
-from attnsearch.results.cells import Cell
+from attnsearch.results.cells import BARELY, Cell
 from attnsearch.results.leaking import told
 from attnsearch.results.table import counted, listed
 from attnsearch.runs.coverage import verify_command
@@ -24,6 +24,7 @@ def warnings(cells: Sequence[Cell]) -> tuple[str, ...]:
         *_leaking(cells),
         *_leaks(cells),
         *_contradictions(cells),
+        *_barely(cells),
         *_diverged(cells),
         *_lost(cells),
         *_single_rates(cells),
@@ -40,6 +41,7 @@ def flags(cell: Cell) -> tuple[str, ...]:
         found.append(standing.reason if standing.state == "failed" else state)
     found += [f"{cell.leaking} leaking"] if cell.leaking else []
     found += [f"{cell.diverged} diverged"] if cell.diverged else []
+    found += [f"{cell.barely} barely escaped"] if cell.barely else []
     against = sum(map(contradicts_itself, cell.runs))
     found += [f"{against} mastered without its map"] if against else []
     return tuple(f"⚠ {flag}" for flag in found)
@@ -91,6 +93,17 @@ def _contradictions(cells: Sequence[Cell]) -> list[str]:
         for cell in cells
         for run in cell.runs
         if contradicts_itself(run)
+    ]
+
+
+def _barely(cells: Sequence[Cell]) -> list[str]:
+    barely = sum(cell.barely for cell in cells)
+    if not barely:
+        return []
+    return [
+        f"{counted(barely, 'run')} barely escaped: the loss never was {BARELY:.0%} below the threshold, and"
+        " no target is found. Noise may have done it: give more steps, or more tokens a step, which steady"
+        " the loss"
     ]
 
 

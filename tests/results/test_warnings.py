@@ -88,6 +88,21 @@ def test_an_index_knows_that_files_of_routes_are_lost(tmp_path: Path) -> None:
     assert told() == (warning,)
 
 
+def test_an_escape_that_may_be_noise_is_warned_about(make_run: MakeRun) -> None:
+    def told(**one: object) -> tuple[str, ...]:
+        return warnings(cells([make_run(0, **one), *map(make_run, range(1, FEWEST_SEEDS))]))
+
+    nothing_found = {"found": (None, None), "mastery": None}
+    (warning,) = told(**nothing_found, last_target=0.93)
+    assert warning.startswith("1 run barely escaped: the loss never was 2% below the threshold")
+    (barely,) = cells([make_run(0, **nothing_found, last_target=0.93)])
+    assert "⚠ 1 barely escaped" in flags(barely)
+    # Far below the threshold, one target of many found, or never below.
+    assert told(**nothing_found, last_target=0.9) == ()
+    assert told(found=(200, None), mastery=None, last_target=0.93) == ()
+    assert told(**nothing_found, escape=None, last_target=0.95) == ()
+
+
 def test_runs_that_diverged_are_warned_about(make_run: MakeRun) -> None:
     runs = [make_run(seed) for seed in range(FEWEST_SEEDS)]
     broken = [make_run(seed, diverged=True) for seed in range(2)]

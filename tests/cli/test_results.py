@@ -63,7 +63,7 @@ def test_rows_can_be_about_runs_targets_and_points(folder: str, tmp_path: Path) 
     assert [row["found_step"] for row in targets[:4]] == [20] * 4
     assert {row["run"] for row in targets} == {row["run"] for row in runs}
     points = said(folder, "--by", "point", "--format", "csv").splitlines()
-    assert points[0] == "run,step,query,is_target,loss,accuracy"
+    assert points[0] == "run,step,query,is_target,loss,accuracy,update_norm"
     cells = json.loads(said(folder, "--by", "cell", "--format", "json"))
     assert cells == json.loads(said(folder, "--format", "json"))["cells"]
     for name in ("rows.csv", "rows.json", "rows.parquet"):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -46,7 +46,7 @@ def _count(traced: core.Jaxpr, times: int, found: Counter[Shape]) -> None:
 
 def _shape(step: core.JaxprEqn) -> Shape:
     (left_inner, _), (left_batch, _) = step.params["dimension_numbers"]
-    left, right = (operand.aval.shape for operand in step.invars)
+    left, right = (cast("jax.ShapeDtypeStruct", operand.aval).shape for operand in step.invars)
     batch = math.prod(left[axis] for axis in left_batch)
     inner = math.prod(left[axis] for axis in left_inner)
     return Shape(batch, math.prod(left) // (batch * inner), inner, math.prod(right) // (batch * inner))
@@ -72,9 +72,13 @@ class Products:
             for shape in products
         ]
         turns = [times * count for count in products.values()]
-        self._compute = jax.jit(
-            lambda operands: [_repeated(*two, turns[index]) for index, two in enumerate(operands)]
-        )
+
+        def compute(operands: Sequence[tuple[jax.Array, jax.Array]]) -> list[jax.Array]:
+            return [
+                _repeated(left, right, often) for (left, right), often in zip(operands, turns, strict=True)
+            ]
+
+        self._compute = jax.jit(compute)
 
     def advance(self) -> None:
         """Once, to its end."""

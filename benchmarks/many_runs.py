@@ -11,7 +11,9 @@ to a process of its own; its time, its seconds of a core and its largest memory 
 from __future__ import annotations
 
 import argparse
+import errno
 import io
+import itertools
 import json
 import os
 import resource
@@ -24,8 +26,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+import msgspec
 from rich.console import Console
 from rich.table import Table
 
@@ -35,7 +37,7 @@ from attnsearch.results.tables import tables
 from attnsearch.results.thresholds import sensitivity, table
 from attnsearch.runs.claims import SharedRuns
 from attnsearch.runs.digests import digests
-from attnsearch.runs.index import Index
+from attnsearch.runs.index import Index, Row
 from attnsearch.runs.indexed import row, stamp, version
 from attnsearch.runs.inventory import inventory
 from attnsearch.runs.store import Store, StoredRun
@@ -198,22 +200,52 @@ def fill(target: Path, count: int, *, empty: bool) -> None:
     (target / "runs").mkdir(parents=True)
     # On the disk of the copies, where links can be made to them.
     shutil.copytree(SOURCE / "runs", target / "originals")
-    index, pairs, documents = Index(target, version()), list(copies(count)), dict[str, Any]()
-    for (run, spec), name in zip(pairs, digests(spec for _, spec in pairs), strict=True):
+    index = Index(target, version())
+    named, pairs = itertools.tee(copies(count))
+    original = None
+    for (run, spec), name in zip(pairs, digests(spec for _, spec in named), strict=True):
+        if original is None or not (original.run is run and original.cell is spec.cell):
+            original = Original(target / "originals" / run.digest, run, spec)
         place = target / "runs" / name
         place.mkdir()
-        stamped = b""
         if not empty:
-            folder = target / "originals" / run.digest
-            if run.digest not in documents:
-                documents[run.digest] = json.loads((folder / "run.json").read_bytes())
-            told = {"digest": name, "spec": spec.to_json()}
-            (place / "run.json").write_text(json.dumps(documents[run.digest] | told))
-            for file in folder.glob("*.npz"):
-                (place / file.name).hardlink_to(file)
-            stamped = stamp(place)
-        index.add(row(run.known._replace(spec=spec), stamped))
+            original.copy(place, spec)
+        index.add(original.row(name, spec, b"" if empty else stamp(place)))
     index.close()
+
+
+class Original:
+    """A run that is copied, from its `folder`; `spec` is of a copy, whose cell others share."""
+
+    def __init__(self, folder: Path, run: StoredRun, spec: RunSpec):
+        self.run, self.cell = run, spec.cell
+        self._files = sorted(folder.glob("*.npz"))
+        self._row = row(run.known._replace(spec=spec), b"")
+        self._content = msgspec.msgpack.decode(self._row.content)[2:]
+        document = json.loads((folder / "run.json").read_bytes())
+        self._told = json.dumps({key: document[key] for key in document.keys() - {"digest", "spec"}})
+
+    def copy(self, place: Path, spec: RunSpec) -> None:
+        """The files of a copy, in the folder `place`."""
+        asked = f'{self._row.cell[:-1]}, "seed": {spec.seed}, "rule_seed": {spec.rule_seed}}}'
+        # Texts are put together: to write JSON anew for each copy would take most of the time.
+        (place / "run.json").write_text(f'{{"digest": "{place.name}", "spec": {asked}, {self._told[1:]}')
+        for file in self._files:
+            try:
+                os.link(file, place / file.name)
+            except OSError as error:
+                if error.errno != errno.EMLINK:
+                    raise
+                # A file has so many names at most: from here on they are of another file.
+                another = file.with_suffix(".another")
+                shutil.copy2(file, another)
+                another.replace(file)
+                os.link(file, place / file.name)
+
+    def row(self, name: str, spec: RunSpec, stamped: bytes) -> Row:
+        """What the index keeps of the copy of this name."""
+        content = msgspec.msgpack.encode([spec.seed, spec.rule_seed, *self._content])
+        return self._row._replace(digest=bytes.fromhex(name), stamp=stamped, content=content)
 
 
 if __name__ == "__main__":

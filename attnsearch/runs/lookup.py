@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -159,9 +160,13 @@ def _only(store: Path, digits: str) -> Path:
 def in_order(runs: Iterable[StoredRun]) -> list[StoredRun]:
     """`runs` in the order of settings and seeds."""
 
-    @cache
-    def settings(cell: CellSpec) -> tuple[object, ...]:
+    def settings(cell: CellSpec) -> tuple[tuple[str, Any], ...]:
         # As a table lists them: by name, numbers by size.
         return tuple((str(type(v)), v) if v is not None else ("", 0) for v in cell.flat().values())
 
-    return sorted(runs, key=lambda run: (settings(run.spec.cell), run.spec.seed))
+    every = list(runs)
+    of_cell = {cell: settings(cell) for cell in dict.fromkeys(run.spec.cell for run in every)}
+    # Settings are compared once for all runs of a cell: they are many, and mostly equal.
+    place = {one: number for number, one in enumerate(sorted(set(of_cell.values())))}
+    number = {cell: place[one] for cell, one in of_cell.items()}
+    return sorted(every, key=lambda run: (number[run.spec.cell], run.spec.seed))

@@ -125,7 +125,8 @@ def _not_held(data: Mapping[str, Any]) -> str:
         f"This page holds {held:,} of {held + others:,} runs one by one, to stay light: the runs in training,"
         " and of each cell the run of median plateau length and the first seeds. The others count in tables,"
         " laws and warnings. They count in medians and curves of waiting where whole cells are shown."
-        " `attnsearch results --by signal` tells early signals."
+        " `attnsearch report --most` holds more runs, and `attnsearch results --by signal` tells early"
+        " signals."
     )
 
 

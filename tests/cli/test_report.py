@@ -45,6 +45,16 @@ def test_the_command_writes_a_file_and_says_what_to_distrust(tmp_path: Path, run
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "page.html"]
 
 
+def test_a_page_of_many_runs_holds_some_of_them_and_says_so(tmp_path: Path, runs: list[StoredRun]) -> None:
+    out, target = stored(tmp_path / "out", runs), tmp_path / "page.html"
+    done = CliRunner().invoke(command, [str(out), "-o", str(target), "--most", "2"], catch_exceptions=False)
+    assert done.exit_code == 0
+    text = target.read_text(encoding="utf-8")
+    assert len(Page(text).data["runs"]) == 2
+    assert "This page holds 2 of 4 runs one by one" in text
+    assert "`attnsearch report --most` holds more runs" in text
+
+
 def test_what_cannot_be_written_or_read_is_one_line(tmp_path: Path, runs: list[StoredRun]) -> None:
     out = stored(tmp_path / "out", runs[:1])
     missing = tmp_path / "absent" / "page.html"

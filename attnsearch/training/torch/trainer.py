@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
-from torch.nn.utils import parameters_to_vector
 
 from attnsearch.base import Floats, Integers
 from attnsearch.spec.run import OptimizerSpec
@@ -67,6 +66,7 @@ class TorchTrainer:
         self._run = run
         self._device = device()
         self._model = run.network.build(run.init_seed).to(self._device)
+        self._parameters = list(self._model.parameters())
         given = run.optimizer
         self._optimizer = torch.optim.AdamW(
             self._model.parameters(),
@@ -89,10 +89,13 @@ class TorchTrainer:
         """Train one step on each batch."""
         tokens, answers = self._put(batches.tokens).long(), self._put(batches.answers).long()
         added = None if batches.added is None else self._put(batches.added)
-        recorded = [
-            self._trained(tokens[n], answers[n], None if added is None else added[n])
-            for n in range(len(tokens))
-        ]
+        recorded, before = [], self._flat()
+        for n in range(len(tokens)):
+            trained = self._trained(tokens[n], answers[n], None if added is None else added[n])
+            # The optimizer changes parameters in place and tells nobody by how much.
+            after = self._flat()
+            recorded.append((*trained, torch.linalg.vector_norm(after - before)))
+            before = after
         means = (torch.stack(field).mean(dim=0) for field in zip(*recorded, strict=True))
         return Recorded(*(mean.cpu().numpy() for mean in means))
 
@@ -129,8 +132,8 @@ class TorchTrainer:
                 tensor.copy_(torch.tensor(array))
         self._step = int(step)
 
-    def _trained(self, tokens: Tensor, answers: Tensor, added: Tensor | None) -> tuple[Tensor, ...]:
-        """One step; its loss and its share of right answers, `f32[Q]` each, and the norm of its update."""
+    def _trained(self, tokens: Tensor, answers: Tensor, added: Tensor | None) -> tuple[Tensor, Tensor]:
+        """One step; its loss and its share of right answers, `f32[Q]` each."""
         given = self._run.optimizer
         warmed = min(1.0, (self._step + 1) / max(given.warmup_steps, 1))
         for group in self._optimizer.param_groups:
@@ -140,15 +143,15 @@ class TorchTrainer:
         loss = losses.view_as(answers).mean(dim=0)
         self._optimizer.zero_grad()
         loss.mean().backward()
-        with torch.no_grad():
-            before = parameters_to_vector(self._model.parameters())
         self._optimizer.step()
         self._step += 1
         with torch.no_grad():
             right = (logits.argmax(dim=-1) == answers).float().mean(dim=0)
-            # The optimizer changes parameters in place and tells nobody by how much.
-            moved = torch.linalg.vector_norm(parameters_to_vector(self._model.parameters()) - before)
-        return loss.detach(), right, moved
+        return loss.detach(), right
+
+    def _flat(self) -> Tensor:
+        """All parameters as one vector, which is a copy."""
+        return torch.cat([one.detach().flatten() for one in self._parameters])
 
     def _biases(self, added: Tensor | None) -> LayerBiases:
         return None if added is None else [strength * added for strength in self._run.bias_layers]

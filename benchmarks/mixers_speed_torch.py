@@ -5,14 +5,17 @@
 
 Needs torch and transformers. Layers have their default settings here, and as many parameters there; the tests
 in `tests/with_torch/` compare their numbers. Both compute 8,192 tokens in sequences of one context. Here the
-batch goes through in the parts that training takes. A round times both in turn, and its rates are compared.
+batch goes through in the parts that training takes. A third way computes the matrix products of the layer
+alone: no layer made of these products is faster. A round times all three in turn, and its rates are compared.
+Sentences below the table say which layers are three times as fast.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 from attnsearch.training.jax import devices
@@ -25,6 +28,7 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from flax import nnx  # noqa: E402
 from mixers_speed import TOKENS_PER_STEP, WIDTH  # noqa: E402
+from products import Products, matrix_products  # noqa: E402
 from speed import in_turn  # noqa: E402
 from transformers.models.lfm2.configuration_lfm2 import Lfm2Config  # noqa: E402
 from transformers.models.lfm2.modeling_lfm2 import Lfm2ShortConv  # noqa: E402
@@ -39,6 +43,13 @@ from attnsearch.training.torch.adapters.xlstm import XLSTM  # noqa: E402
 from attnsearch.training.torch.mixers.attention import Attention  # noqa: E402
 
 CONTEXTS = (32, 256)
+
+TIMES = 3.0
+"""As many times as fast as in torch a layer should be."""
+
+HEAD = """\
+| mixer | context | 1,000 tokens a second | in torch | times as many | products alone, times as many |
+|---|--:|--:|--:|--:|--:|"""
 
 
 def gated_delta_net(width: int, context_length: int) -> torch.nn.Module:
@@ -100,6 +111,8 @@ class Here:
             return jax.lax.scan(add, jax.tree.map(jnp.zeros_like, parameters), batch)
 
         self.gradients = jax.jit(gradients)
+        shapes = matrix_products(jax.grad(loss, argnums=(0, 1)), self.parameters, self.batch[0])
+        self.products = Products(shapes, parts, self.work)
 
     def advance(self) -> None:
         """Once, to its end."""
@@ -122,21 +135,58 @@ class There:
         (self.layer(self.batch) ** 2).sum().backward()
 
 
-def row(mixer: str, length: int, rounds: int, seconds: float) -> str:
-    """The table's row of a mixer at a context."""
+@dataclass(frozen=True)
+class Measured:
+    """A layer at a context. Rates are tokens a second, one a round: `f64[rounds]`."""
+
+    mixer: str
+    length: int
+    here: np.ndarray
+    torch: np.ndarray
+    products: np.ndarray
+
+    @property
+    def times(self) -> np.ndarray:
+        """As many times as fast as in torch, by rounds."""
+        return self.here / self.torch
+
+    @property
+    def row(self) -> str:
+        """The table's row."""
+        rates = " | ".join(f"{np.median(one) / 1e3:.1f}" for one in (self.here, self.torch))
+        spread = f"{np.median(self.times):.1f} ({self.times.min():.1f} to {self.times.max():.1f})"
+        alone = np.median(self.products / self.torch)
+        return f"| `{self.mixer}` | {self.length} | {rates} | {spread} | {alone:.1f} |"
+
+
+def measure(mixer: str, length: int, rounds: int, seconds: float) -> Measured:
+    """Both layers and the products, in turn."""
     batch = np.random.default_rng(0).normal(size=(TOKENS_PER_STEP // length, length, WIDTH))
     here, there = Here(mixer, batch.astype(np.float32)), There(mixer, batch.astype(np.float32))
     ours = sum(leaf.size for leaf in jax.tree.leaves(here.parameters))
     assert ours == sum(one.numel() for one in there.layer.parameters()), f"{mixer}: not the same layer"
-    rates = in_turn({"here": here, "there": there}, rounds, seconds)
-    times = rates["here"] / rates["there"]
-    medians = [f"{np.median(one) / 1e3:.1f}" for one in rates.values()]
-    spread = f"{np.median(times):.1f} ({times.min():.1f} to {times.max():.1f})"
-    return f"| `{mixer}` | {length} | {' | '.join(medians)} | {spread} |"
+    rates = in_turn({"here": here, "torch": there, "products": here.products}, rounds, seconds)
+    return Measured(mixer, length, **rates)
+
+
+def in_words(measured: Sequence[Measured]) -> str:
+    """Which layers are `TIMES` times as fast at a context, and which share of the others products take."""
+    said = []
+    for length in dict.fromkeys(one.length for one in measured):
+        at_length = [one for one in measured if one.length == length]
+        slow = [one for one in at_length if np.median(one.times) < TIMES]
+        fast = f"{len(at_length) - len(slow)} of {len(at_length)} layers"
+        said.append(f"- At {length} tokens, {fast} are at least {TIMES:g} times as fast as in torch.")
+        for one in slow:
+            times, share = np.median(one.times), np.median(one.here / one.products)
+            said.append(
+                f"  - `{one.mixer}`: {times:.1f} times. Matrix products take {share:.0%} of its time."
+            )
+    return "\n".join(said)
 
 
 def main() -> None:
-    """Measure, and print one row for each mixer and context."""
+    """Measure, and print one row for each mixer and context, and what they say."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -147,10 +197,13 @@ def main() -> None:
     torch.set_num_threads(1)
     versions = f"jax {jax.__version__}, torch {torch.__version__}"
     print(f"{devices.describe(1)['processor']}, one core, {versions}, {time.strftime('%Y-%m-%d')}\n")
-    print("| mixer | context | 1,000 tokens a second | in torch | times as many |\n|---|--:|--:|--:|--:|")
+    print(HEAD)
+    measured = []
     for mixer in given.mixers:
         for length in CONTEXTS:
-            print(row(mixer, length, given.rounds, given.seconds), flush=True)
+            measured.append(measure(mixer, length, given.rounds, given.seconds))
+            print(measured[-1].row, flush=True)
+    print(f"\n{in_words(measured)}")
 
 
 if __name__ == "__main__":

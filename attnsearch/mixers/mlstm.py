@@ -9,9 +9,12 @@ from flax import nnx
 
 from attnsearch.base import Integers
 from attnsearch.mixers.base import Mixer, rows
-from attnsearch.mixers.chunks import by_chunks
+from attnsearch.mixers.chunks import CHUNK, by_chunks
+from attnsearch.mixers.joined import projected
 from attnsearch.mixers.linear import Linear
-from attnsearch.mixers.parts import EPSILON, chosen_key_width, heads, side_by_side
+from attnsearch.mixers.mlstm_chunk import within_a_chunk
+from attnsearch.mixers.parts import chosen_key_width, heads, side_by_side
+from attnsearch.mixers.sums import normalised
 from attnsearch.spec.heads import chosen_head_width
 
 LARGEST_GATE = 15.0
@@ -64,7 +67,6 @@ class MLSTM(Mixer):
             jnp.concatenate([jnp.full(num_heads, FIRST_INPUT), jnp.linspace(*FIRST_FORGET, num_heads)])
         )
         self.output_gate = Linear(width, width, use_bias=False, rngs=rngs)
-        self.norm = nnx.LayerNorm(value_width, epsilon=EPSILON, use_scale=False, use_bias=False, rngs=rngs)
         self.scale = nnx.Param(jnp.ones(width))
         self.out = Linear(width, width, use_bias=False, rngs=rngs)
 
@@ -72,13 +74,15 @@ class MLSTM(Mixer):
         return self.at(x, np.arange(len(x)))
 
     def at(self, x: jax.Array, positions: Integers) -> jax.Array:
-        query = heads(self.query(x) * self.key_width**-0.5, self.num_heads)
-        key, value = heads(self.key(x), self.num_heads), heads(self.value(x), self.num_heads)
+        every = (self.query, self.key, self.value)
+        (query, key, value), (output_gate,) = projected(x, positions, every, (self.output_gate,))
+        query = heads(query * self.key_width**-0.5, self.num_heads)
+        key, value = heads(key, self.num_heads), heads(value, self.num_heads)
         gates = LARGEST_GATE * jnp.tanh(self.gates(x) / LARGEST_GATE)
         log_input, forget = jnp.split(gates.T, 2)
         mixed = jax.vmap(remembered)(query, key, value, log_input, nnx.log_sigmoid(forget))
-        mixed = rows(side_by_side(self.norm(mixed)), positions) * self.scale[...]
-        return self.out(mixed * nnx.sigmoid(self.output_gate(rows(x, positions))))
+        mixed = rows(side_by_side(normalised(mixed)), positions) * self.scale[...]
+        return self.out(mixed * nnx.sigmoid(output_gate))
 
 
 def remembered(
@@ -86,8 +90,11 @@ def remembered(
 ) -> jax.Array:
     """What the queries of one head read: `f32[L, V]` of two `f32[L, K]`, `f32[L, V]` and two `f32[L]`.
 
-    A context of one chunk is computed as attention is. A longer one has a loop over its chunks.
+    A context of one chunk is computed as attention is, with its gradient written out. A longer one has a loop
+    over its chunks.
     """
+    if len(query) <= CHUNK:
+        return within_a_chunk(query, key, value, log_input, log_forget)
     # The normaliser is what the memory holds of a value that is always 1.
     value = jnp.pad(value, ((0, 0), (0, 1)), constant_values=1.0)
     return by_chunks(_chunk, (query, key, value, log_input, log_forget))

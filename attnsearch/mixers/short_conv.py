@@ -8,8 +8,9 @@ from flax import nnx
 
 from attnsearch.base import AttnsearchError, Integers
 from attnsearch.mixers.base import Mixer, rows
-from attnsearch.mixers.convolution import convolved
+from attnsearch.mixers.joined import projected
 from attnsearch.mixers.linear import Linear
+from attnsearch.mixers.taps import convolved_by_taps
 
 
 class ShortConv(Mixer):
@@ -42,5 +43,6 @@ class ShortConv(Mixer):
         return self.at(x, np.arange(len(x)))
 
     def at(self, x: jax.Array, positions: Integers) -> jax.Array:
-        mixed = rows(convolved(self.before(x) * self.value(x), self.kernel[...]), positions)
-        return self.out(self.after(rows(x, positions)) * mixed)
+        (before, value), (after,) = projected(x, positions, (self.before, self.value), (self.after,))
+        mixed = rows(convolved_by_taps(before * value, self.kernel[...]), positions)
+        return self.out(after * mixed)

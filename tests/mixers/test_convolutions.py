@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -22,6 +23,7 @@ from attnsearch.base import AttnsearchError, Floats
 from attnsearch.mixers.convolution import CHUNK, WHOLE, convolved
 from attnsearch.mixers.hyena import Hyena
 from attnsearch.mixers.short_conv import ShortConv
+from attnsearch.mixers.taps import LONGEST, convolved_by_taps
 
 WIDTH = 4
 
@@ -74,9 +76,18 @@ def test_hyena_is_its_definition(length: int) -> None:
     np.testing.assert_allclose(some / scale, expected[asked] / scale, atol=2e-5)
 
 
-@pytest.mark.parametrize("length", [7, CHUNK + 1, WHOLE, 2 * WHOLE + 37])
-@pytest.mark.parametrize("size", [1, 5, CHUNK, CHUNK + 1])
-def test_every_form_of_a_convolution_and_its_gradients_are_the_plain_one(length: int, size: int) -> None:
+BY_PRODUCTS = [
+    (convolved, length, size)
+    for length in (7, CHUNK + 1, WHOLE, 2 * WHOLE + 37)
+    for size in (1, 5, CHUNK, CHUNK + 1)
+]
+BY_TAPS = [(convolved_by_taps, length, size) for length in (1, 37) for size in (1, 8, LONGEST, LONGEST + 1)]
+
+
+@pytest.mark.parametrize(("convolved", "length", "size"), BY_PRODUCTS + BY_TAPS)
+def test_every_form_of_a_convolution_and_its_gradients_are_the_plain_one(
+    convolved: Callable[[jax.Array, jax.Array], jax.Array], length: int, size: int
+) -> None:
     random = np.random.default_rng(size)
     x, weights = random.normal(size=(2, length, 2))
     kernel = random.normal(size=(size, 2))

@@ -29,7 +29,7 @@ SHIPPED = {
     "automaton_published": (2, 2 * 8, 2_000),
     "automaton_recipe": (3 * 2 * 2, 3 * 2 * 2 * 2, 1_000),
     "early_signals": (2, 2 * 24, 2_000),
-    "mixture": (4, 4 * 10, 4_000),
+    "mixture": (4 + 3, (4 + 3) * 10, 4_000),
     "moving_window": (2, 2 * 16, 2_000),
     "mixers": (5 * 17 * 3, 5 * 17 * (3 * 2 + 8), 2_000),
     "mixers_automaton": (2 * 17 * 3, 2 * 17 * (3 * 2 + 8), 500),

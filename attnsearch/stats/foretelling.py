@@ -83,8 +83,12 @@ def foretelling(groups: Sequence[Sequence[Watched]], seed: int = 0) -> Foretelli
 def _summed(crossed: Floats, deals: Integers) -> Floats:
     """`f64[D, 2]`: agreements and comparable pairs of all runs, where run i has the waits of `deals[:, i]`,
     `i64[D, N]`."""
-    run = np.arange(deals.shape[1])
-    return crossed[:, run[:, None], run, deals[:, :, None], deals[:, None, :]].sum(axis=(2, 3)).T
+    number = deals.shape[1]
+    # Two runs say the same either way round, so that each pair is looked up once.
+    one, other = np.triu_indices(number)
+    times = np.where(one == other, 1.0, 2.0)
+    place = ((one * number + other) * number + deals[:, one]) * number + deals[:, other]
+    return np.stack([of.take(place) @ times for of in crossed.reshape(2, -1)], axis=1)
 
 
 def _crossed(group: Sequence[Watched]) -> Floats:

@@ -1,16 +1,16 @@
-"""Which recipe ends the published automaton's plateau, and how does it grow with S? Tables and a picture.
+"""Which recipe ends the published automaton's plateau, and how does it grow with S? Tables, pictures.
 
     attnsearch sweep automaton_recipe --out results
     attnsearch sweep automaton_published --out results
-    python -m benchmarks.automaton_recipe results --picture docs/images/automaton-recipe.png
+    python -m benchmarks.automaton_recipe results --pictures docs/images
 
-A line of the picture is a run of the smallest S. Dotted lines are the published loss and step.
+A line of a picture is a run. Dotted lines are the published loss and step.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -158,58 +158,81 @@ def times(there: Plateaus, here: Plateaus) -> str:
     return f"{least}{middle:.1f} ({pairs.min():.1f} to {least}{pairs.max():.1f})"
 
 
-def _figure(cells: Sequence[Cell]) -> Figure:
+def figure(
+    cells: Sequence[Cell], title: str, legend: str, named: Callable[[Cell], tuple[str, str]]
+) -> Figure:
+    """A panel a batch, a line a run. `named` says of a cell what has its colour, and the rest of its name.
+
+    Runs at the highest learning rate have full lines.
+    """
     batches = sorted({cell.spec.budget.tokens_per_step for cell in cells})
-    colours = dict(zip(sorted({positions_of(cell) for cell in cells}), COLOURS, strict=False))
+    coloured = dict.fromkeys(named(cell)[0] for cell in sorted(cells, key=order))
+    colours = dict(zip(coloured, COLOURS, strict=False))
+    highest = max(cell.spec.optimizer.learning_rate for cell in cells)
     known: dict[str, Line2D] = {}
-    figure = empty_figure(1.8 + 3.6 * len(batches), 3.4, "Loss of the published automaton, S = 8")
-    panels = figure.subplots(1, len(batches), sharey=True, squeeze=False)[0]
+    drawn = empty_figure(1.8 + 3.6 * len(batches), 3.4, title)
+    panels = drawn.subplots(1, len(batches), sharey=True, squeeze=False)[0]
     for axes, tokens in zip(panels, batches, strict=True):
         for cell in sorted(cells, key=order):
             if cell.spec.budget.tokens_per_step != tokens:
                 continue
-            rate = cell.spec.optimizer.learning_rate
+            colour, rest = named(cell)
             for run in cell.runs:
-                (known[f"{positions_of(cell)}, {rate:g}"],) = axes.plot(
+                (known[f"{colour}{rest}"],) = axes.plot(
                     run.curves.step,
                     run.curves.loss[:, run.truth.is_target].mean(axis=1),
-                    "-" if rate == 3e-3 else "--",
-                    color=colours[positions_of(cell)],
+                    "-" if cell.spec.optimizer.learning_rate == highest else "--",
+                    color=colours[colour],
                     linewidth=1.0,
                 )
         axes.axhline(LOSS, color=GREY, linestyle=":", linewidth=0.9)
         axes.axvline(PUBLISHED, color=GREY, linestyle=":", linewidth=0.9)
         axes.set(title=f"{tokens:,} tokens a step", xlabel="training step")
     panels[0].set(ylabel="loss of targets (nats)")
-    names = sorted(known)
-    figure.legend(
-        [known[name] for name in names],
-        names,
-        loc="outside right upper",
-        edgecolor="none",
-        title="positions, rate",
-    )
-    return figure
+    drawn.legend(list(known.values()), list(known), loc="outside right upper", edgecolor="none", title=legend)
+    return drawn
 
 
-draw = written(_figure)
+draw = written(figure)
+
+
+def by_recipe(cell: Cell) -> tuple[str, str]:
+    """How a recipe's lines are called: its positions and what is unusual, and its learning rate."""
+    positions, rate, differs = recipe(cell)
+    return ", ".join(filter(None, (positions, differs))), f", {rate:g}"
+
+
+def by_size(cell: Cell) -> tuple[str, str]:
+    """How the lines of an S are called."""
+    return f"S = {state_size(cell)}", ""
 
 
 def main() -> None:
-    """Print the table, and draw the picture where a path is given."""
+    """Print the tables, and draw the pictures where a folder is given."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("runs", nargs="+", help="folders that were given as --out")
-    parser.add_argument("--picture", type=Path, help="where the picture goes")
+    parser.add_argument("--pictures", type=Path, help="the folder for the pictures")
     given = parser.parse_args()
-    study = load(*given.runs)
-    print(markdown(growth(study.cells)))
+    cells = load(*given.runs).cells
+    print(markdown(growth(cells)))
     print()
-    print(markdown(table(study.cells)))
-    if given.picture is not None:
-        smallest = min(map(state_size, study.cells))
-        draw(given.picture, [cell for cell in study.cells if state_size(cell) == smallest])
+    print(markdown(table(cells)))
+    if given.pictures is None:
+        return
+    smallest = min(map(state_size, cells))
+    recipes = {recipe(cell) for cell in cells if state_size(cell) > smallest}
+    pictures = {
+        "automaton-recipe": ("Loss of the published automaton, S = 8", "positions, rate", by_recipe),
+        "automaton-growth": ("Loss of the published automaton, S = 8 and 32", "cells", by_size),
+    }
+    shown = {
+        "automaton-recipe": [cell for cell in cells if state_size(cell) == smallest],
+        "automaton-growth": [cell for cell in cells if recipe(cell) in recipes],
+    }
+    for name, (title, legend, named) in pictures.items():
+        draw(given.pictures / f"{name}.png", shown[name], title, legend, named)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from helpers import made_automata
 
 from attnsearch.results.study import Study
 from attnsearch.spec.run import MixerSpec, settings
-from benchmarks.automaton_recipe import growth, positions_of, table
+from benchmarks.automaton_recipe import by_size, figure, growth, positions_of, table
 
 
 def test_a_row_is_a_recipe_with_every_run_and_rotary_positions_are_named() -> None:
@@ -65,3 +65,14 @@ def test_growth_is_told_at_equal_tokens_and_at_equal_sequences_and_noise_apart()
     grown = f"{400 / int(short):.1f}"
     assert (never, times) == (">400", f">{grown} ({grown} to >{grown})")
     assert (int(dip), int(late) - int(short)) == (50, 100)
+
+
+def test_a_picture_has_a_panel_a_batch_and_a_colour_an_s() -> None:
+    small, wide = made_automata.spec(size=8), made_automata.spec(size=16)
+    large = replace(wide, cell=replace(wide.cell, budget=replace(wide.cell.budget, tokens_per_step=4_096)))
+    cells = Study([made_automata.run(small), made_automata.run(wide), made_automata.run(large)]).cells
+    drawn = figure(cells, "growth", "cells", by_size)
+    assert [axes.get_title() for axes in drawn.axes] == ["2,048 tokens a step", "4,096 tokens a step"]
+    assert [text.get_text() for text in drawn.legends[0].get_texts()] == ["S = 8", "S = 16"]
+    colours = [[line.get_color() for line in axes.lines[:2]] for axes in drawn.axes]
+    assert colours[0][1] == colours[1][0] != colours[0][0]

@@ -72,9 +72,9 @@ def assert_same(found: Checkpoint | None, expected: Checkpoint) -> None:
     assert (ours.spec, ours.status, ours.step) == (theirs.spec, theirs.status, theirs.step)
     assert ours.map_steps == theirs.map_steps
     assert {type(step) for step in ours.map_steps} <= {int}
-    for name in ("loss", "accuracy"):
+    for name in ("loss", "accuracy", "update_norm"):
         for point, point_then in zip(getattr(ours, name), getattr(theirs, name), strict=True):
-            assert_same_array(point, point_then)
+            assert_same_array(np.asarray(point), np.asarray(point_then))
     for record, record_then in zip(ours.maps, theirs.maps, strict=True):
         for field, field_then in zip(record, record_then, strict=True):
             assert_same_array(np.asarray(field), np.asarray(field_then))

@@ -48,7 +48,7 @@ def with_shape_of_loss(shape: bytes) -> Damage:
 
 
 def one_point_less(arrays: dict[str, np.ndarray]) -> None:
-    arrays.update({name: arrays[name][:-1] for name in ("loss", "accuracy")})
+    arrays.update({name: arrays[name][:-1] for name in ("loss", "accuracy", "update_norm")})
 
 
 DAMAGES: list[tuple[str, str, Damage]] = [

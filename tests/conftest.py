@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 os.environ["JAX_COMPILATION_CACHE_DIR"] = str(Path(__file__).parents[1] / ".pytest_cache" / "compilations")
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 
-# Each of thousands of programs runs a few times on a few numbers, so that LLVM's best is not worth its time. With
-# nothing compiled, tests that train take a third less time.
+# Each of thousands of programs runs a few times on a few numbers, so that LLVM's best is not worth its time.
+# With nothing compiled, tests that train take a third less time.
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0".strip()
 
 # Tracing a network makes objects by the million, and nearly all of them live on. To look for garbage among

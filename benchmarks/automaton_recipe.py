@@ -97,7 +97,7 @@ def table(cells: Sequence[Cell]) -> Table:
         last = [f"{run.curves.loss[-1][run.truth.is_target].mean():.2f}" for run in cell.runs]
         size, tokens, positions, rate, differs = order(cell)
         rows.append(
-            (f"{size}", f"{tokens:,}", positions, f"{rate:g}", differs, waits(lengths(cell)), ", ".join(last))
+            (f"{size}", f"{tokens:,}", positions, f"{rate:g}", differs, waits(cell.lengths), ", ".join(last))
         )
     return Table(
         f"Plateau length of each run, in steps; published at S = 8: {PUBLISHED}",
@@ -223,16 +223,11 @@ def main() -> None:
         return
     smallest = min(map(state_size, cells))
     recipes = {recipe(cell) for cell in cells if state_size(cell) > smallest}
-    pictures = {
-        "automaton-recipe": ("Loss of the published automaton, S = 8", "positions, rate", by_recipe),
-        "automaton-growth": ("Loss of the published automaton, S = 8 and 32", "cells", by_size),
-    }
-    shown = {
-        "automaton-recipe": [cell for cell in cells if state_size(cell) == smallest],
-        "automaton-growth": [cell for cell in cells if recipe(cell) in recipes],
-    }
-    for name, (title, legend, named) in pictures.items():
-        draw(given.pictures / f"{name}.png", shown[name], title, legend, named)
+    small = [cell for cell in cells if state_size(cell) == smallest]
+    grown = [cell for cell in cells if recipe(cell) in recipes]
+    title = "Loss of the published automaton, S = 8"
+    draw(given.pictures / "automaton-recipe.png", small, title, "positions, rate", by_recipe)
+    draw(given.pictures / "automaton-growth.png", grown, f"{title} and 32", "cells", by_size)
 
 
 if __name__ == "__main__":
